@@ -1,0 +1,191 @@
+"""The attention layer: projections, positions, the null term and what acts after the merge.
+
+The null enters in one line, `add_null`; everything before it prepares q, k, v and s_null, everything after it acts on
+the heads' outputs.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from jattn import nulls
+from jattn.attention import attend
+from jattn.config import LayerAttention, ModelConfig
+from jattn.kernels.dense import masked_scores
+from jattn.masks import Mask
+from jattn.nulls import Null, add_null
+from jattn.partial import Partial
+from jattn.positions import rope
+from jattn.scores import Alibi, LogSigmoid, SoftCap, alibi_slopes, chain, scale_of
+from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
+from jattn.taps import Tap
+
+
+def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, zero: bool = False, rngs: nnx.Rngs):
+    """A projection with the config's types and initial values."""
+    init = nnx.initializers.zeros if zero else nnx.initializers.normal(config.init_std)
+    types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
+    return nnx.Linear(size_in, size_out, use_bias=bias, kernel_init=init, rngs=rngs, **types)
+
+
+def norm(config: ModelConfig, size: int, *, rngs: nnx.Rngs) -> nnx.Module:
+    """LayerNorm or RMSNorm over the last axis."""
+    types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
+    if config.norm == "rmsnorm":
+        return nnx.RMSNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
+    return nnx.LayerNorm(size, epsilon=config.norm_eps, use_bias=config.norm_bias, rngs=rngs, **types)
+
+
+class NullTerm(nnx.Module):
+    """The parameters of a layer's null, all per query head; drawn from the stream `extra`, so that a model with a null
+    starts from the same weights as one without."""
+
+    def __init__(self, config: ModelConfig, kind: str, norm: float, *, rngs: nnx.Rngs):
+        N, H, dtype = config.heads, config.H, jnp.dtype(config.param_dtype)
+        init = config.null
+        draw = lambda std: std * jax.random.normal(rngs.extra(), (N, H), dtype)  # noqa: E731
+        learned = kind in ("key", "key_value", "fixed_value")
+        self.logit = nnx.Param(jnp.full(N, init.logit_init, dtype)) if learned or kind == "logit" else None
+        self.key = nnx.Param(draw(init.key_std)) if learned else None
+        self.value = nnx.Param(draw(init.value_std)) if kind == "key_value" else None
+        self.fixed_norm = norm if kind == "fixed_value" else None
+
+    def __call__(self, q: Float[Array, "B T N H"]) -> Null:
+        if self.logit is None:
+            return nulls.zero(q)
+        if self.key is None:
+            return nulls.logit(q, self.logit[...])
+        v = None if self.value is None else self.value[...]
+        if self.fixed_norm is not None:
+            v = nulls.fixed_value(self.fixed_norm, q.shape[2], q.shape[3], q.dtype)
+        return nulls.key(q, self.key[...], self.logit[...], v)
+
+
+class Attention(nnx.Module):
+    """Self-attention of one layer, of any kind that `LayerAttention` can name."""
+
+    def __init__(self, config: ModelConfig, kind: LayerAttention, *, rngs: nnx.Rngs):
+        N, K, H, D = config.heads, config.N_kv, config.H, config.width
+        self.config, self.kind = config, kind
+        self.q = linear(config, D, N * H, config.qkv_bias, rngs=rngs)
+        self.k = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
+        self.v = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
+        self.out = linear(config, N * H, D, config.out_bias, zero=config.zero_init, rngs=rngs)
+        self.q_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
+        self.k_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
+        self.null = NullTerm(config, kind.null, kind.null_norm, rngs=rngs) if kind.null else None
+        draw = nnx.initializers.normal(config.null.value_std)
+        bias = draw(rngs.extra(), (N, H), jnp.dtype(config.param_dtype)) if kind.value_bias else None
+        self.value_bias = None if bias is None else nnx.Param(bias)
+        gates = {None: 0, "headwise": N, "elementwise": N * H}[kind.gate]
+        self.gate = linear(config, D, gates, False, rngs=nnx.Rngs(rngs.extra())) if gates else None
+        self.score = chain(
+            SoftCap(config.attention_soft_cap) if config.attention_soft_cap else None,
+            Alibi(alibi_slopes(N)) if config.positions == "alibi" else None,
+            LogSigmoid() if config.score == "sigmoid_normalised" else None,
+        )
+        self.mask = Mask(causal=config.causal, window=kind.window, first=kind.first)
+
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        sink: Float[Array, "1 1 D"] | None,
+        *,
+        positions: Int[Array, " T"],
+        tap: Tap,
+        documents: Mask | None = None,
+        cache: Any = None,
+    ) -> tuple[Float[Array, "B T D"], Float[Array, "1 1 D"] | None, Any]:
+        """What attention adds to the text and to the sink token's row, and the cache with the new keys in it."""
+        q, k, v = self._project(x)
+        q, k, v = tap("q", q), tap("k", k), tap("v", v)
+        null = self.null(q) if self.null is not None and self.config.null.rotary == "before" else None
+        q, k = self._rotate(q, positions), self._rotate(k, positions)
+        if self.null is not None and null is None:
+            null = self.null(q)
+        sink_v = None
+        if sink is not None:
+            null, sink_v = self._sink_null(q, sink, positions)
+        mask = self.mask if documents is None else self.mask & documents
+        where: dict[str, Any] = {"mask": mask, "score": self.score}
+        if cache is not None:
+            k, v, k_pos, cache = cache.extend(k, v, positions)
+            where |= {"q_pos": positions, "k_pos": k_pos}
+        if self.kind.sigmoid:
+            out = self._sigmoid(q, k, v, where, tap)
+        else:
+            out = self._softmax(q, k, v, positions, null, where, tap)
+        z = tap("z", self._after(out, x))
+        added = self.out(z.reshape(*z.shape[:2], -1))
+        if sink is not None and sink_v is not None:
+            sink = self.out(self._after(sink_v, sink).reshape(1, 1, -1))
+        return added, sink, cache
+
+    def _project(self, x):
+        N, K, H = self.config.heads, self.config.N_kv, self.config.H
+        q, k, v = (f(x).reshape(*x.shape[:2], n, H) for f, n in ((self.q, N), (self.k, K), (self.v, K)))
+        return (q if self.q_norm is None else self.q_norm(q)), (k if self.k_norm is None else self.k_norm(k)), v
+
+    def _rotate(self, x, positions):
+        return rope(x, positions, self.config.rope_theta) if self.config.positions == "rope" else x
+
+    def _sink_null(self, q, sink, positions) -> tuple[Null, Array]:
+        """The sink token as a null: it sees only itself, so its key and value are the same for every text.
+
+        Exactly a token at position -1 that every mask shows; its row of the residual stream is carried alongside.
+        """
+        _, k, v = self._project(sink)
+        k = self._rotate(k, jnp.array([-1]))
+        N = self.config.heads
+        k, v = (jnp.repeat(a, N // self.config.N_kv, axis=2) for a in (k, v))
+        s = jnp.einsum("btnh,nh->btn", q, k[0, 0], preferred_element_type=nulls.score_dtype(q))
+        s = s * scale_of(None, self.config.H)
+        if self.score is not None:
+            s = self.score(s, positions[:, None], -1, jnp.arange(N))
+        return Null(s, v), v
+
+    def _softmax(self, q, k, v, positions, null: Null | None, where, tap: Tap):
+        implementation = (
+            None if self.config.implementation == "auto" or "q_pos" in where else self.config.implementation
+        )
+        real = attend(q, k, v, implementation=implementation, **where)
+        if tap.active:
+            real = Partial(real.out, tap("lse", real.lse))
+            s = tap("s_null", jnp.full_like(real.lse, -jnp.inf) if null is None else null.s)
+            null = Null(s, None if null is None else null.v)
+            tap.weights = partial(self._weights, q, k, positions, where, real, null)
+        return real.out if null is None else add_null(real, null).out
+
+    @staticmethod
+    def _weights(q, k, positions, where, real: Partial, null: Null, start: int, size: int):
+        """exp(score - lse) of a block of queries, lse being that of the real keys and the null together."""
+        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, size, 1)  # noqa: E731
+        both = add_null(real, null).lse
+        mask: Mask = where["mask"]
+        mask = replace(mask, documents=tuple((cut(of_t), of_s) for of_t, of_s in mask.documents))
+        t = jax.lax.dynamic_slice_in_dim(positions, start, size)
+        x = masked_scores(cut(q), k, mask=mask, score=where["score"], q_pos=t, k_pos=where.get("k_pos"))
+        lse = cut(both).swapaxes(1, 2)[..., None]
+        return jnp.exp(x - jnp.where(lse == -jnp.inf, 0.0, lse))
+
+    def _sigmoid(self, q, k, v, where, tap: Tap):
+        bias = default_bias(self.config.context)
+        if tap.active:
+            tap("lse", jnp.zeros(q.shape[:-1], nulls.score_dtype(q)))
+            tap("s_null", jnp.full(q.shape[:-1], -jnp.inf, nulls.score_dtype(q)))
+            tap.weights = lambda start, size: sigmoid_weights(q, k, bias=bias, **where)[:, :, start : start + size]
+        return sigmoid_attention(q, k, v, bias=bias, **where)
+
+    def _after(self, out: Float[Array, "B T N H"], x: Float[Array, "B T D"]) -> Float[Array, "B T N H"]:
+        """What acts after the merge: the value bias (Gu et al. 2024, Table 4) and the output gate sigmoid(x W)."""
+        if self.value_bias is not None:
+            out = out + self.value_bias[...].astype(out.dtype)
+        if self.gate is not None:
+            g = jax.nn.sigmoid(self.gate(x))
+            out = out * g.reshape(*out.shape[:3], -1)
+        return out

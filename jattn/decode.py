@@ -1,0 +1,106 @@
+"""Text from a model: a cache of keys and values, and sampling.
+
+A layer's cache holds what its mask can still see: everything up to `length`, the last W keys in a ring, or the first
+s and the last W. The null needs no slot, a sink token neither: its key and value are the same for every text.
+Keys are stored rotated, at their absolute positions, so cached logits equal uncached ones.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.model import Transformer
+from jattn.taps import Tap
+
+EMPTY = 1 << 30  # the position of an unused slot: after every query, so causality hides it
+
+
+class LayerCache(NamedTuple):
+    """Keys and values (B C K H) of one layer and the position of each slot (C); `first` slots are never overwritten."""
+
+    k: Float[Array, "B C K H"]
+    v: Float[Array, "B C K H"]
+    position: Int[Array, " C"]
+    first: Any
+
+    def extend(self, k, v, positions):
+        """What the new queries attend to (old slots, then new keys), their positions, and the cache with the new in it."""
+        all_k, all_v = jnp.concatenate([self.k, k], 1), jnp.concatenate([self.v, v], 1)
+        all_positions = jnp.concatenate([self.position, positions])
+        C = self.position.shape[0]
+        ring = C - self.first
+        # Of the new keys only the first ones and the last `ring` stay; the rest are dropped, never written twice.
+        slot = jnp.where(positions < self.first, positions, self.first + (positions - self.first) % ring)
+        stays = (positions < self.first) | (positions > positions[-1] - ring)
+        slot = jnp.where(stays, slot, C)
+        put = lambda old, new: old.at[:, slot].set(new.astype(old.dtype), mode="drop")  # noqa: E731
+        position = self.position.at[slot].set(positions, mode="drop")
+        return all_k, all_v, all_positions, LayerCache(put(self.k, k), put(self.v, v), position, self.first)
+
+
+def empty_cache(config: ModelConfig, batch: int, length: int) -> list[LayerCache]:
+    """One cache per layer for texts of up to `length` tokens; a window's holds no more than its window."""
+    if not config.causal:
+        raise InputError("model.causal must be true to sample: a bidirectional model has no next token")
+    caches = []
+    for i in range(config.layers):
+        kind = config.layer(i)
+        C = length if kind.window is None else min(length, kind.first + kind.window)
+        shape = (batch, C, config.N_kv, config.H)
+        zeros = jnp.zeros(shape, config.dtype)
+        caches.append(LayerCache(zeros, zeros, jnp.full(C, EMPTY), min(kind.first, C - 1)))
+    return caches
+
+
+def step(
+    model: Transformer, tokens: Int[Array, "B T"], caches: list[LayerCache], start: Int[Array, ""] | int
+) -> tuple[Float[Array, "B T V"], list[LayerCache]]:
+    """Logits of `tokens`, which stand at positions start, start + 1, ..., after what the caches hold."""
+    x, sink = model.embed(tokens, start=start)
+    positions = start + jnp.arange(tokens.shape[1])
+    new = []
+    for i, (block, cache) in enumerate(zip(model.blocks, caches, strict=True)):
+        x, sink, cache = block(x, sink, positions=positions, tap=Tap(i, None, None), cache=cache)
+        new.append(cache)
+    return model.unembed(x), new
+
+
+def generate(
+    model: Transformer,
+    prompt: Int[Array, "B T"],
+    length: int,
+    key: Array,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+) -> Int[Array, "B n"]:
+    """`length` sampled tokens after the prompt. temperature 0 takes the likeliest; top_k keeps the k likeliest."""
+    B, T = prompt.shape
+    config = model.config
+    if config.positions == "learned" and T + length > config.context:
+        raise InputError(f"length: prompt {T} + length {length} exceeds model.context = {config.context}")
+    if temperature < 0:
+        raise InputError(f"temperature must be >= 0, got {temperature}")
+
+    def choose(logits, key):
+        if temperature == 0:
+            return logits.argmax(-1)
+        logits = logits / temperature
+        if top_k is not None and top_k < logits.shape[-1]:
+            lowest = jax.lax.top_k(logits, top_k)[0][:, -1:]
+            logits = jnp.where(logits < lowest, -jnp.inf, logits)
+        return jax.random.categorical(key, logits)
+
+    def next_token(carry, t):
+        logits, caches = carry
+        token = choose(logits[:, -1], jax.random.fold_in(key, t))
+        logits, caches = step(model, token[:, None], caches, t)
+        return (logits, caches), token
+
+    logits, caches = step(model, prompt, empty_cache(config, B, T + length), 0)
+    _, tokens = jax.lax.scan(next_token, (logits[:, -1:], caches), T + jnp.arange(length))
+    return tokens.T

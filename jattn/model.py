@@ -1,0 +1,205 @@
+"""The Transformer: embedding, layers, output. Configurable enough to be GPT-2, Llama or BERT; one good default.
+
+Parameters live by layer index, whatever the loop over layers: written out in Python, unrolled, or scanned in groups of
+the repeating attention pattern. So every form loads every other's checkpoint.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from jattn.attention_layer import Attention, linear, norm
+from jattn.config import LayerAttention, ModelConfig
+from jattn.errors import InputError
+from jattn.masks import documents as documents_mask
+from jattn.taps import Edit, Observe, Tap
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
+    "relu2": lambda x: jnp.square(jax.nn.relu(x)),
+    "swiglu": jax.nn.silu,
+}
+
+
+class Mlp(nnx.Module):
+    """Two projections with an activation between; for swiglu a third one gates (Shazeer 2020, arXiv 2002.05202)."""
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
+        D, F = config.width, config.F
+        self.activation = ACTIVATIONS[config.mlp]
+        self.up = linear(config, D, F, config.mlp_bias, rngs=rngs)
+        self.gate = linear(config, D, F, config.mlp_bias, rngs=rngs) if config.mlp == "swiglu" else None
+        self.down = linear(config, F, D, config.mlp_bias, zero=config.zero_init, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        if self.gate is None:
+            return self.down(self.activation(self.up(x)))
+        return self.down(self.activation(self.gate(x)) * self.up(x))
+
+
+class Block(nnx.Module):
+    """One layer: attention, then an MLP or nothing; normalised before each part (pre) or after it (post)."""
+
+    def __init__(self, config: ModelConfig, kind: LayerAttention, *, rngs: nnx.Rngs):
+        self.config = config
+        self.attention = Attention(config, kind, rngs=rngs)
+        self.attention_norm = norm(config, config.width, rngs=rngs)
+        self.mlp = Mlp(config, rngs=rngs) if config.mlp != "none" else None
+        self.mlp_norm = norm(config, config.width, rngs=rngs) if config.mlp != "none" else None
+
+    def __call__(self, x, sink, *, tap: Tap, dropout_key=None, **options):
+        """The residual streams of text and sink token after this layer, and the cache."""
+        config = self.config
+        pre = config.norm_position == "pre"
+        keys = (None, None) if dropout_key is None else jax.random.split(jax.random.fold_in(dropout_key, tap.layer))
+        x = tap("resid_pre", x)
+        inner = self.attention_norm if pre else lambda y: y
+        outer = (lambda y: y) if pre else self.attention_norm
+        added, sink_added, cache = self.attention(inner(x), None if sink is None else inner(sink), tap=tap, **options)
+        x = tap("resid_mid", outer(x + tap("attn_out", dropout(added, config.resid_dropout, keys[0]))))
+        sink = None if sink is None else outer(sink + sink_added)
+        if self.mlp is None or self.mlp_norm is None:
+            tap("mlp_out", jnp.zeros_like(x))
+            return tap("resid_post", x), sink, cache
+        inner = self.mlp_norm if pre else lambda y: y
+        outer = (lambda y: y) if pre else self.mlp_norm
+        x = outer(x + tap("mlp_out", dropout(self.mlp(inner(x)), config.mlp_dropout, keys[1])))
+        sink = None if sink is None else outer(sink + self.mlp(inner(sink)))
+        return tap("resid_post", x), sink, cache
+
+
+def dropout(x: Array, rate: float, key: Array | None) -> Array:
+    """Zero a share `rate` of the entries and scale the rest; nothing without a key."""
+    if key is None or rate == 0.0:
+        return x
+    return nnx.Dropout(rate)(x, deterministic=False, rngs=key)
+
+
+class Transformer(nnx.Module):
+    """A stack of blocks between an embedding and an output layer."""
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
+        if config.vocab_size < 1:
+            raise InputError(f"model.vocab_size must be >= 1 to build a model, got {config.vocab_size}")
+        self.config = config
+        D, dtype = config.width, jnp.dtype(config.param_dtype)
+        draw = nnx.initializers.normal(config.init_std)
+        rows = lambda n, key: nnx.Param(draw(key, (n, D), dtype))  # noqa: E731
+        self.token_rows = rows(config.vocab_size, rngs.params())
+        self.position_rows = rows(config.context, rngs.params()) if config.positions == "learned" else None
+        self.type_rows = rows(config.token_types, rngs.params()) if config.token_types else None
+        self.embed_norm = norm(config, D, rngs=rngs) if config.norm_position == "post" else None
+        self.blocks = nnx.List([Block(config, config.layer(i), rngs=rngs) for i in range(config.layers)])
+        self.final_norm = norm(config, D, rngs=rngs) if config.norm_position == "pre" else None
+        self.head = None if config.tied else linear(config, D, config.vocab_size, False, rngs=rngs)
+        self.sink_row = rows(1, rngs.extra()) if config.sink_token else None
+
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        *,
+        token_types: Int[Array, "B T"] | None = None,
+        documents: Int[Array, "B T"] | None = None,
+        dropout_key: Array | None = None,
+        observe: Observe | None = None,
+        edit: Edit | None = None,
+    ) -> Any:
+        """Logits (B T V) in float32 or wider; with `observe`, the pair of logits and what it returned, stacked (L ...).
+
+        documents: an id per token; texts packed into one row do not see each other. dropout_key: training only.
+        """
+        x, sink = self.embed(tokens, token_types=token_types, dropout_key=dropout_key)
+        options: dict[str, Any] = {
+            "positions": jnp.arange(tokens.shape[1]),
+            "documents": None if documents is None else documents_mask(documents),
+            "dropout_key": dropout_key,
+        }
+        x, observed = self._run_layers(x, sink, observe, edit, options)
+        logits = self.unembed(x)
+        return logits if observe is None else (logits, observed)
+
+    def embed(self, tokens, *, token_types=None, start=0, dropout_key=None):
+        """The residual stream before the first layer (B T D), and the sink token's row (1 1 D) or None."""
+        config = self.config
+        if self.position_rows is not None and tokens.shape[1] > config.context:
+            raise InputError(f"text of {tokens.shape[1]} tokens is longer than model.context = {config.context}")
+        x = self.token_rows[...][tokens]
+        if self.position_rows is not None:
+            x = x + jax.lax.dynamic_slice_in_dim(self.position_rows[...], start, tokens.shape[1])
+        if self.type_rows is not None:
+            types = jnp.zeros_like(tokens) if token_types is None else token_types
+            x = x + self.type_rows[...][types]
+        key = None if dropout_key is None else jax.random.fold_in(dropout_key, -1)
+        x = dropout(x.astype(config.dtype), config.embed_dropout, key)
+        x = x if self.embed_norm is None else self.embed_norm(x)
+        return x, None if self.sink_row is None else self.sink_row[...].astype(config.dtype)[None]
+
+    def unembed(self, x: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
+        """Logits of a residual stream: final norm, output layer, soft cap (Gemma 2, arXiv 2408.00118)."""
+        x = x if self.final_norm is None else self.final_norm(x)
+        table = self.token_rows[...].T if self.head is None else self.head.kernel[...]
+        logits = jnp.matmul(x, table.astype(x.dtype), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+        cap = self.config.logit_soft_cap
+        return logits if cap is None else cap * jnp.tanh(logits / cap)
+
+    def _run_layers(self, x, sink, observe, edit, options):
+        """All layers, written out, unrolled or scanned, and what `observe` saw, stacked over layers."""
+        config = self.config
+        L, P = config.layers, len(config.pattern)
+        loop = config.layer_loop if config.layer_loop != "auto" else "python" if L <= 12 else "scan"
+        whole = 0 if loop == "python" or L // P < 2 else L // P  # repeats of the whole pattern that are scanned
+        seen = []
+        if whole:
+            groups = [nnx.split(self.blocks[p])[0] for p in range(P)]
+            states = [
+                jax.tree.map(lambda *a: jnp.stack(a), *(nnx.state(self.blocks[r * P + p]) for r in range(whole)))
+                for p in range(P)
+            ]
+
+            def period(carry, step):
+                (x, sink), (repeat, parameters) = carry, step
+                out = []
+                for p in range(P):
+                    tap = Tap(repeat * P + p, observe, edit)
+                    x, sink, _ = nnx.merge(groups[p], parameters[p])(x, sink, tap=tap, **options)
+                    out.append(tap.observed())
+                return (x, sink), _stack(out)
+
+            unroll = whole if loop == "unrolled" else 1
+            (x, sink), observed = jax.lax.scan(period, (x, sink), (jnp.arange(whole), states), unroll=unroll)
+            seen.append(jax.tree.map(lambda a: a.reshape(whole * P, *a.shape[2:]), observed))
+        for i in range(whole * P, L):
+            tap = Tap(i, observe, edit)
+            x, sink, _ = self.blocks[i](x, sink, tap=tap, **options)
+            seen.append(jax.tree.map(lambda a: a[None], tap.observed()))
+        return x, jax.tree.map(lambda *a: jnp.concatenate(a), *seen) if seen else None
+
+
+def _stack(trees: list) -> Any:
+    return jax.tree.map(lambda *a: jnp.stack(a), *trees)
+
+
+def build(config: ModelConfig, seed: int = 0) -> Transformer:
+    """A model with fresh parameters, the same for every loop over layers and, where shared, for every attention."""
+    graphdef = nnx.split(abstract_model(config))[0]
+    make = jax.jit(lambda key: nnx.split(_construct(config, key))[1])
+    return nnx.merge(graphdef, make(jax.random.key(seed)))
+
+
+def abstract_model(config: ModelConfig) -> Transformer:
+    """The model with shapes in place of arrays: costs nothing, for counting and for loading into."""
+    return nnx.eval_shape(lambda: _construct(config, jax.random.key(0)))
+
+
+def _construct(config: ModelConfig, key: Array) -> Transformer:
+    return Transformer(config, rngs=nnx.Rngs(params=key, extra=jax.random.fold_in(key, 1)))
+
+
+def count_parameters(config: ModelConfig) -> int:
+    """The number of parameters, tied ones once."""
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(abstract_model(config), nnx.Param)))

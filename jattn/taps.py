@@ -1,0 +1,101 @@
+"""One seam to see and to change what happens inside: named sites, `observe` and `edit`.
+
+    model(tokens, observe=f)   f(seen) -> a small pytree per layer, reduced inside the block; stacked over layers
+    model(tokens, edit=g)      g(site, array, layer) -> array, at every site of every layer
+
+Both are static and absent by default; the compiled program is then unchanged. `layer` is a Python int where layers are
+written out and a traced integer where they are scanned: compare it with jnp.where, and both work.
+
+    resid_pre   B T D    the residual stream as the layer gets it
+    q           B T N H  queries (after QK-norm, before rotation)
+    k, v        B T K H  keys (the same) and values
+    s_null      B T N    score of the null; -inf where the layer has none
+    lse         B T N    log-normaliser of the real keys
+    z           B T N H  the heads' outputs, as the output projection gets them (after value bias and gate)
+    attn_out    B T D    what attention adds
+    resid_mid   B T D
+    mlp_out     B T D    what the MLP adds
+    resid_post  B T D
+A sink token's own row is in none of them: its key and value are the null's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from jattn.errors import one_of
+from jattn.nulls import null_mass
+
+SITES = ("resid_pre", "q", "k", "v", "s_null", "lse", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
+
+Edit = Callable[[str, Array, Any], Array]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one layer shows: `seen["z"]`, `seen.null_mass`, `seen.weights(start, size)`, `seen.layer`."""
+
+    layer: Any
+    arrays: dict[str, Array]
+    _weights: Callable[[int, int], Array]
+
+    def __getitem__(self, site: str) -> Array:
+        return self.arrays[one_of("site", site, SITES)]
+
+    @property
+    def null_mass(self) -> Float[Array, "B T N"]:
+        """Share of each query's attention that goes to the null; 0 where the layer has none."""
+        return null_mass(self["lse"], self["s_null"])
+
+    def weights(self, start: int = 0, size: int | None = None) -> Float[Array, "B N t S"]:
+        """Attention of the queries start..start+size on the real keys; rows sum to 1 - null mass.
+
+        A block of queries at a time keeps a long text's T x S matrix out of memory.
+        """
+        return self._weights(start, self["lse"].shape[1] - start if size is None else size)
+
+
+Observe = Callable[[Seen], Any]
+
+
+class Tap:
+    """Collects the sites of one layer for `observe`, and passes each through `edit` on its way."""
+
+    def __init__(self, layer: Any, observe: Observe | None, edit: Edit | None):
+        self.layer, self.observe, self.edit = layer, observe, edit
+        self.arrays: dict[str, Array] = {}
+        self.weights: Callable[[int, int], Array] | None = None
+
+    def __call__(self, site: str, array: Array) -> Array:
+        if self.edit is not None:
+            array = self.edit(site, array, self.layer)
+        if self.observe is not None:
+            self.arrays[site] = array
+        return array
+
+    @property
+    def active(self) -> bool:
+        return self.observe is not None or self.edit is not None
+
+    def observed(self) -> Any:
+        """What `observe` makes of the layer; None without one."""
+        if self.observe is None:
+            return None
+        assert self.weights is not None, "the attention layer sets the weights"
+        return self.observe(Seen(self.layer, self.arrays, self.weights))
+
+
+def at(site: str, change: Callable[[Array], Array], layer: int | None = None) -> Edit:
+    """The edit that applies `change` at one site, in one layer or in all: at("z", lambda z: z.at[:, :, 3].set(0), 2)."""
+    one_of("site", site, SITES)
+
+    def edit(name: str, array: Array, index: Any) -> Array:
+        if name != site:
+            return array
+        changed = change(array)
+        return changed if layer is None else jax.numpy.where(index == layer, changed, array)
+
+    return edit

@@ -1,0 +1,141 @@
+"""Sink measures against closed forms: uniform attention, all attention on one key, all attention on the null."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis import sinks
+from jattn.errors import InputError
+
+
+def causal_weights(seed, B=2, N=3, T=8):
+    """Random rows over the keys s <= t and a null: (weights, null_mass)."""
+    rng = np.random.default_rng(seed)
+    rows = rng.gamma(0.5, size=(B, N, T, T + 1)) + 1e-3
+    rows[..., :T] *= np.tril(np.ones((T, T)))
+    rows /= rows.sum(-1, keepdims=True)
+    return jnp.asarray(rows[..., :T], jnp.float32), jnp.asarray(rows[..., T], jnp.float32)
+
+
+def uniform(T, null=0):
+    t = np.arange(1, T + 1)[:, None]
+    return jnp.asarray(np.tril(np.ones((T, T))) / (t + null), jnp.float32)[None, None]
+
+
+def test_uniform_attention_gives_the_harmonic_number_over_T():
+    harmonic = sum(1 / t for t in range(1, 65))
+    np.testing.assert_allclose(sinks.alpha(uniform(64), 1), harmonic / 64, rtol=1e-6)
+    assert sinks.alpha_floor(64) == pytest.approx(harmonic / 64, rel=1e-12)
+    assert round(sinks.alpha_floor(64), 4) == 0.0741
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize("k", [1, 2, 7, 16])
+def test_floor_is_alpha_of_uniform_attention_at_every_position(k, null):
+    np.testing.assert_allclose(sinks.alpha(uniform(16, null), k), sinks.alpha_floor(16, k, null), rtol=1e-6)
+
+
+def test_null_has_the_floor_of_the_first_key():
+    null_mass = 1 - uniform(64, null=1).sum(-1)
+    np.testing.assert_allclose(sinks.alpha_null(null_mass), sinks.alpha_floor(64, 1, null=True), rtol=1e-5)
+    assert round(sinks.alpha_floor(64, null=True), 3) == 0.059
+
+
+def test_all_attention_on_the_first_key_is_a_full_sink():
+    weights = jnp.zeros((2, 3, 8, 8)).at[..., 0].set(1)
+    np.testing.assert_array_equal(sinks.alpha(weights, 1), 1)
+    np.testing.assert_array_equal(sinks.first_token_share(weights), 1)
+    np.testing.assert_array_equal(sinks.alpha(weights, 2), 0)
+
+
+def test_alpha_averages_over_the_queries_that_can_see_the_key():
+    weights = jnp.eye(4)[None, None]
+    for k in range(1, 5):
+        np.testing.assert_allclose(sinks.alpha(weights, k), 1 / (4 - k + 1))
+
+
+def test_shares_leave_out_the_first_query_and_alphas_do_not():
+    null_mass = jnp.asarray([1.0, 0.0, 0.5, 0.1])[None, None]
+    np.testing.assert_allclose(sinks.null_share(null_mass), 0.2)
+    np.testing.assert_allclose(sinks.alpha_null(null_mass), 0.4)
+    weights = jnp.zeros((1, 1, 4, 4)).at[0, 0, :, 0].set(null_mass[0, 0])
+    np.testing.assert_allclose(sinks.first_token_share(weights), 0.2)
+    np.testing.assert_allclose(sinks.alpha(weights, 1), 0.4)
+
+
+def test_sink_rate_is_strict_and_per_head():
+    alphas = jnp.asarray([[0.5, 0.9], [0.25, 0.9], [0.75, 0.1], [0.0, 0.9]])
+    np.testing.assert_allclose(sinks.sink_rate(alphas, 0.5), [0.25, 0.75])
+
+
+def test_measures_agree_with_loops_over_the_definition():
+    weights, null_mass = causal_weights(0)
+    A, null = np.asarray(weights, np.float64), np.asarray(null_mass, np.float64)
+    for k in (1, 3, 8):
+        expected = [[np.mean([A[b, n, t, k - 1] for t in range(k - 1, 8)]) for n in range(3)] for b in range(2)]
+        np.testing.assert_allclose(sinks.alpha(weights, k), expected, rtol=1e-5)
+    np.testing.assert_allclose(sinks.alpha_null(null_mass), null.mean(-1), rtol=1e-6)
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=20)
+def test_moving_the_first_token_to_the_null_keeps_each_query_whole(seed):
+    weights, null_mass = causal_weights(seed)
+    rest, moved = sinks.first_token_as_null(weights, null_mass)
+    np.testing.assert_allclose(rest.sum(-1) + moved, 1, rtol=1e-5)
+    np.testing.assert_allclose(
+        sinks.null_share(moved), sinks.null_share(null_mass) + sinks.first_token_share(weights), rtol=1e-5
+    )
+    np.testing.assert_array_equal(rest[..., 0], 0)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 0.99))
+@settings(deadline=None, max_examples=20)
+def test_conditional_rows_forget_how_much_the_null_takes(seed, share):
+    weights, null_mass = causal_weights(seed)
+    rows, kept = sinks.conditional_rows(weights, null_mass)
+    other, _ = sinks.conditional_rows(weights * (1 - share), 1 - (1 - null_mass) * (1 - share))
+    assert kept.all()
+    np.testing.assert_allclose(rows.sum(-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(rows, other, atol=1e-5)
+
+
+def test_rows_of_almost_nothing_are_dropped_and_never_divided_up():
+    cases = [  # real mass, null mass, kept
+        (5e-7, 1 - 5e-7, False),
+        (2e-6, 1 - 2e-6, True),
+        (2e-6, 1.0, False),  # the null mass was rounded: what is left is within its error
+        (0.0, 0.0, False),  # no visible key at all
+    ]
+    real, null_mass, expected = (jnp.asarray(column) for column in zip(*cases, strict=True))
+    weights = jnp.zeros((1, 1, 4, 4)).at[0, 0, :, 0].set(real)
+    rows, kept = sinks.conditional_rows(weights, null_mass[None, None])
+    np.testing.assert_array_equal(kept[0, 0], expected)
+    np.testing.assert_array_equal(rows[0, 0], jnp.zeros((4, 4)).at[1, 0].set(1))
+
+
+def test_measures_are_the_same_under_jit():
+    weights, null_mass = causal_weights(1)
+    np.testing.assert_allclose(
+        jax.jit(sinks.alpha, static_argnames="k")(weights, k=2), sinks.alpha(weights, 2), rtol=1e-6
+    )
+    eager, jitted = (f(weights, null_mass)[0] for f in (sinks.conditional_rows, jax.jit(sinks.conditional_rows)))
+    np.testing.assert_allclose(jitted, eager, rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [0, 9, -1])
+def test_a_key_outside_the_text_is_refused(k):
+    with pytest.raises(InputError, match=f"from 1 to T = 8, got {k}"):
+        sinks.alpha(uniform(8), k)
+    with pytest.raises(InputError, match=f"got {k}"):
+        sinks.alpha_floor(8, k)
+
+
+def test_a_share_over_no_query_is_refused():
+    with pytest.raises(InputError, match=">= 2, got 1"):
+        sinks.first_token_share(jnp.ones((1, 1, 1, 1)))
+    with pytest.raises(InputError, match=">= 2, got 1"):
+        sinks.null_share(jnp.ones((1, 1, 1)))
