@@ -26,9 +26,13 @@ from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
 from jattn.taps import Tap
 
 
-def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, zero: bool = False, rngs: nnx.Rngs):
-    """A projection with the config's types and initial values."""
-    init = nnx.initializers.zeros if zero else nnx.initializers.normal(config.init_std)
+def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, residual: bool = False, rngs: nnx.Rngs):
+    """A projection with the config's types and initial values.
+
+    One that writes into the residual stream starts at zero, or smaller by sqrt(2 L) (GPT-2, section 2.3).
+    """
+    init = nnx.initializers.normal(config.init_std / (2 * config.layers) ** 0.5 if residual else config.init_std)
+    init = nnx.initializers.zeros if residual and config.zero_init else init
     types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
     return nnx.Linear(size_in, size_out, use_bias=bias, kernel_init=init, rngs=rngs, **types)
 
@@ -75,7 +79,7 @@ class Attention(nnx.Module):
         self.q = linear(config, D, N * H, config.qkv_bias, rngs=rngs)
         self.k = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
         self.v = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
-        self.out = linear(config, N * H, D, config.out_bias, zero=config.zero_init, rngs=rngs)
+        self.out = linear(config, N * H, D, config.out_bias, residual=True, rngs=rngs)
         self.q_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
         self.k_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
         self.null = NullTerm(config, kind.null, kind.null_norm, rngs=rngs) if kind.null else None

@@ -66,7 +66,7 @@ def _parse_layer(text: str) -> LayerAttention:
         if name == "null" or name in get_args(NullKind):
             choose("null", "key" if name == "null" else name)
             if name == "fixed_value":
-                choose("null_norm", _number("fixed_value", argument or "1", float, 0.0))
+                choose("null_norm", _number("fixed_value", argument or "1", float, 0))
                 continue
         elif name == "local":
             choose("window", _number("local", argument, int, 1))
@@ -88,11 +88,11 @@ def _parse_layer(text: str) -> LayerAttention:
     return layer
 
 
-def _number(name: str, text: str, kind: type, minimum: float):
+def _number(name: str, text: str, kind: type, minimum: int):
     try:
         value = kind(text)
     except ValueError:
-        raise InputError(f"attention: {name} needs a number, got {name}:{text} (for example {name}:64)") from None
+        raise InputError(f"attention: {name} needs a number (for example {name}:64), got {text!r}") from None
     return at_least(f"attention {name}", value, minimum)
 
 
@@ -126,7 +126,7 @@ class NullConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A Transformer. The default is the project's own: RoPE, RMSNorm, QK-norm, squared ReLU, zero-initialised outputs."""
+    """A Transformer. The default is ours: RoPE, RMSNorm, QK-norm, squared ReLU, zero-initialised outputs."""
 
     attention: str = option("standard", "attention of the layers; see docs/attention.md")
     vocab_size: int = option(0, "number of tokens; 0 takes the tokenizer's")
@@ -186,7 +186,8 @@ class ModelConfig:
             raise InputError(f"model.kv_heads must divide model.heads, got {self.kv_heads} and {self.heads}")
         if self.positions == "rope" and self.H % 2:
             raise InputError(f"model.head_size must be even for rope, got {self.H}")
-        if not self.causal and any(layer.token for layer in self.pattern):
+        pattern = self.pattern  # parsed here, so that a wrong name is refused where it is written
+        if not self.causal and any(layer.token for layer in pattern):
             raise InputError("model.attention: a sink token needs a causal model: it must not see the text")
 
     @property

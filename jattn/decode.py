@@ -28,7 +28,7 @@ class LayerCache(NamedTuple):
     first: Any
 
     def extend(self, k, v, positions):
-        """What the new queries attend to (old slots, then new keys), their positions, and the cache with the new in it."""
+        """Keys and values for the new queries (old slots, then new keys), their positions, and the next cache."""
         all_k, all_v = jnp.concatenate([self.k, k], 1), jnp.concatenate([self.v, v], 1)
         all_positions = jnp.concatenate([self.position, positions])
         C = self.position.shape[0]

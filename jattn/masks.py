@@ -128,6 +128,6 @@ def first_window(first: int, size: int) -> Mask:
     return Mask(causal=True, window=size, first=first)
 
 
-def documents(of_query: Int[Array, "B T"], of_key: Int[Array, "B S"] | None = None) -> Mask:
+def documents(of_query: Int[Array | np.ndarray, "B T"], of_key: Int[Array | np.ndarray, "B S"] | None = None) -> Mask:
     """Keys of the query's own document. Give `of_key` for cross-attention."""
     return Mask(documents=((of_query, of_query if of_key is None else of_key),))

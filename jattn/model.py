@@ -5,6 +5,7 @@ the repeating attention pattern. So every form loads every other's checkpoint.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -34,7 +35,7 @@ class Mlp(nnx.Module):
         self.activation = ACTIVATIONS[config.mlp]
         self.up = linear(config, D, F, config.mlp_bias, rngs=rngs)
         self.gate = linear(config, D, F, config.mlp_bias, rngs=rngs) if config.mlp == "swiglu" else None
-        self.down = linear(config, F, D, config.mlp_bias, zero=config.zero_init, rngs=rngs)
+        self.down = linear(config, F, D, config.mlp_bias, residual=True, rngs=rngs)
 
     def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
         if self.gate is None:
@@ -184,22 +185,49 @@ def _stack(trees: list) -> Any:
     return jax.tree.map(lambda *a: jnp.stack(a), *trees)
 
 
+Parameters = dict[str, Array]  # "blocks.0.attention.q.kernel" -> array
+
+
 def build(config: ModelConfig, seed: int = 0) -> Transformer:
     """A model with fresh parameters, the same for every loop over layers and, where shared, for every attention."""
-    graphdef = nnx.split(abstract_model(config))[0]
-    make = jax.jit(lambda key: nnx.split(_construct(config, key))[1])
-    return nnx.merge(graphdef, make(jax.random.key(seed)))
+    return assemble(config, init_parameters(config, seed))
 
 
-def abstract_model(config: ModelConfig) -> Transformer:
-    """The model with shapes in place of arrays: costs nothing, for counting and for loading into."""
-    return nnx.eval_shape(lambda: _construct(config, jax.random.key(0)))
+def init_parameters(config: ModelConfig, seed: int = 0) -> Parameters:
+    """Fresh parameters by name; those that two configs share start equal (a null draws from a stream of its own)."""
+    return jax.jit(lambda key: parameters_of(_construct(config, key)))(jax.random.key(seed))
 
 
-def _construct(config: ModelConfig, key: Array) -> Transformer:
-    return Transformer(config, rngs=nnx.Rngs(params=key, extra=jax.random.fold_in(key, 1)))
+def parameters_of(model: Transformer) -> Parameters:
+    """The parameters of a model as one flat dict, named by their path; layers are numbered from 0."""
+    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    return {".".join(map(str, path)): variable[...] for path, variable in flat}
+
+
+def assemble(config: ModelConfig, parameters: Parameters) -> Transformer:
+    """The model with these parameters; also inside jit, so that a training step is a function of plain arrays."""
+    graphdef, paths = _structure(config)
+    if set(paths) != set(parameters):
+        missing, extra = sorted(set(paths) - set(parameters)), sorted(set(parameters) - set(paths))
+        raise InputError(f"parameters do not fit the config: missing {missing[:3]}, not known {extra[:3]}")
+    return nnx.merge(graphdef, nnx.from_flat_state([(paths[name], nnx.Param(parameters[name])) for name in paths]))
+
+
+def parameter_shapes(config: ModelConfig) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and type of every parameter, by name; nothing is allocated."""
+    return jax.eval_shape(lambda: parameters_of(_construct(config, jax.random.key(0))))
 
 
 def count_parameters(config: ModelConfig) -> int:
     """The number of parameters, tied ones once."""
-    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(abstract_model(config), nnx.Param)))
+    return sum(shape.size for shape in parameter_shapes(config).values())
+
+
+@lru_cache(maxsize=64)
+def _structure(config: ModelConfig) -> tuple[Any, dict[str, tuple]]:
+    graphdef, state = nnx.split(nnx.eval_shape(lambda: _construct(config, jax.random.key(0))))
+    return graphdef, {".".join(map(str, path)): path for path, _ in nnx.to_flat_state(state)}
+
+
+def _construct(config: ModelConfig, key: Array) -> Transformer:
+    return Transformer(config, rngs=nnx.Rngs(params=key, extra=jax.random.fold_in(key, 1)))

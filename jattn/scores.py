@@ -43,7 +43,10 @@ class Alibi:
 
 @dataclass(frozen=True)
 class LogSigmoid:
-    """log sigmoid(x): softmax of it is sigmoid attention divided by its sum (Gu et al. 2024, arXiv 2410.10781, Table 6)."""
+    """log sigmoid(x), whose softmax is sigmoid attention divided by its sum.
+
+    Source: Gu et al. 2024, arXiv 2410.10781, Table 6 (sigmoid, normalised).
+    """
 
     def __call__(self, x, t, s, head):
         return jax.nn.log_sigmoid(x)

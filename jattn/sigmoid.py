@@ -1,7 +1,7 @@
 """Unnormalised sigmoid attention: out = sum_s sigmoid(score_s + bias) v_s. No softmax, so no lse, no merge, no null.
 
 Each key is judged alone, so a head attends to nothing by closing every gate: the reason it needs no sink.
-Source: Ramapuram et al. 2024, arXiv 2409.04431 (bias = -log T); Gu et al. 2024, arXiv 2410.10781, Table 6 (sigmoid, Z = 1).
+Sources: Ramapuram et al. 2024, arXiv 2409.04431 (bias = -log T); Gu et al. 2024, arXiv 2410.10781, Table 6 (Z = 1).
 """
 
 import math

@@ -89,7 +89,10 @@ class Tap:
 
 
 def at(site: str, change: Callable[[Array], Array], layer: int | None = None) -> Edit:
-    """The edit that applies `change` at one site, in one layer or in all: at("z", lambda z: z.at[:, :, 3].set(0), 2)."""
+    """The edit that applies `change` at one site, in one layer or in all.
+
+    at("z", lambda z: z.at[:, :, 3].set(0), layer=2) silences head 3 of layer 2 (both counted from 0).
+    """
     one_of("site", site, SITES)
 
     def edit(name: str, array: Array, index: Any) -> Array:

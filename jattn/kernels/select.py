@@ -39,8 +39,8 @@ KERNELS = {
 def pick(implementation: str | None, T: int, S: int, *, positions: bool = False, backend: str | None = None) -> Kernel:
     """The kernel to use. None picks: dense where only it can serve, and off the CPU for rows that fit in memory.
 
-    On a CPU `blocks` is faster at every length (benchmarks/kernels.py). On a GPU or TPU a scan over blocks runs them one
-    after the other, so up to 2,048 keys the matrix is cheaper; above, its memory decides.
+    On a CPU `blocks` is faster at every length (benchmarks/kernels.py). On a GPU or TPU a scan runs the blocks one
+    after the other, so up to 2,048 keys the matrix is taken; above, its memory decides (not measured on either yet).
     """
     if implementation is not None:
         kernel = KERNELS[one_of("implementation", implementation, KERNELS)]

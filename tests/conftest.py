@@ -1,0 +1,23 @@
+"""What all tests share: JAX on the CPU, a fixture for float64, and the reason why a peer test is skipped."""
+
+import os
+from importlib.util import find_spec
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before the first import of jax
+
+import pytest
+
+
+@pytest.fixture
+def x64():
+    """float64 within one test: closed forms then hold to 1e-12."""
+    import jax
+
+    with jax.enable_x64(True):
+        yield
+
+
+def pytest_runtest_setup(item):
+    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if missing and item.get_closest_marker("peers"):
+        pytest.skip(f"needs {' and '.join(missing)}: pip install 'jattn[peers]'")

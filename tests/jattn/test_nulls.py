@@ -1,0 +1,218 @@
+"""A null merged into attention is an explicit extra key: the same values, the same gradients, the same shares."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jattn import masks, nulls
+from jattn.attention import attention
+from jattn.nulls import Null, null_mass
+
+pytestmark = pytest.mark.usefixtures("x64")
+close = {"rtol": 1e-12, "atol": 1e-12}
+B, T, S, N, K, H = 2, 5, 7, 4, 2, 3
+SEEN = np.arange(S) <= np.arange(T)[:, None]
+CAUSAL = masks.causal()
+attention = jax.jit(attention, static_argnames=("implementation", "return_lse", "scale"))
+
+
+def causal_attention(q, k, v, null=None, implementation="dense", return_lse=False):
+    return attention(q, k, v, mask=CAUSAL, null=null, implementation=implementation, return_lse=return_lse)
+
+
+def real_lse(x):
+    return causal_attention(**x, return_lse=True).lse
+
+
+def value_and_gradients(f, cotangent, *arguments):
+    def both(arguments):
+        out, pull = jax.vjp(f, *arguments)
+        return out, *pull(cotangent)
+
+    return jax.jit(both)(arguments)
+
+
+def normal(seed, *shape):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
+
+
+def qkv():
+    return {"q": normal(0, B, T, N, H), "k": normal(1, B, S, K, H), "v": normal(2, B, S, K, H)}
+
+
+def with_extra_column(q, k, v, s, v_null):
+    """The independent form: the null's score is one more column of the score matrix, its value one more value."""
+    k, v = (jnp.repeat(x, N // K, 2) for x in (k, v))
+    x = jnp.where(SEEN, jnp.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(H), -jnp.inf)
+    p = jax.nn.softmax(jnp.concatenate([x, s.swapaxes(1, 2)[..., None]], -1))
+    return jnp.einsum("bnts,bsnh->btnh", p[..., :S], v) + p[..., S].swapaxes(1, 2)[..., None] * v_null
+
+
+# Each form of null twice: as the library makes it, and as an explicit score (B T N) and value for the extra column.
+def explicit_key(q, k_null, logit):
+    return (q * k_null).sum(-1) / np.sqrt(H) + logit
+
+
+FORMS = {
+    "zero": ((), lambda q: nulls.zero(q), lambda q: (jnp.zeros((B, T, N)), 0.0)),
+    "logit": (
+        ("logit",),
+        lambda q, logit: nulls.logit(q, logit),
+        lambda q, logit: (jnp.zeros((B, T, N)) + logit, 0.0),
+    ),
+    "key": (
+        ("k_null", "logit"),
+        lambda q, k_null, logit: nulls.key(q, k_null, logit),
+        lambda q, k_null, logit: (explicit_key(q, k_null, logit), 0.0),
+    ),
+    "key_value": (
+        ("k_null", "logit", "v_null"),
+        lambda q, k_null, logit, v_null: nulls.key(q, k_null, logit, v_null),
+        lambda q, k_null, logit, v_null: (explicit_key(q, k_null, logit), v_null),
+    ),
+    "fixed_value": (
+        ("k_null", "logit"),
+        lambda q, k_null, logit: nulls.key(q, k_null, logit, nulls.fixed_value(2.5, N, H, q.dtype)),
+        lambda q, k_null, logit: (explicit_key(q, k_null, logit), np.array([2.5, 0.0, 0.0])),
+    ),
+    "any_null": (
+        ("s", "v_each"),
+        lambda q, s, v_each: Null(s, v_each),
+        lambda q, s, v_each: (s, v_each),
+    ),
+}
+PARAMETERS = {
+    "logit": normal(3, N),
+    "k_null": normal(4, N, H),
+    "v_null": normal(5, N, H),
+    "s": normal(6, B, T, N),
+    "v_each": normal(7, B, T, N, H),
+}
+
+
+@pytest.mark.parametrize("implementation", ["dense", "blocks"])
+@pytest.mark.parametrize("form", FORMS)
+def test_merged_null_equals_an_extra_key_column_in_values_and_all_gradients(form, implementation):
+    names, make, explicit = FORMS[form]
+    x, null = qkv(), {name: PARAMETERS[name] for name in names}
+
+    def merged(x, null):
+        return causal_attention(**x, null=make(x["q"], **null), implementation=implementation)
+
+    def column(x, null):
+        return with_extra_column(**x, **dict(zip(("s", "v_null"), explicit(x["q"], **null), strict=True)))
+
+    cotangent = normal(8, B, T, N, H)
+    got, expected = (value_and_gradients(f, cotangent, x, null) for f in (merged, column))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **close), got, expected)
+
+
+def test_gradient_of_the_score_is_minus_null_mass_times_output_dot_cotangent():
+    """With v = 0 the output is (1 - p) o_real, so d out/d s = -p (1 - p) o_real = -p out."""
+    x, s, cotangent = qkv(), normal(3, B, T, N), normal(4, B, T, N, H)
+    out, d_s = value_and_gradients(lambda s: causal_attention(**x, null=Null(s)), cotangent, s)
+    p = 1 / (1 + np.exp(real_lse(x) - s))
+    np.testing.assert_allclose(d_s, -p * np.einsum("btnh,btnh->btn", out, cotangent), **close)
+
+
+@pytest.mark.parametrize("s", [-jnp.inf, -1e4])
+def test_null_of_score_minus_infinity_is_plain_softmax(s):
+    x, cotangent = qkv(), normal(3, B, T, N, H)
+
+    def f(x, s):
+        return causal_attention(**x, null=Null(jnp.full((B, T, N), s), PARAMETERS["v_null"]))
+
+    out, d_x, d_s = value_and_gradients(f, cotangent, x, s)
+    plain, d_plain = value_and_gradients(lambda x: causal_attention(**x), cotangent, x)
+    np.testing.assert_allclose(out, plain, **close)
+    assert d_s == 0.0
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **close), d_x, d_plain)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_null_of_score_ten_thousand_takes_all_attention_and_is_finite(dtype):
+    x = {name: a.astype(dtype) for name, a in qkv().items()}
+    v_null = PARAMETERS["v_null"].astype(dtype)
+    s = jnp.full((B, T, N), 1e4, dtype)
+    ones = jnp.ones((B, T, N, H), dtype)
+    out, *gradients = value_and_gradients(lambda x, s: causal_attention(**x, null=Null(s, v_null)), ones, x, s)
+    assert np.array_equal(out, np.broadcast_to(v_null, out.shape))
+    assert np.all(null_mass(real_lse(x), s) == 1.0)
+    assert all(np.all(np.isfinite(g)) for g in jax.tree.leaves(gradients))
+
+
+def softmax_off_by_one(x):
+    """exp(x) / (1 + sum exp(x)), stable: the 1 is shifted with the rest."""
+    high = np.maximum(x.max(-1, keepdims=True), 0.0)
+    return np.exp(x - high) / (np.exp(-high) + np.exp(x - high).sum(-1, keepdims=True))
+
+
+def shifted_too_late(x):
+    """The common mistake: 1 is added after the maximum is subtracted, so the null's score is the row's maximum."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / (1 + e.sum(-1, keepdims=True))
+
+
+def test_zero_null_is_softmax_off_by_one_and_not_its_wrongly_shifted_form():
+    x = qkv()
+    k, v = (np.repeat(x[name], N // K, 2) for name in "kv")
+    scores = np.einsum("btnh,bsnh->bnts", x["q"], k) / np.sqrt(H)
+    out = attention(**x, null=nulls.zero(x["q"]), implementation="dense")
+    np.testing.assert_allclose(out, np.einsum("bnts,bsnh->btnh", softmax_off_by_one(scores), v), **close)
+    wrong = np.einsum("bnts,bsnh->btnh", shifted_too_late(scores), v)
+    assert np.abs(out - wrong).max() > 0.1
+
+
+def test_uniform_scores_with_a_zero_null_give_t_over_t_plus_one():
+    q, ones = jnp.zeros((1, 9, 2, 3)), jnp.ones((1, 9, 2, 3))
+    t = np.arange(1, 10)
+    out = causal_attention(q, ones, ones, null=nulls.zero(q))
+    np.testing.assert_allclose(out, np.broadcast_to((t / (t + 1))[:, None, None], out.shape), **close)
+
+
+def test_attention_without_the_null_renormalised_is_plain_softmax():
+    x = qkv()
+    null = nulls.logit(x["q"], PARAMETERS["logit"])
+    mass = null_mass(real_lse(x), null.s)
+    with_null = causal_attention(**x, null=null)
+    np.testing.assert_allclose(with_null / (1 - mass)[..., None], causal_attention(**x), **close)
+
+
+def test_null_mass_is_the_nulls_exponential_over_the_whole_normaliser():
+    x = qkv()
+    null = nulls.key(x["q"], PARAMETERS["k_null"], PARAMETERS["logit"])
+    real, merged = real_lse(x), causal_attention(**x, null=null, return_lse=True)
+    np.testing.assert_allclose(merged.lse, np.log(np.exp(real) + np.exp(null.s)), **close)
+    np.testing.assert_allclose(null_mass(real, null.s), np.exp(null.s - merged.lse), **close)
+
+
+def test_merging_two_nulls_is_two_extra_keys():
+    """A result with a null is a Partial like any other: a second zero null makes t / (t + 2)."""
+    q, ones = jnp.zeros((1, 4, 2, 3)), jnp.ones((1, 4, 2, 3))
+    once = causal_attention(q, ones, ones, null=nulls.zero(q), return_lse=True)
+    t = np.arange(1, 5)
+    twice = nulls.add_null(once, nulls.zero(q))
+    np.testing.assert_allclose(twice.out, np.broadcast_to((t / (t + 2))[:, None, None], (1, 4, 2, 3)), **close)
+
+
+@pytest.mark.parametrize("scale", [None, 1.0, 0.3])
+def test_key_null_uses_the_scale_of_the_real_keys(scale):
+    """A null key that equals the only real key takes half of the attention, whatever the scale."""
+    k = normal(0, N, H)
+    q = normal(1, 1, 1, N, H)
+    only = k[None, None]
+    real = attention(q, only, only, scale=scale, implementation="dense", return_lse=True)
+    np.testing.assert_allclose(null_mass(real.lse, nulls.key(q, k, scale=scale).s), 0.5, **close)
+
+
+def test_fixed_value_is_a_multiple_of_the_first_axis():
+    assert np.array_equal(nulls.fixed_value(2.5, 2, 3, jnp.float64), [[2.5, 0, 0], [2.5, 0, 0]])
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_scores_of_the_null_are_float32_for_low_precision_queries(dtype):
+    q = normal(0, B, T, N, H).astype(dtype)
+    logit, k = PARAMETERS["logit"].astype(dtype), PARAMETERS["k_null"].astype(dtype)
+    for null in (nulls.zero(q), nulls.logit(q, logit), nulls.key(q, k, logit)):
+        assert null.s.dtype == jnp.float32 and null.s.shape == (B, T, N)

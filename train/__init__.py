@@ -1,0 +1,27 @@
+"""train: from text to a checkpoint. `train.load` is the one loader, `train.run` the one way to train."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+_HOME = {
+    "load": "train.checkpoint",
+    "Run": "train.checkpoint",
+    "run": "train.loop",
+    "preset": "train.presets",
+    "RunConfig": "train.config",
+    "override": "train.config",
+}
+
+if TYPE_CHECKING:
+    from train.checkpoint import Run, load
+    from train.config import RunConfig, override
+    from train.loop import run
+    from train.presets import preset
+
+__all__ = ["Run", "RunConfig", "load", "override", "preset", "run"]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'train' has no attribute {name!r}")

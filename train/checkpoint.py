@@ -1,0 +1,233 @@
+"""Runs on disk: what is in a run's folder, how it is written, and the one loader. The only file that imports Orbax.
+
+    runs/small-null-s0/
+        config.json          config, corpus (name, size, sha256), versions, parameter count: for people and for `runs`
+        metrics.jsonl        one line per log and per evaluation (train/metrics.py)
+        checkpoints/<step>/  Orbax: `state` (step, parameters, optimizer), with config, tokenizer, corpus and versions
+                             as its metadata
+
+A checkpoint holds all that is needed to use it: its folder can be copied anywhere. The data position is the step.
+"""
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jattn.errors import InputError
+from train.config import RunConfig, from_dict
+
+if TYPE_CHECKING:
+    from jattn.model import Transformer
+    from train.step import TrainState
+    from train.tokenizers import Tokenizer
+
+FINISHED = "commit_success.txt"  # Orbax writes it last
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with what it needs: `run.model(tokens)`, `run.tokenizer`, `run.config`, `run.meta`."""
+
+    path: Path
+    step: int
+    config: RunConfig
+    meta: dict[str, Any]
+    parameters: dict[str, Any]
+
+    @cached_property
+    def model(self) -> "Transformer":
+        """The model, called as model(tokens [B, T]) -> logits [B, T, V]."""
+        from jattn.model import assemble
+
+        return assemble(self.config.model, self.parameters)
+
+    @cached_property
+    def tokenizer(self) -> "Tokenizer":
+        """The tokenizer that the run was trained with."""
+        from train.tokenizers import Tokenizer
+
+        return Tokenizer.from_json(self.meta["tokenizer"])
+
+    def encode(self, text: str) -> Any:
+        """Token ids [1, T] of a text, with the run's fixed first token if it has one."""
+        import numpy as np
+
+        ids = self.tokenizer.encode(text)
+        bos = self.tokenizer.bos
+        return (ids if bos is None else np.concatenate([[bos], ids]))[None].astype(np.int32)
+
+    def logits(self, text: str) -> Any:
+        """Logits [T, V] of the next token after each token of a text."""
+        return self.model(self.encode(text))[0]
+
+    def attention(self, text: str) -> Any:
+        """Attention [L, N, T, 1 + T] of a text: column 0 is the null (0 where a layer has none), then the tokens."""
+        import jax.numpy as jnp
+
+        def observe(seen):
+            return jnp.concatenate([seen.null_mass.swapaxes(1, 2)[..., None], seen.weights()], -1)
+
+        return self.model(self.encode(text), observe=observe)[1][:, 0]
+
+
+def load(path: str | Path, step: int | str = "latest") -> Run:
+    """The run in a folder, at its `latest` or `best` checkpoint or at a step; a checkpoint's own folder works too.
+
+    Raises InputError where there is no run, no finished checkpoint, or no such step.
+    """
+    folder = Path(path)
+    if folder.name.isdigit() and (folder / FINISHED).exists():
+        return _read(folder.parent.parent, folder)
+    steps = finished_steps(folder)
+    if step == "latest":
+        chosen = steps[-1]
+    elif step == "best":
+        losses = {s: _meta(folder / "checkpoints" / str(s))["valid_loss"] for s in steps}
+        chosen = min(losses, key=lambda s: losses[s])
+    elif step in steps:
+        chosen = int(step)
+    else:
+        raise InputError(f"step: {folder} has no checkpoint at step {step}; it has {', '.join(map(str, steps))}")
+    return _read(folder, folder / "checkpoints" / str(chosen))
+
+
+def finished_steps(folder: Path) -> list[int]:
+    """The steps of a run's finished checkpoints, ascending; InputError if there is none."""
+    root = folder / "checkpoints"
+    if not root.is_dir():
+        near = f"; runs here: {', '.join(sorted(names))}" if (names := _siblings(folder)) else ""
+        reason = "is not a run (it has no checkpoints)" if folder.exists() else "does not exist"
+        raise InputError(f"run {str(folder)!r} {reason}{near}")
+    steps = sorted(int(p.name) for p in root.iterdir() if p.name.isdigit() and (p / FINISHED).exists())
+    if not steps:
+        rest = sorted(p.name for p in root.iterdir())
+        left = f" (unfinished: {', '.join(rest)})" if rest else ""
+        raise InputError(f"run {str(folder)!r} has no finished checkpoint{left}; train it again with --overwrite")
+    return steps
+
+
+def _siblings(folder: Path) -> list[str]:
+    parent = folder.parent
+    return [p.name for p in parent.iterdir() if (p / "config.json").exists()][:8] if parent.is_dir() else []
+
+
+def _read(folder: Path, checkpoint: Path) -> Run:
+    from jattn.model import parameter_shapes
+
+    meta = _meta(checkpoint)
+    config = from_dict(RunConfig, meta["config"])
+    state = _load_state(checkpoint, {"parameters": parameter_shapes(config.model)}, partly=True)
+    return Run(folder, int(checkpoint.name), config, meta, state["parameters"])
+
+
+def load_state(folder: Path, like: "TrainState") -> "TrainState":
+    """The latest training state of a run, shaped like `like` (arrays or shapes)."""
+    checkpoint = folder / "checkpoints" / str(finished_steps(folder)[-1])
+    return type(like)(**_load_state(checkpoint, like._asdict()))
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """What the latest checkpoint of a run says of itself."""
+    return _meta(folder / "checkpoints" / str(finished_steps(folder)[-1]))
+
+
+def _meta(checkpoint: Path) -> dict[str, Any]:
+    from orbax.checkpoint import v1 as ocp
+
+    with _readable(checkpoint):
+        meta = ocp.checkpointables_metadata(checkpoint.resolve()).custom_metadata
+        if not isinstance(meta, dict) or "config" not in meta:
+            raise ValueError("it does not say which config it was trained with")
+        return meta
+
+
+def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
+    import jax
+    from orbax.checkpoint import v1 as ocp
+
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=device), like)
+    context = ocp.Context()
+    context.pytree.loading.partial_load = partly
+    with _readable(checkpoint), context:
+        return ocp.load_checkpointables(checkpoint.resolve(), {"state": abstract})["state"]
+
+
+class _readable:
+    """Turns whatever Orbax raises on a damaged checkpoint into one line; the cause stays attached."""
+
+    def __init__(self, checkpoint: Path):
+        self.checkpoint = checkpoint
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        if error is not None and isinstance(error, Exception) and not isinstance(error, InputError):
+            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else kind.__name__
+            raise InputError(f"checkpoint {str(self.checkpoint)!r} cannot be read: {reason}") from error
+
+
+class Writer:
+    """Saves checkpoints of one run while it trains; keeps the latest `keep` and the best. A context manager."""
+
+    def __init__(self, folder: Path, keep: int):
+        from orbax.checkpoint import v1 as ocp
+
+        policies = ocp.training.preservation_policies
+        best = policies.BestN(get_metric_fn=lambda m: m["valid_loss"], reverse=True, n=1)
+        self._checkpointer = ocp.training.Checkpointer(
+            (folder / "checkpoints").resolve(),
+            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
+            cleanup_tmp_directories=True,
+        )
+
+    def save(self, state: "TrainState", step: int, meta: dict[str, Any]) -> None:
+        """Write the state after `step` steps; returns when its arrays are copied, the writing goes on behind."""
+        self._checkpointer.save_checkpointables_async(
+            step, {"state": state._asdict()}, metrics={"valid_loss": meta["valid_loss"]}, custom_metadata=meta
+        )
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._checkpointer.close()
+
+
+def prepare_folder(folder: Path, *, overwrite: bool) -> None:
+    """An empty folder for a new run. One that holds anything is refused, or with `overwrite` emptied if it is a run."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"out: {str(folder)!r} is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            raise InputError(f"run {str(folder)!r} exists; add --resume to go on, --overwrite to start anew, or --out")
+        if not (folder / "config.json").exists():
+            raise InputError(f"out: {str(folder)!r} is not empty and not a run, so --overwrite leaves it alone")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def find_runs(pattern: str) -> list[Path]:
+    """Folders of runs that match a path or glob, sorted; InputError if there is none."""
+    from glob import glob
+
+    found = sorted(Path(p) for p in glob(pattern) if (Path(p) / "config.json").exists())
+    if not found:
+        known = _siblings(Path(pattern))
+        near = f"; runs there: {', '.join(sorted(known))}" if known else ""
+        raise InputError(f"no run matches {pattern!r}{near}")
+    return found
+
+
+def check_same(stored: dict[str, Any], given: dict[str, Any], free: set[str]) -> None:
+    """InputError naming every field in which a run on disk and the config to resume it with differ."""
+    differ = [name for name in given if name not in free and stored.get(name) != given[name]]
+    if differ:
+        shown = ", ".join(f"{n}: {stored.get(n)!r} on disk, {given[n]!r} given" for n in differ)
+        raise InputError(f"resume: the run was made with other settings ({shown}); drop them or choose another --out")
+
+

@@ -1,0 +1,170 @@
+"""What a run is: model + data + optimizer + how long, as frozen dataclasses; no JAX import.
+
+Two runs that differ in `model.attention` alone are a pair: same seed, same initial weights where shared, same data order.
+"""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from jattn.config import ModelConfig, option
+from jattn.errors import InputError, at_least, one_of
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The text, its tokens, and how many of them a step sees."""
+
+    corpus: str = option("pydoc", "backcopy, induction, pydoc, stdlib-code, or the path of a text file or folder")
+    tokenizer: Literal["char", "byte", "bpe"] = option("char", "kind of tokens (languages bring their own symbols)")
+    bpe_size: int = option(1024, "vocabulary of the bpe tokenizer")
+    bos: bool = option(False, "start every text with one fixed token")
+    batch: int = option(12, "sequences per step")
+    valid_fraction: float = option(0.1, "share of the text that is held out")
+
+    def __post_init__(self):
+        one_of("data.tokenizer", self.tokenizer, ("char", "byte", "bpe"))
+        at_least("data.batch", self.batch, 1)
+        if not 0 < self.valid_fraction < 1:
+            raise InputError(f"data.valid_fraction must be above 0 and below 1, got {self.valid_fraction}")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW, or Muon for the hidden matrices and AdamW for the rest; warm-up, then a cosine to `final_ratio`."""
+
+    optimizer: Literal["adamw", "muon"] = option("adamw", "adamw, or muon for the hidden matrices")
+    learning_rate: float = option(3e-3, "peak learning rate of AdamW")
+    muon_learning_rate: float = option(0.02, "peak learning rate of Muon")
+    final_ratio: float = option(0.1, "learning rate at the end, over the peak")
+    warmup: int = option(100, "steps of linear warm-up")
+    weight_decay: float = option(0.1, "of matrices; never of norms, biases and sink logits")
+    muon_weight_decay: float = option(0.01, "of the matrices that Muon trains")
+    beta1: float = option(0.9, "AdamW's decay of the mean gradient")
+    beta2: float = option(0.99, "AdamW's decay of the squared gradient")
+    clip: float = option(1.0, "largest global norm of the gradient")
+
+    def __post_init__(self):
+        one_of("optimizer.optimizer", self.optimizer, ("adamw", "muon"))
+        for name in ("learning_rate", "muon_learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"optimizer.{name} must be > 0, got {getattr(self, name)}")
+        for name in ("warmup", "weight_decay", "muon_weight_decay", "final_ratio"):
+            at_least(f"optimizer.{name}", getattr(self, name), 0)
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"optimizer.{name} must be at least 0 and below 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run needs to be repeated."""
+
+    preset: str = option("small", "the preset this config started from")
+    seed: int = option(0, "of the initial weights and of the data order")
+    steps: int = option(2000, "training steps")
+    eval_every: int = option(250, "steps between evaluations")
+    eval_windows: int = option(2048, "most validation windows that an evaluation reads")
+    log_every: int = option(10, "steps between lines in metrics.jsonl")
+    save_every: int = option(500, "steps between checkpoints")
+    keep: int = option(2, "latest checkpoints to keep; the best is always kept")
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    def __post_init__(self):
+        at_least("seed", self.seed, 0)
+        for name in ("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"):
+            at_least(name, getattr(self, name), 1)
+
+    @property
+    def name(self) -> str:
+        """The run's folder: <preset>-<attention>-s<seed>, with characters that file systems take."""
+        attention = self.model.attention.replace(":", "").replace(",", "_").replace(" ", "")
+        return f"{self.preset}-{attention}-s{self.seed}"
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.data.batch * self.model.context
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """A config as {"model.layers": 4, ...}, in the order of its fields."""
+    flat: dict[str, Any] = {}
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            flat |= flatten(value, f"{prefix}{f.name}.")
+        else:
+            flat[prefix + f.name] = value
+    return flat
+
+
+def to_dict(config: RunConfig) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    return asdict(config)
+
+
+def from_dict(kind: type, values: dict[str, Any], where: str = "") -> Any:
+    """The config with these values; InputError for a field that this version does not know."""
+    types = get_type_hints(kind)
+    known = [f.name for f in fields(kind)]
+    for name in values:
+        one_of(f"field in {where or 'config'}", name, known)
+    return kind(
+        **{
+            name: from_dict(types[name], value, f"{where}{name}.") if is_dataclass(types[name]) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def override(config: Any, changes: dict[str, Any]) -> Any:
+    """The config with dotted fields replaced: {"model.layers": 6}. Validated where the parts are built."""
+    nested = to_nested(changes)
+    types = get_type_hints(type(config))
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    for name, value in nested.items():
+        values[name] = override(values[name], value) if is_dataclass(types[name]) else value
+    return type(config)(**values)
+
+
+def to_nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """{"a.b": 1} as {"a": {"b": 1}}."""
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        head, _, rest = name.partition(".")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            nested[head] = value
+    return {k: to_nested(v) if isinstance(v, dict) else v for k, v in nested.items()}
+
+
+def field_types(kind: type = RunConfig, prefix: str = "") -> dict[str, tuple[Any, str]]:
+    """{"model.layers": (type, help)} for every field, nested ones by dotted name."""
+    types = get_type_hints(kind)
+    table: dict[str, tuple[Any, str]] = {}
+    for f in fields(kind):
+        if is_dataclass(types[f.name]):
+            table |= field_types(types[f.name], f"{prefix}{f.name}.")
+        else:
+            table[prefix + f.name] = (types[f.name], f.metadata["help"])
+    return table
+
+
+def parse_value(name: str, text: str, kind: Any) -> Any:
+    """The text of a command-line value as its field's type; InputError naming the field and what it takes."""
+    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if type(None) in options and text.lower() == "none":
+        return None
+    (base,) = [o for o in options if o is not type(None)]
+    if get_origin(base) is Literal:
+        return one_of(name, text, get_args(base))
+    if base is bool:
+        return {"true": True, "false": False}[one_of(name, text.lower(), ("true", "false"))]
+    try:
+        return base(text)
+    except ValueError:
+        takes = {"int": "a whole number", "float": "a number"}[base.__name__]
+        raise InputError(f"{name} takes {takes}{' or none' if len(options) > 1 else ''}, got {text!r}") from None

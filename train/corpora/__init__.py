@@ -1,0 +1,35 @@
+"""Named corpora, text files and folders, and languages whose truth is known: `load` gives any of them by name or path.
+
+Add a corpus: one file here, one entry in a table below.
+"""
+
+from pathlib import Path
+
+from jattn.errors import InputError, at_least, one_of
+from train.corpora import backcopy, files, induction, pydoc, stdlib_code
+from train.corpora.corpus import RowCorpus, TextCorpus
+from train.corpora.split import text_corpus
+
+TEXTS = {"pydoc": pydoc.documents, "stdlib-code": stdlib_code.documents}
+ROWS = {"backcopy": backcopy.corpus, "induction": induction.corpus}
+
+
+def load(name_or_path: str | Path, *, context: int, valid_fraction: float = 0.1) -> TextCorpus | RowCorpus:
+    """The corpus of that name, or of the text file or folder at that path (a file called like a name: `./pydoc`).
+
+    `context` (tokens) sets the row length of the generated languages, context + 1; text does not depend on it.
+    `valid_fraction` of the characters of a text is held out; the languages bring their own 512 held-out rows.
+    Raises InputError for an unknown name, a path without text, or text that is not UTF-8.
+    """
+    at_least("context", context, 1)
+    if name_or_path in ROWS:
+        return ROWS[name_or_path](context)
+    if name_or_path in TEXTS:
+        return text_corpus(name_or_path, TEXTS[name_or_path](), valid_fraction)
+    path = Path(name_or_path).expanduser()
+    if not str(name_or_path) or not path.exists():
+        try:
+            one_of("corpus", str(name_or_path), [*ROWS, *TEXTS])
+        except InputError as error:
+            raise InputError(f"{error}, or give the path of a text file or folder") from None
+    return text_corpus(str(name_or_path), files.documents(path), valid_fraction)

@@ -1,0 +1,41 @@
+"""Repeated random symbols: the second half of a row is its first half again (Elhage et al. 2021; Olsson et al. 2022).
+
+The first half cannot be guessed, the second is certain to whoever finds the earlier copy of the current symbol and
+looks one further: an induction head. Two cautions: the period is the same in every row, so a head that looks a fixed
+distance back solves the task without comparing symbols; and symbols repeat inside the first half by chance.
+
+Axes: B rows, T queries (inputs; the context).
+"""
+
+import string
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Integer
+
+from train.corpora.corpus import RowCorpus, row_corpus
+
+ALPHABET = string.ascii_letters + string.digits
+TRAIN, VALID = 49_152, 512
+LANGUAGE_SEED = 2209_11895
+
+
+def corpus(context: int) -> RowCorpus:
+    """Rows of context + 1 symbols with period P = ceil((context + 1) / 2).
+
+    x[t] is uniform over the 62 symbols and independent for t < P, and x[t] = x[t - P] from there on.
+    """
+    length = context + 1
+    period = -(-length // 2)
+    first = np.random.default_rng(LANGUAGE_SEED).integers(len(ALPHABET), size=(TRAIN + VALID, period), dtype=np.uint8)
+    return row_corpus("induction", np.concatenate([first, first], axis=1)[:, :length], VALID, ALPHABET)
+
+
+def second_copy(tokens: Integer[Any, "*B T"]) -> Bool[np.ndarray, "*B T"]:
+    """True at the queries that stand in the second copy: their next symbol follows from an earlier one.
+
+    `tokens` are a model's inputs, [..., context], without a fixed first token. The last symbol of the first copy is
+    False: its successor is known by position alone, for the symbol itself has not come before.
+    """
+    period = tokens.shape[-1] // 2 + 1
+    return np.broadcast_to(np.arange(tokens.shape[-1]) >= period, tokens.shape)

@@ -1,0 +1,247 @@
+"""One run from start or resume to its last step: dispatch step n, then read the metrics of step n - 1.
+
+The device never waits for the host: a metric is read only once the next step is under way. Ctrl-C (or SIGTERM) finishes
+the step, saves, and says how to go on.
+"""
+
+import json
+import math
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jattn.errors import InputError
+from jattn.model import count_parameters
+from train import checkpoint, corpora, data, optimizer, provenance, step
+from train.config import RunConfig, flatten, override, to_dict
+from train.corpora.corpus import RowCorpus
+from train.metrics import MetricsFile
+from train.progress import Bar
+from train.tokenizers import Tokenizer
+
+# A resumed run may be longer or report more often; anything else would make it another run.
+FREE_ON_RESUME = {"steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"}
+
+
+class Stopped(Exception):
+    """Training was asked to stop and did, after saving."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The text of a run, ready to train on: its config is complete (vocabulary known)."""
+
+    config: RunConfig
+    tokenizer: Tokenizer
+    data: data.Data
+    corpus: dict[str, Any]
+
+
+def prepare(config: RunConfig) -> Material:
+    """Read the corpus, train the tokenizer, and complete the config with the vocabulary's size."""
+    d = config.data
+    corpus = corpora.load(d.corpus, context=config.model.context, valid_fraction=d.valid_fraction)
+    if isinstance(corpus, RowCorpus):
+        tokenizer = Tokenizer.symbols(corpus.alphabet, bos=d.bos)
+    else:
+        size = d.bpe_size if d.tokenizer == "bpe" else None
+        tokenizer = Tokenizer.train(d.tokenizer, corpus.train + corpus.valid, size, bos=d.bos)
+    config = override(config, {"model.vocab_size": tokenizer.vocab_size})
+    facts = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
+    return Material(config, tokenizer, data.encode_corpus(corpus, tokenizer), facts)
+
+
+def run(
+    config: RunConfig,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    material: Material | None = None,
+) -> checkpoint.Run:
+    """Train one run into its folder (runs/<name> unless `out`), and load it.
+
+    Deterministic in the config: the same seed gives the same weights and order of data, whatever the attention.
+    Raises InputError for bad input, before anything is written; Stopped after a Ctrl-C, when all is saved.
+    """
+    folder = Path(out) if out is not None else Path("runs") / config.name
+    material = material or prepare(config)
+    config = material.config
+    batches = data.batches(
+        material.data.train, context=config.model.context, batch=config.data.batch, seed=config.seed, bos=_bos(material)
+    )
+    windows = _evenly(
+        data.windows(material.data.valid, context=config.model.context, bos=_bos(material)), config.eval_windows
+    )
+    state, start = _begin(config, folder, resume, overwrite, material)
+    meta = {
+        "config": to_dict(config),
+        "tokenizer": material.tokenizer.to_json(),
+        "corpus": material.corpus,
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "parameters": count_parameters(config.model),
+    }
+    shown = {k: v for k, v in meta.items() if k != "tokenizer"}
+    (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
+    with (
+        checkpoint.Writer(folder, config.keep) as writer,
+        MetricsFile(folder) as metrics,
+        Bar(config.name, config.steps, start=start) as bar,
+        _Interrupt() as interrupt,
+    ):
+        _train(config, state, start, batches, windows, writer, metrics, bar, interrupt, meta)
+    if interrupt.asked:
+        raise Stopped(str(folder))
+    return checkpoint.load(folder)
+
+
+def _bos(material: Material) -> int | None:
+    return material.tokenizer.bos
+
+
+def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, material: Material):
+    """The state to start from and its step: fresh, or the latest checkpoint of the same run."""
+    if not resume:
+        checkpoint.prepare_folder(folder, overwrite=overwrite)
+        return step.init_state(config), 0
+    meta = checkpoint.read_meta(folder)
+    stored = checkpoint.from_dict(RunConfig, meta["config"])
+    checkpoint.check_same(flatten(stored), flatten(config), FREE_ON_RESUME | {"preset"})
+    if meta["corpus"]["sha256"] != material.corpus["sha256"]:
+        raise InputError(f"resume: the text of {config.data.corpus!r} has changed since the run in {str(folder)!r}")
+    state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
+    return state, int(state.step)
+
+
+def _train(config, state, start, batches, windows, writer, metrics, bar, interrupt, meta) -> None:
+    train_step, evaluate = step.make_train_step(config), Evaluation(config, windows)
+    put = sharder(config.data.batch)
+    rate = optimizer.schedule(config, config.optimizer.learning_rate)
+    valid_loss, pending, clock = math.inf, None, Clock(config.tokens_per_step)
+    done = start
+    while done < config.steps and not interrupt.asked:
+        state, values = train_step(state, put(batches[done]))
+        done += 1
+        if pending is not None:
+            _report(config, pending, clock, rate, metrics, bar)
+        pending = (done, values)
+        last = done == config.steps
+        if last or done % config.eval_every == 0:
+            _report(config, pending, clock, rate, metrics, bar)
+            pending = None
+            valid_loss = evaluate(state.parameters)
+            metrics.write(step=done, valid_loss=valid_loss, valid_tokens=evaluate.tokens)
+            bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
+            clock.reset(done)
+        if last or done % config.save_every == 0:
+            if done % config.eval_every and not last:
+                valid_loss = evaluate(state.parameters)
+            writer.save(state, done, meta | {"valid_loss": valid_loss})
+            clock.reset(done)
+    if pending is not None:
+        _report(config, pending, clock, rate, metrics, bar)
+    if interrupt.asked and done < config.steps and done > start:
+        bar.note(f"{config.name}: stopping after step {done}, saving")
+        writer.save(state, done, meta | {"valid_loss": evaluate(state.parameters)})
+
+
+def _report(config, pending, clock, rate, metrics, bar) -> None:
+    """Read one step's metrics, now that the next is under way; stop if they are not finite."""
+    done, values = pending
+    if done % config.log_every and done != config.steps:
+        return
+    values = {name: float(value) for name, value in values.items()}
+    if not math.isfinite(values["loss"]):
+        raise InputError(
+            f"loss is {values['loss']} at step {done}; lower optimizer.learning_rate "
+            f"(now {config.optimizer.learning_rate}); the last checkpoint is kept"
+        )
+    lr, speed = float(rate(done - 1)), clock.tokens_per_second(done)
+    metrics.write(step=done, learning_rate=lr, tokens_per_second=round(speed), **values)
+    bar.update(
+        done,
+        loss=values["loss"],
+        null_mass=values.get("null_mass"),
+        grad=values["grad_norm"],
+        lr=lr,
+        **{"tokens/s": f"{speed:,.0f}"},
+    )
+
+
+class Evaluation:
+    """The mean validation loss in nats over fixed windows."""
+
+    def __init__(self, config: RunConfig, windows: np.ndarray):
+        self._step = step.make_eval_step(config.model)
+        # Batches of one size, so one compiled program; the last few windows are a batch of their own.
+        size = min(len(windows), max(1, 16_384 // config.model.context))
+        self._batches = [windows[i : i + size] for i in range(0, len(windows), size)]
+        self.tokens = int(windows.shape[0] * (windows.shape[1] - 1))
+
+    def __call__(self, parameters: Any) -> float:
+        sums = [self._step(parameters, batch) for batch in self._batches]
+        return float(sum(map(float, sums)) / self.tokens)
+
+
+def _evenly(windows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many windows, evenly spaced over the split."""
+    return windows if len(windows) <= most else windows[np.linspace(0, len(windows) - 1, most).round().astype(int)]
+
+
+def sharder(batch: int):
+    """Puts a batch on the devices, split over all of them; parameters are replicated by the compiler."""
+    devices = jax.devices()
+    if len(devices) == 1:
+        return jax.numpy.asarray
+    if batch % len(devices):
+        raise InputError(f"data.batch must be a multiple of the number of devices ({len(devices)}), got {batch}")
+    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    return lambda batch: jax.device_put(batch, sharding)
+
+
+class Clock:
+    """Tokens per second since the last reset; evaluations and saves do not count."""
+
+    def __init__(self, tokens_per_step: int):
+        self._tokens = tokens_per_step
+        self._began, self._step = time.monotonic(), None
+
+    def reset(self, done: int) -> None:
+        self._began, self._step = time.monotonic(), done
+
+    def tokens_per_second(self, done: int) -> float:
+        if self._step is None:  # the first report starts the clock: compiling is not training
+            self.reset(done)
+            return 0.0
+        return (done - self._step) * self._tokens / max(time.monotonic() - self._began, 1e-9)
+
+
+class _Interrupt:
+    """Notes Ctrl-C and SIGTERM instead of dying on them; a second one kills as usual."""
+
+    def __init__(self):
+        self.asked = False
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Interrupt":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._old[number] = signal.signal(number, self._note)
+            except ValueError:  # not the main thread (a notebook's worker): signals stay as they are
+                break
+        return self
+
+    def _note(self, number, frame) -> None:
+        self.asked = True
+        signal.signal(number, self._old[number])
+
+    def __exit__(self, *_) -> None:
+        for number, old in self._old.items():
+            signal.signal(number, old)

@@ -1,0 +1,78 @@
+"""What a person sees while something runs: a live bar with time left on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = 10.0
+
+
+class Bar:
+    """Progress of one task over `total` steps: `bar.update(done, loss=3.2)`. A context manager."""
+
+    def __init__(self, title: str, total: int, *, start: int = 0, console: Console | None = None):
+        self.title, self.total, self.start = title, total, start
+        self.console = console or Console(stderr=True)
+        self._began = self._shown = time.monotonic()
+        self._progress = None
+        if self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[facts]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+            )
+            self._progress = Progress(*columns, console=self.console, refresh_per_second=4)
+            self._task = self._progress.add_task(title, total=total, completed=start, facts="")
+
+    def __enter__(self) -> "Bar":
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def update(self, done: int, **facts: Any) -> None:
+        """Show that `done` steps are done, and these facts."""
+        if self._progress:
+            self._progress.update(self._task, completed=done, facts=words(facts))
+            return
+        now = time.monotonic()
+        if now - self._shown >= PLAIN_SECONDS or done == self.total:
+            self._shown = now
+            rate = (now - self._began) / max(done - self.start, 1)
+            left = clock(rate * (self.total - done))
+            self.note(f"{self.title}: {done}/{self.total} {words(facts)} {left} left")
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        if self._progress:
+            self._progress.console.print(text, highlight=False, markup=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def words(facts: dict[str, Any]) -> str:
+    """`loss 3.214  null mass 0.100` for numbers, names with spaces."""
+    shown = []
+    for name, value in facts.items():
+        if value is None:
+            continue
+        text = value if isinstance(value, str) else f"{value:.3g}" if name in ("lr", "grad") else f"{value:.3f}"
+        shown.append(f"{name.replace('_', ' ')} {text}")
+    return "  ".join(shown)
+
+
+def clock(seconds: float) -> str:
+    """h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

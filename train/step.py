@@ -1,0 +1,80 @@
+"""One step of training and of evaluation: pure functions of plain arrays, compiled once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from jattn.config import ModelConfig
+from jattn.model import Parameters, assemble, init_parameters
+from train import optimizer
+from train.config import RunConfig
+
+
+class TrainState(NamedTuple):
+    """All that training changes: the steps done, the parameters by name, the optimizer's state."""
+
+    step: Int[Array, ""]
+    parameters: Parameters
+    opt_state: Any
+
+
+def init_state(config: RunConfig) -> TrainState:
+    """The state before the first step; a function of the config alone."""
+    parameters = init_parameters(config.model, config.seed)
+    return TrainState(jnp.zeros((), jnp.int32), parameters, optimizer.build(config).init(parameters))
+
+
+def has_null(config: ModelConfig) -> bool:
+    """Whether any layer has a null or a sink token, so that null mass means something."""
+    return any(kind.null is not None or kind.token for kind in config.pattern) and config.layers > 0
+
+
+def loss_fn(
+    config: ModelConfig, parameters: Parameters, batch: Int[Array, "B T+1"], dropout_key: Array | None = None
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """Mean cross-entropy in nats of the next token, and the mean null mass of the layers that have a null."""
+    model = assemble(config, parameters)
+    observe = (lambda seen: seen.null_mass.mean()) if has_null(config) else None
+    out = model(batch[:, :-1], dropout_key=dropout_key, observe=observe)
+    logits, mass = out if observe else (out, None)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch[:, 1:]).mean()
+    if mass is None:
+        return loss, {}
+    with_null = jnp.array([config.layer(i).null is not None or config.layer(i).token for i in range(config.layers)])
+    return loss, {"null_mass": jnp.sum(mass * with_null) / jnp.sum(with_null)}
+
+
+def make_train_step(config: RunConfig) -> Callable[[TrainState, Array], tuple[TrainState, dict[str, Array]]]:
+    """step(state, batch) -> (state, metrics), compiled, the old state donated. Metrics are scalars on the device."""
+    update = optimizer.build(config).update
+    model = config.model
+    drops = max(model.embed_dropout, model.resid_dropout, model.mlp_dropout) > 0
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(state: TrainState, batch):
+        # The step's own randomness is a function of (seed, step), so resuming repeats it.
+        key = jax.random.fold_in(jax.random.key(config.seed + 1), state.step) if drops else None
+        loss = partial(loss_fn, model, batch=batch, dropout_key=key)
+        (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(state.parameters)
+        updates, opt_state = update(grads, state.opt_state, state.parameters)
+        parameters = optax.apply_updates(state.parameters, updates)
+        metrics = {"loss": value, "grad_norm": optax.global_norm(grads), **extra}
+        return TrainState(state.step + 1, parameters, opt_state), metrics
+
+    return step
+
+
+def make_eval_step(config: ModelConfig) -> Callable[[Parameters, Array], Array]:
+    """eval(parameters, windows) -> the summed loss in nats over all targets of these windows, compiled."""
+
+    @jax.jit
+    def evaluate(parameters, windows):
+        logits = assemble(config, parameters)(windows[:, :-1])
+        return optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:]).sum()
+
+    return evaluate
