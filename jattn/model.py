@@ -135,7 +135,7 @@ class Transformer(nnx.Module):
         if self.type_rows is not None:
             types = jnp.zeros_like(tokens) if token_types is None else token_types
             x = x + self.type_rows[...][types]
-        key = None if dropout_key is None else jax.random.fold_in(dropout_key, -1)
+        key = None if dropout_key is None else jax.random.fold_in(dropout_key, config.layers)
         x = dropout(x.astype(config.dtype), config.embed_dropout, key)
         x = x if self.embed_norm is None else self.embed_norm(x)
         return x, None if self.sink_row is None else self.sink_row[...].astype(config.dtype)[None]

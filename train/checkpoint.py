@@ -229,5 +229,3 @@ def check_same(stored: dict[str, Any], given: dict[str, Any], free: set[str]) ->
     if differ:
         shown = ", ".join(f"{n}: {stored.get(n)!r} on disk, {given[n]!r} given" for n in differ)
         raise InputError(f"resume: the run was made with other settings ({shown}); drop them or choose another --out")
-
-

@@ -1,6 +1,7 @@
 """What a run is: model + data + optimizer + how long, as frozen dataclasses; no JAX import.
 
-Two runs that differ in `model.attention` alone are a pair: same seed, same initial weights where shared, same data order.
+Two runs that differ in `model.attention` alone are a pair: same seed, same initial weights where they share any, same
+order of data.
 """
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass

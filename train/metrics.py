@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object per line, the truth about a run; everything shown on screen is read from the same values.
+"""metrics.jsonl: one JSON object per line, the truth about a run; what the screen shows are the same values.
 
     {"step": 10, "loss": 3.2, "grad_norm": 1.1, "learning_rate": 3e-4, "tokens_per_second": 21000, "null_mass": 0.1}
     {"step": 250, "valid_loss": 2.4, "valid_tokens": 111488}

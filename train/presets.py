@@ -76,7 +76,7 @@ def backcopy() -> RunConfig:
         steps=1500,
         eval_every=500,
         save_every=1500,
-        model=_gpt2(layers=1, heads=1, width=64, context=64),
+        model=replace(_gpt2(layers=1, heads=1, width=64, context=64), tied=False),
         data=DataConfig(corpus="backcopy", batch=32),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup=50),
     )

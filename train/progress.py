@@ -11,7 +11,7 @@ PLAIN_SECONDS = 10.0
 
 
 class Bar:
-    """Progress of one task over `total` steps: `bar.update(done, loss=3.2)`. A context manager."""
+    """Progress of one task over `total` steps: `bar.update(done, loss=3.2)`. A context manager; `total` may grow."""
 
     def __init__(self, title: str, total: int, *, start: int = 0, console: Console | None = None):
         self.title, self.total, self.start = title, total, start
@@ -43,7 +43,7 @@ class Bar:
     def update(self, done: int, **facts: Any) -> None:
         """Show that `done` steps are done, and these facts."""
         if self._progress:
-            self._progress.update(self._task, completed=done, facts=words(facts))
+            self._progress.update(self._task, completed=done, total=self.total, facts=words(facts))
             return
         now = time.monotonic()
         if now - self._shown >= PLAIN_SECONDS or done == self.total:

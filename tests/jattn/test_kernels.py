@@ -1,16 +1,18 @@
 """One suite for every kernel: values and gradients against attention written out, with cotangents on out and on lse.
 
-A new kernel joins by its row in KERNELS; its flags decide which of the tests below it must pass and which it must refuse.
+A new kernel joins by its row in KERNELS; its flags decide which tests it must pass and what it must refuse.
 
-The written-out form stands in one function, `textbook`: in float64 it is the truth, in low precision the yardstick of
-the error budget. It shares no line with the kernels except the masks and scores, which have tests of their own.
+The written-out form is one function in numpy, `textbook`, gradients by hand: in float64 it is the truth, in low
+precision the yardstick of the error budget. It shares no line with the kernels except masks and scores, which have
+tests of their own. Kernels run outside jit, where operations are compiled once for all cases of one shape.
 """
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from jattn import masks, scores
 from jattn.attention import attend
@@ -22,64 +24,76 @@ from jattn.partial import Partial
 
 close = {"rtol": 1e-12, "atol": 1e-12}
 SMALL = {"blocks": {"block": 5}}  # options that make a kernel work in many pieces on the small arrays of this file
-H = 3
+T, S, N, K, H = 9, 14, 4, 2, 3
 
 
-def only(flag, value=True):
-    return pytest.mark.parametrize("kernel", [k for k in KERNELS.values() if getattr(k, flag) == value], ids=str_name)
+def kernels(**flags):
+    chosen = [k for k in KERNELS.values() if all(getattr(k, flag) == value for flag, value in flags.items())]
+    return pytest.mark.parametrize("kernel", chosen, ids=lambda kernel: kernel.name)
 
 
-def str_name(kernel):
-    return kernel.name
-
-
-every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=str_name)
-
-
-def inputs(T, S, N, K, dtype=jnp.float64, B=2):
+def inputs(T=T, S=S, K=K, B=2, dtype=jnp.float64):
     """q, k, v and the cotangents of out and lse."""
     rng = np.random.default_rng(0)
     shapes = (B, T, N, H), (B, S, K, H), (B, S, K, H), (B, T, N, H), (B, T, N)
     return [jnp.asarray(rng.normal(size=shape), dtype) for shape in shapes]
 
 
-def textbook(q, k, v, *, mask, score=None, scale=None):
-    """softmax(score(scale q k^T)) v with jax.nn in the dtype of the inputs; rows without keys give (0, -inf)."""
-    N, (T, S) = q.shape[2], (q.shape[1], k.shape[1])
-    k, v = (jnp.repeat(x, N // k.shape[2], 2) for x in (k, v))
-    t, s = jnp.arange(T)[:, None], jnp.arange(S)[None, :]
-    x = jnp.einsum("btnh,bsnh->bnts", q, k) * (H**-0.5 if scale is None else scale)
-    x = x if score is None else score(x, t, s, jnp.arange(N)[:, None, None])
-    seen = mask.dense(t[:, 0], s[0])
-    some = seen.any(-1, keepdims=True)
-    x = jnp.where(seen | ~some, x, -jnp.inf)
-    p = jnp.where(some, jax.nn.softmax(x), 0.0)
-    lse = jnp.where(some[..., 0], jax.nn.logsumexp(x, -1), -jnp.inf)
-    return Partial(jnp.einsum("bnts,bsnh->btnh", p, v), lse.swapaxes(1, 2))
+def textbook(q, k, v, d_out, d_lse, *, mask, score=None, scale=H**-0.5, wide=np.float64, narrow=np.float64):
+    """[out, lse, dq, dk, dv] of softmax(score(scale q k^T)) v; rows without keys give (0, -inf) and no gradient.
+
+    Computed in `wide`; the weights and what multiplies q, k and v in the results are rounded to `narrow`.
+    """
+
+    def rounded(x):
+        return np.asarray(x).astype(narrow).astype(wide)
+
+    q, k, v, d_out, d_lse = (np.asarray(x).astype(wide) for x in (q, k, v, d_out, d_lse))
+    (B, T, N, H), (S, K) = q.shape, k.shape[1:3]
+    t, s, head = jnp.arange(T)[:, None], jnp.arange(S)[None], jnp.arange(N)[:, None, None]
+    k, v = (np.repeat(x, N // K, 2) for x in (k, v))
+    d_lse = d_lse.swapaxes(1, 2)[..., None]
+
+    x = np.einsum("btnh,bsnh->bnts", q, k) * wide(scale)
+    x, pull = (x, np.asarray) if score is None else jax.vjp(lambda x: score(x, t, s, head), jnp.asarray(x))
+    x = np.where(mask.dense(np.arange(T), np.arange(S)), x, -np.inf)
+    some = np.isfinite(x).any(-1, keepdims=True)
+    high = np.where(some, x.max(-1, keepdims=True), 0)
+    e = np.exp(x - high)
+    total = np.where(some, e.sum(-1, keepdims=True), 1)
+    lse = np.where(some, np.log(total) + high, -np.inf)
+    p = rounded(e / total)
+    out = rounded(np.einsum("bnts,bsnh->btnh", p, v))
+
+    dp = np.einsum("btnh,bsnh->bnts", d_out, v)
+    dx = p * (dp - np.einsum("btnh,btnh->bnt", d_out, out)[..., None] + d_lse)
+    dx = rounded(np.reshape(pull(jnp.asarray(dx)), dx.shape) * wide(scale))
+    dq = np.einsum("bnts,bsnh->btnh", dx, k)
+    dk, dv = np.einsum("bnts,btnh->bsnh", dx, q), np.einsum("bnts,btnh->bsnh", p, d_out)
+    dk, dv = (x.reshape(B, S, K, N // K, H).sum(3) for x in (dk, dv))
+    return [out, lse[..., 0].swapaxes(1, 2), *(rounded(x) for x in (dq, dk, dv))]
 
 
-def outputs_and_gradients(attend, q, k, v, d_out, d_lse, mask, **options):
-    """[out, lse, dq, dk, dv]; documents are data, so the mask goes through jit as an argument."""
-
-    def f(mask, *arrays):
-        result, pull = jax.vjp(lambda q, k, v: attend(q, k, v, mask=mask, **options), *arrays)
-        return [*result, *pull(Partial(d_out.astype(result.out.dtype), d_lse.astype(result.lse.dtype)))]
-
-    return jax.jit(f)(mask, q, k, v)
+def run(attend, q, k, v, d_out, d_lse, **options):
+    """The same five arrays by a kernel and by JAX's derivatives."""
+    result, pull = jax.vjp(lambda q, k, v: attend(q, k, v, **options), q, k, v)
+    return [*result, *pull(Partial(d_out.astype(result.out.dtype), d_lse.astype(result.lse.dtype)))]
 
 
-def check(kernel, arrays, mask, options=None, **score):
-    """float64: everything equals the written-out form to 1e-12."""
-    options = SMALL.get(kernel.name, {}) if options is None else options
-    got = outputs_and_gradients(kernel.attend, *arrays, mask, **score, **options)
-    expected = outputs_and_gradients(textbook, *arrays, mask, **score)
+def assert_same(got, expected, **tolerances):
     for name, a, b in zip(("out", "lse", "dq", "dk", "dv"), got, expected, strict=True):
-        np.testing.assert_allclose(a, b, **close, err_msg=name)
+        np.testing.assert_allclose(np.asarray(a, np.float64), b, **(tolerances.get(name) or close), err_msg=name)
 
 
-def documents(T, S):
-    """Three texts in the first row, two in the second; in both rows some key has no query and some query no key."""
-    ids = np.array([[0, 0, 0, 1, 1, 1, 1, 2] * 3, [3] * 11 + [4] * 13])
+def check(kernel, arrays, own=None, **options):
+    """float64: everything equals the written-out form to 1e-12. `own` are options that only this kernel takes."""
+    own = SMALL.get(kernel.name, {}) if own is None else own
+    assert_same(run(kernel.attend, *arrays, **options, **own), textbook(*arrays, **options))
+
+
+def documents(T=T, S=S):
+    """Three texts in the first row, two in the second; where T > S some queries see no key."""
+    ids = np.array([[0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 5, 5, 5], [3] * 6 + [4] * 8])
     return masks.documents(ids[:, :T], np.roll(ids, 2, 1)[:, :S])
 
 
@@ -92,171 +106,169 @@ MASKS = {
     "documents": documents,
     "causal & window & documents": lambda T, S: masks.window(6) & documents(T, S),
 }
-SCORES = {
-    "soft_cap": scores.SoftCap(0.7),
-    "alibi": scores.Alibi(scores.alibi_slopes(4)),
-    "log_sigmoid": scores.LogSigmoid(),
-    "chain": scores.chain(scores.SoftCap(0.7), scores.Alibi(scores.alibi_slopes(4))),
-}
+ALIBI, CAP = scores.Alibi(scores.alibi_slopes(N)), scores.SoftCap(0.7)
+SCORES = {"soft_cap": CAP, "alibi": ALIBI, "log_sigmoid": scores.LogSigmoid(), "chain": scores.chain(CAP, ALIBI)}
 
 
-@every_kernel
-@pytest.mark.parametrize(("T", "S"), [(13, 13), (4, 17), (17, 4)])
+@kernels()
+@pytest.mark.parametrize(("T", "S"), [(9, 14), (14, 9)])
 @pytest.mark.parametrize("mask", MASKS)
-def test_every_mask_with_as_many_fewer_and_more_keys_than_queries(mask, T, S, kernel, x64):
-    check(kernel, inputs(T, S, 4, 2), MASKS[mask](T, S))
+def test_every_mask_with_more_and_with_fewer_keys_than_queries(mask, T, S, kernel, x64):
+    check(kernel, inputs(T, S), mask=MASKS[mask](T, S))
 
 
-@every_kernel
+@kernels()
 @pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize("mask", ["bidirectional", "first_window"])
-def test_every_score(mask, score, kernel, x64):
-    check(kernel, inputs(13, 13, 4, 2), MASKS[mask](13, 13), score=SCORES[score])
+def test_every_score(score, kernel, x64):
+    check(kernel, inputs(), mask=masks.causal(), score=SCORES[score])
 
 
-@every_kernel
-@pytest.mark.parametrize("K", [1, 2, 4])
-@pytest.mark.parametrize("scale", [None, 0.25])
-def test_heads_share_keys_in_groups(K, scale, kernel, x64):
-    check(kernel, inputs(13, 13, 4, K), masks.causal(), score=SCORES["alibi"], scale=scale)
+@kernels()
+@pytest.mark.parametrize("K", [1, 4])
+def test_one_key_head_for_all_and_one_for_each_at_a_given_scale(K, kernel, x64):
+    check(kernel, inputs(K=K), mask=masks.causal(), score=ALIBI, scale=0.25)
 
 
-@pytest.mark.parametrize("block", [1, 3, 4, 13, 64])
+@pytest.mark.parametrize("block", [1, 4, 14, 64])
 def test_block_size_changes_nothing(block, x64):
-    check(KERNELS["blocks"], inputs(13, 13, 4, 2), MASKS["first_window"](13, 13), {"block": block})
+    check(KERNELS["blocks"], inputs(), {"block": block}, mask=masks.first_window(2, 3))
 
 
-@every_kernel
-@pytest.mark.parametrize("mask", [masks.causal(), masks.window(40)])
+@kernels()
+@pytest.mark.parametrize("mask", [masks.causal(), masks.window(40)], ids=["causal", "window"])
 def test_kernel_at_its_own_block_size(mask, kernel, x64):
     """Longer than any default block, and more rows than one step of the scan takes."""
-    check(kernel, inputs(300, 300, 4, 2, B=3), mask, {})
+    check(kernel, inputs(300, 300, B=3), {}, mask=mask)
 
 
-@every_kernel
+@kernels()
 @pytest.mark.parametrize("size", [1e3, 1e5])
 def test_large_scores_stay_finite(size, kernel, x64):
-    q, *rest = inputs(13, 13, 4, 2)
-    options = {"mask": masks.causal(), **SMALL.get(kernel.name, {})}
-    assert all(np.all(np.isfinite(x)) for x in outputs_and_gradients(kernel.attend, size * q, *rest, **options))
+    q, *rest = inputs()
+    got = run(kernel.attend, size * q, *rest, mask=masks.causal(), **SMALL.get(kernel.name, {}))
+    assert all(np.all(np.isfinite(x)) for x in got)
 
 
 def budget(exact, rough, dtype):
-    """Twice the error that the written-out form makes in low precision, plus the rounding of the result itself."""
-    error = np.abs(np.asarray(rough, np.float64) - exact)
-    return 2 * error[np.isfinite(exact)].max() + float(jnp.finfo(dtype).eps) * np.abs(exact[np.isfinite(exact)]).max()
+    """Twice the error of the written-out form in low precision, plus the rounding of the result itself."""
+    finite = np.isfinite(exact)
+    error = np.abs(rough[finite] - exact[finite]).max()
+    return {"rtol": 0.0, "atol": 2 * error + float(jnp.finfo(dtype).eps) * np.abs(exact[finite]).max()}
 
 
-@every_kernel
+@kernels()
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize(("mask", "score"), [("causal", None), ("window", "soft_cap"), ("documents", "alibi")])
+@pytest.mark.parametrize(("mask", "score"), [("causal", None), ("documents", CAP)])
 def test_low_precision_stays_within_the_error_budget(mask, score, dtype, kernel, x64):
-    arrays = inputs(13, 13, 4, 2, dtype)
-    options = {"mask": MASKS[mask](13, 13), "score": SCORES.get(score)}
-    exact = outputs_and_gradients(textbook, *(x.astype(jnp.float64) for x in arrays), **options)
-    rough = outputs_and_gradients(textbook, *arrays, **options)
-    got = outputs_and_gradients(kernel.attend, *arrays, **options, **SMALL.get(kernel.name, {}))
-    assert [x.dtype for x in got] == [dtype, jnp.float32, dtype, dtype, dtype]
-    for name, a, b, c in zip(("out", "lse", "dq", "dk", "dv"), got, exact, rough, strict=True):
-        b = np.asarray(b)
-        np.testing.assert_allclose(np.asarray(a, np.float64), b, rtol=0, atol=budget(b, c, dtype), err_msg=name)
+    arrays = inputs(dtype=dtype)
+    options = {"mask": MASKS[mask](T, S), "score": score}
+    exact = textbook(*arrays, **options)
+    rough = textbook(*arrays, **options, narrow=dtype, wide=np.float32)
+    got = run(kernel.attend, *arrays, **options, **SMALL.get(kernel.name, {}))
+    types = [dtype, jnp.float32, dtype, dtype, dtype]
+    assert [x.dtype for x in got] == types
+    names = ("out", "lse", "dq", "dk", "dv")
+    assert_same(got, exact, **{n: budget(*x) for n, *x in zip(names, exact, rough, types, strict=True)})
 
 
-@every_kernel
-def test_jit_vmap_and_remat_change_nothing(kernel, x64):
-    q, k, v, d_out, d_lse = inputs(7, 7, 4, 2, B=3)
-    options = {"mask": masks.window(3), "score": SCORES["alibi"], **SMALL.get(kernel.name, {})}
-    expected = outputs_and_gradients(kernel.attend, q, k, v, d_out, d_lse, **options)
+@kernels()
+@pytest.mark.parametrize("transform", ["jit", "vmap", "remat"])
+def test_transformations_change_nothing(transform, kernel, x64):
+    """Under jit the mask is an argument: its documents are data. Under vmap every batch row is attended by itself."""
+    arrays, mask = inputs(), documents()
+    options = {"score": ALIBI, **SMALL.get(kernel.name, {})}
 
-    def remat(q, k, v, mask, **options):
-        return jax.checkpoint(lambda q, k, v: kernel.attend(q, k, v, mask=mask, **options))(q, k, v)
+    def plain(q, k, v, mask):
+        return kernel.attend(q, k, v, mask=mask, **options)
 
-    def mapped(q, k, v, mask, **options):
-        """Each batch row by itself."""
-        one = lambda q, k, v: kernel.attend(q[None], k[None], v[None], mask=mask, **options)  # noqa: E731
-        return jax.tree.map(lambda x: x[:, 0], jax.vmap(one)(q, k, v))
+    def row(q, k, v, mask):
+        return jax.tree.map(lambda x: x[0], plain(*jax.tree.map(lambda x: x[None], (q, k, v, mask))))
 
-    for form in (remat, mapped):
-        got = outputs_and_gradients(form, q, k, v, d_out, d_lse, **options)
-        for a, b in zip(got, expected, strict=True):
-            np.testing.assert_allclose(a, b, **close)
-    with jax.disable_jit(False):
-        plain = kernel.attend(q, k, v, **options)
-    np.testing.assert_allclose(plain.out, expected[0], **close)
+    form = {"jit": plain, "vmap": jax.vmap(row), "remat": jax.checkpoint(plain)}[transform]
+    got = jax.jit(lambda mask: run(lambda q, k, v: form(q, k, v, mask), *arrays))(mask)
+    assert_same(got, textbook(*arrays, mask=mask, score=ALIBI))
 
 
-@every_kernel
-def test_gradients_of_gradients_in_reverse_mode(kernel, x64):
-    """A penalty on the gradient can be trained: d/dq |dq|^2 equals that of the written-out form."""
-    q, k, v, d_out, d_lse = inputs(7, 7, 4, 2)
+def gradient_of(kernel, k, v, d_out, d_lse):
+    def loss(q):
+        out, lse = kernel.attend(q, k, v, mask=masks.causal(), score=CAP, **SMALL.get(kernel.name, {}))
+        return (out * d_out).sum() + (lse * d_lse).sum()
 
-    def penalty(attend, q, **options):
-        def loss(q):
-            out, lse = attend(q, k, v, mask=masks.causal(), **options)
-            return (out * d_out).sum() + (lse * d_lse).sum()
-
-        return (jax.grad(loss)(q) ** 2).sum()
-
-    got = jax.jit(jax.grad(lambda q: penalty(kernel.attend, q, **SMALL.get(kernel.name, {}))))(q)
-    np.testing.assert_allclose(got, jax.jit(jax.grad(lambda q: penalty(textbook, q)))(q), **close)
+    return jax.grad(loss)
 
 
-@only("forward_mode")
-def test_forward_mode_agrees_with_finite_differences(kernel, x64):
-    q, k, v, *_ = inputs(4, 4, 2, 1, B=1)
-    f = jax.jit(lambda q, k, v: tuple(kernel.attend(q, k, v, mask=masks.causal(), score=SCORES["soft_cap"])))
-    check_grads(f, (q, k, v), order=2, modes=("fwd", "rev"), rtol=1e-6)
+def finite_difference(f, q, direction, step=1e-5):
+    return (f(q + step * direction) - f(q - step * direction)) / (2 * step)
 
 
-@only("forward_mode", False)
+@kernels()
+def test_second_derivatives_in_reverse_mode(kernel, x64):
+    """A penalty on the gradient can be trained: the Hessian times u is the slope of the gradient along u."""
+    q, *rest = inputs()
+    u, gradient = jnp.cos(q), gradient_of(kernel, *rest)
+    got = jax.jit(jax.grad(lambda q: (gradient(q) * u).sum()))(q)
+    expected = finite_difference(lambda q: textbook(q, *rest, mask=masks.causal(), score=CAP)[2], q, u)
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8)
+
+
+@kernels(forward_mode=True)
+def test_forward_mode_gives_slopes_of_values_and_gradients(kernel, x64):
+    q, *rest = inputs()
+    u, options = jnp.cos(q), {"mask": masks.causal(), "score": CAP}
+    slopes = jax.jvp(lambda q: tuple(kernel.attend(q, *rest[:2], **options)), (q,), (u,))[1]
+    slopes = *slopes, jax.jvp(gradient_of(kernel, *rest), (q,), (u,))[1]
+    for i, slope in enumerate(slopes):  # out, lse, dq
+        expected = finite_difference(lambda q, i=i: textbook(q, *rest, **options)[i], q, u)
+        np.testing.assert_allclose(slope, expected, rtol=1e-6, atol=1e-8)
+
+
+@kernels(forward_mode=False)
 def test_kernel_without_forward_mode_refuses_it(kernel, x64):
-    q, k, v, *_ = inputs(4, 4, 2, 1)
+    q, k, v, *_ = inputs()
     with pytest.raises(TypeError, match="jvp"):
         jax.jvp(lambda q: kernel.attend(q, k, v, mask=masks.causal()).out, (q,), (q,))
 
 
-@only("positions")
+@kernels(positions=True)
 def test_queries_and_keys_at_given_positions(kernel, x64):
     """Two queries at 5 and 2 over keys in shuffled order: rows and columns of the whole, with their positions kept."""
-    q, k, v, *_ = inputs(8, 8, 4, 2)
-    options = {"mask": masks.window(4), "score": SCORES["alibi"]}
-    q_pos, k_pos = jnp.array([5, 2]), jnp.array([3, 7, 0, 5, 1, 4, 2, 6])
-    got = attend(q[:, q_pos], k[:, k_pos], v[:, k_pos], q_pos=q_pos, k_pos=k_pos, implementation=kernel.name, **options)
-    whole = textbook(q, k, v, **options)
-    np.testing.assert_allclose(got.out, whole.out[:, q_pos], **close)
-    np.testing.assert_allclose(got.lse, whole.lse[:, q_pos], **close)
+    q, k, v, *cotangents = inputs()
+    options = {"mask": masks.window(4), "score": ALIBI}
+    q_pos, k_pos = jnp.array([5, 2]), jnp.asarray(np.random.default_rng(1).permutation(S))
+    placed = {"q_pos": q_pos, "k_pos": k_pos, "implementation": kernel.name}
+    out, lse = attend(q[:, q_pos], k[:, k_pos], v[:, k_pos], **options, **placed)
+    whole = textbook(q, k, v, *cotangents, **options)
+    np.testing.assert_allclose(out, whole[0][:, q_pos], **close)
+    np.testing.assert_allclose(lse, whole[1][:, q_pos], **close)
 
 
-@only("positions", False)
+@kernels(positions=False)
 @pytest.mark.parametrize("name", ["q_pos", "k_pos"])
 def test_kernel_without_positions_refuses_them(name, kernel):
-    q, k, v, *_ = inputs(4, 4, 2, 1, jnp.float32)
+    q, k, v, *_ = inputs(dtype=jnp.float32)
     with pytest.raises(InputError, match=f"implementation: {kernel.name!r} takes no q_pos/k_pos; use 'dense'"):
-        attend(q, k, v, implementation=kernel.name, **{name: jnp.arange(4)})
+        attend(q, k, v, implementation=kernel.name, **{name: jnp.arange(T if name == "q_pos" else S)})
 
 
 def test_weights_of_the_dense_kernel_make_its_output(x64):
-    q, k, v, *_ = inputs(7, 7, 4, 4)
+    q, k, v, *_ = inputs(K=N)
     p, lse = dense.softmax(dense.masked_scores(q, k, mask=masks.causal()))
     out = dense.attend(q, k, v, mask=masks.causal())
-    np.testing.assert_allclose(p.sum(-1), 1.0, **close)
-    assert np.array_equal(np.broadcast_to(np.tril(np.ones((7, 7))) > 0, p.shape), p > 0)
+    np.testing.assert_allclose(np.sum(p, -1), 1.0, **close)
+    assert np.array_equal(np.broadcast_to(np.arange(S) <= np.arange(T)[:, None], p.shape), np.asarray(p) > 0)
     np.testing.assert_allclose(np.einsum("bnts,bsnh->btnh", p, v), out.out, **close)
-    np.testing.assert_allclose(lse.swapaxes(1, 2), out.lse, **close)
+    np.testing.assert_allclose(np.swapaxes(lse, 1, 2), out.lse, **close)
 
 
-@every_kernel
+@kernels()
 def test_memory_grows_as_the_flag_says(kernel):
     """Temporary bytes of forward and backward for a window at T = 256, 512, 1024: on a line, or not, as promised."""
 
     def temporary_bytes(T):
-        q, k, v, d_out, d_lse = inputs(T, T, 2, 2, jnp.float32)
-
-        def f(q, k, v):
-            _, pull = jax.vjp(lambda q, k, v: kernel.attend(q, k, v, mask=masks.window(32)), q, k, v)
-            return pull(Partial(d_out, d_lse))
-
-        return jax.jit(f).lower(q, k, v).compile().memory_analysis().temp_size_in_bytes
+        shapes = *[(1, T, 2, 16)] * 4, (1, T, 2)
+        arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+        f = jax.jit(partial(run, kernel.attend, mask=masks.window(32)))
+        return f.lower(*arrays).compile().memory_analysis().temp_size_in_bytes
 
     a, b, c = (temporary_bytes(T) for T in (256, 512, 1024))
     on_a_line = abs((c - b) - 2 * (b - a)) <= 0.1 * (c - b)
@@ -278,16 +290,5 @@ def test_pick_keeps_to_the_kernel_that_is_named():
     for name in KERNELS:
         for backend in ("cpu", "gpu"):
             assert pick(name, 64, 64, backend=backend) is KERNELS[name]
-    with pytest.raises(InputError, match="implementation: unknown value 'block'. Did you mean 'blocks'"):
+    with pytest.raises(InputError, match=r"unknown value 'block'. Did you mean 'blocks'"):
         pick("block", 64, 64)
-
-
-@pytest.mark.parametrize(
-    ("shapes", "message"),
-    [
-        (((2, 4, 4, 3), (2, 4, 3, 3), (2, 4, 3, 3)), "key/value heads must divide query heads, got 3 and 4"),
-    ],
-)
-def test_shapes_that_do_not_fit_are_refused(shapes, message):
-    with pytest.raises(InputError, match=message):
-        attend(*(jnp.zeros(shape) for shape in shapes))

@@ -1,0 +1,152 @@
+"""The commands that look: `jattn demo`, `compare`, `info`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jattn.errors import InputError
+
+
+def add_compare(commands: Any) -> None:
+    p = commands.add_parser(
+        "compare",
+        help="compare groups of runs and write a report",
+        description="Compare groups of runs: jattn compare standard='runs/*-standard-*' null='runs/*-null-*'. "
+        "The first group is the baseline. Writes report.html, PNG figures, JSON and CSV.",
+    )
+    p.add_argument("groups", nargs="+", metavar="NAME=RUNS", help="a name, and a path or glob of runs in quotes")
+    p.add_argument("--out", metavar="DIR", help="folder of the report [reports/<names>]")
+    p.add_argument("--windows", default="256", help="validation windows to read [256]")
+    p.add_argument("--tokens", default="none", help="length of a window [the context, at most 128]")
+    p.add_argument("--corpus", help="where the runs' text is now, if it has moved")
+    p.add_argument("--json", action="store_true", help="print the numbers as JSON instead of a table; writes no report")
+    p.set_defaults(run=compare)
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Compare, print a table, write the report; its path is printed last."""
+    from train.config import parse_value
+
+    groups = dict(_group(text) for text in args.groups)
+    if len(groups) < len(args.groups):
+        raise InputError("compare: two groups have the same name; give each its own")
+    windows = parse_value("--windows", args.windows, int)
+    tokens = parse_value("--tokens", args.tokens, int | None)
+    from analysis import comparison as module
+    from train.progress import Bar
+
+    with Bar("reading", 1) as bar:
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done, group=what)
+
+        result = module.compare(groups, windows=windows, tokens=tokens, corpus=args.corpus, progress=progress)
+    from analysis import report
+
+    if args.json:
+        print(json.dumps(report.to_json(result), indent=1, allow_nan=False))
+        return 0
+    for line in result.warnings:
+        print(f"note: {line}", file=sys.stderr)
+    _print_table(result)
+    out = Path(args.out) if args.out else Path("reports") / "-vs-".join(groups)
+    print(result.write(out))
+    return 0
+
+
+def _group(text: str) -> tuple[str, str]:
+    name, equals, runs = text.partition("=")
+    if not (name and equals and runs):
+        raise InputError(f"compare: {text!r} is no group; write NAME=RUNS, such as null='runs/*-null-*'")
+    return name, runs
+
+
+def _print_table(result: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from analysis.comparison import TITLES
+    from analysis.findings import number, signed, verdict
+
+    table = Table(box=None, header_style="bold")
+    table.add_column(f"{result.windows} windows, T = {result.tokens}")
+    for name in result.groups:
+        table.add_column(name, justify="right")
+        if name != result.baseline:
+            table.add_column("difference", justify="right", style="dim")
+    for measure in TITLES:
+        if not result.has(measure):
+            continue
+        cells = []
+        for name in result.groups:
+            found = [r for r in result.rows if (r.measure, r.group) == (measure, name)]
+            cells.append(number(found[0].value) if found else "-")
+            if name != result.baseline:
+                cells.append(signed(found[0].difference) if found else "")
+        table.add_row(TITLES[measure][0], *cells)
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    console.print(table)
+    for line in verdict(result):
+        console.print(line, highlight=False)
+
+
+def add_info(commands: Any) -> None:
+    p = commands.add_parser("info", help="say what a run is", description="Config, text, steps and losses of a run.")
+    p.add_argument("path", metavar="RUN")
+    p.add_argument("--json", action="store_true", help="everything as JSON")
+    p.set_defaults(run=info)
+
+
+def info(args: argparse.Namespace) -> int:
+    """Print what a run is, from its latest checkpoint and its metrics."""
+    from train.checkpoint import finished_steps, read_meta
+    from train.metrics import read_metrics
+
+    folder = Path(args.path)
+    meta = read_meta(folder)
+    meta.pop("tokenizer")
+    rows = read_metrics(folder)
+    told = {"run": str(folder), "checkpoints": finished_steps(folder), **meta, "last": rows[-1] if rows else None}
+    if args.json:
+        print(json.dumps(told, indent=1))
+        return 0
+    c, text = meta["config"], meta["corpus"]
+    m = c["model"]
+    print(f"{folder}")
+    print(f"  attention   {m['attention']}")
+    print(f"  model       {m['layers']} layers, {m['heads']} heads, {m['width']} wide, context {m['context']}")
+    print(f"              {m['positions']}, {m['norm']}, {m['mlp']}; {meta['parameters']:,} parameters")
+    print(f"  text        {text['name']}, {text['size']:,} characters, sha256 {text['sha256'][:16]}")
+    print(f"  tokens      {c['data']['tokenizer']}, {m['vocab_size']}")
+    print(f"  seed        {c['seed']}")
+    saved = ", ".join(map(str, told["checkpoints"]))
+    print(f"  steps       {told['checkpoints'][-1]} of {c['steps']}; checkpoints {saved}")
+    print(f"  valid loss  {meta['valid_loss']:.4f} nats")
+    print(f"  made with   {', '.join(f'{k} {v}' for k, v in meta['versions'].items())} on {meta['machine']}")
+    return 0
+
+
+def add_demo(commands: Any) -> None:
+    p = commands.add_parser(
+        "demo",
+        help="the whole thing, small: train pairs with and without a null, compare, write a report",
+        description="Train pairs with and without a null token on a language whose truth is known and on real text, "
+        "compare them, and write a report (about 4 minutes on 2 CPU cores).",
+    )
+    p.add_argument("--out", default="jattn-demo", metavar="DIR", help="folder of the results [jattn-demo]")
+    p.add_argument("--full", action="store_true", help="seeds 0, 1, 2 and longer training, for intervals")
+    p.add_argument("--resume", action="store_true", help="go on after a stop; finished runs are kept")
+    p.add_argument("--overwrite", action="store_true", help="replace the results of an earlier demo")
+    p.set_defaults(run=demo)
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Train, compare, report; the path of the report is printed last."""
+    if args.resume and args.overwrite:
+        raise InputError("--resume and --overwrite exclude each other; keep one")
+    from analysis.demo import run_demo
+
+    return run_demo(Path(args.out), full=args.full, resume=args.resume, overwrite=args.overwrite)

@@ -1,0 +1,119 @@
+"""`jattn demo`: the main job end to end, on text that every Python carries.
+
+Three comparisons: Bigram-Backcopy without a fixed first token, the same with one, and real text (pydoc_data.topics).
+Everything goes into one folder: runs/, and the report beside it.
+"""
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from jattn.errors import InputError
+from train.config import RunConfig, override
+from train.presets import preset
+from train.progress import clock
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One comparison of the demo: groups by name, each an attention string; the first is the baseline."""
+
+    title: str
+    name: str
+    config: RunConfig
+    groups: dict[str, str]
+
+
+def chapters(full: bool) -> list[Chapter]:
+    """What the demo trains; `full` trains longer on real text."""
+    language = preset("backcopy")
+    text = override(
+        preset("tiny"),
+        {"steps": 2000 if full else 500, "eval_every": 500 if full else 250, "save_every": 2000 if full else 500},
+    )
+    text = override(text, {"model.layers": 4, "model.context": 64})
+    return [
+        Chapter(
+            "A language whose truth is known, no fixed first token",
+            "backcopy",
+            language,
+            {"standard": "standard", "null key": "null", "zero null": "zero"},
+        ),
+        Chapter(
+            "The same language, every text starting with one fixed token",
+            "backcopy-bos",
+            override(language, {"data.bos": True}),
+            {"standard": "standard", "null key": "null"},
+        ),
+        Chapter(
+            "Real text: the topics of Python's help",
+            "text",
+            text,
+            {"standard": "standard", "null": "null", "local": "local:16", "null + local": "null+local:16"},
+        ),
+    ]
+
+
+def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: bool = False) -> int:
+    """Train everything, compare, write the report, print its path last. 130 after a Ctrl-C, when all is saved."""
+    _prepare(out, resume, overwrite)
+    from analysis import report
+    from analysis.comparison import compare
+    from train import loop
+    from train.checkpoint import finished_steps
+    from train.progress import Bar
+
+    began = time.monotonic()
+    todo = chapters(full)
+    seeds = (0, 1, 2) if full else (0,)
+    jobs = [(c, g, s) for c in todo for g in c.groups for s in seeds]
+    print(f"{len(jobs)} runs, then the report; results in {out}", file=sys.stderr)
+    folders: dict[tuple[str, str], list[Path]] = {}
+    materials = {c.name: loop.prepare(c.config) for c in todo}
+    for number, (chapter, group, seed) in enumerate(jobs, 1):
+        material = materials[chapter.name]
+        config = override(
+            material.config, {"seed": seed, "model.attention": chapter.groups[group], "preset": chapter.name}
+        )
+        folder = out / "runs" / config.name
+        folders.setdefault((chapter.name, group), []).append(folder)
+        exists = (folder / "config.json").exists()
+        if resume and exists and finished_steps(folder)[-1] >= config.steps:
+            continue
+        print(f"run {number} of {len(jobs)}: {chapter.title}; {group}, seed {seed}", file=sys.stderr)
+        one = loop.Material(config, material.tokenizer, material.data, material.corpus)
+        try:
+            loop.run(config, folder, resume=resume and exists, material=one)
+        except loop.Stopped:
+            print(f"saved. Go on with: jattn demo --out {out}{' --full' * full} --resume", file=sys.stderr)
+            return 130
+    results = []
+    for chapter in todo:
+        with Bar(f"measuring: {chapter.title}", 1) as bar:
+
+            def progress(what: str, done: int, total: int, bar: Bar = bar) -> None:
+                bar.total = total
+                bar.update(done, group=what)
+
+            groups = {g: [str(f) for f in folders[chapter.name, g]] for g in chapter.groups}
+            results.append(compare(groups, title=chapter.title, progress=progress))
+    page = report.write(results, out, title="What does a null token change?", lesson=True)
+    print(f"done in {clock(time.monotonic() - began)}", file=sys.stderr)
+    print(page)
+    return 0
+
+
+def _prepare(out: Path, resume: bool, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"out: {str(out)!r} is a file; name a folder")
+    if not out.is_dir() or not any(out.iterdir()) or resume:
+        return
+    if not overwrite:
+        raise InputError(
+            f"{str(out)!r} holds an earlier demo; add --resume to go on, --overwrite to replace it, or --out"
+        )
+    if not (out / "runs").is_dir():
+        raise InputError(f"out: {str(out)!r} is not empty and not a demo, so --overwrite leaves it alone")
+    shutil.rmtree(out / "runs")

@@ -1,0 +1,69 @@
+"""Rotary positions: a rotation of pairs, so norms stay, position 0 is the identity and q . k sees distances only."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jattn.positions import rope
+
+B, T, N, H = 2, 5, 3, 8
+
+
+def normal(seed, *shape):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
+
+
+def at(*positions):
+    return jnp.asarray(positions)
+
+
+@pytest.mark.parametrize("theta", [10.0, 10_000.0])
+def test_rope_turns_each_pair_as_a_complex_number_by_its_own_frequency(x64, theta):
+    x = normal(0, B, T, N, H)
+    positions = at(-1, 0, 3, 7, 1000)
+    pairs = np.asarray(x[..., : H // 2]) + 1j * np.asarray(x[..., H // 2 :])
+    frequency = np.array([theta ** (-2 * i / H) for i in range(H // 2)])
+    turned = pairs * np.exp(1j * np.asarray(positions)[:, None, None] * frequency)
+    expected = np.concatenate([turned.real, turned.imag], -1)
+    np.testing.assert_allclose(rope(x, positions, theta), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_position_zero_is_the_identity(x64):
+    x = normal(0, B, 1, N, H)
+    assert np.array_equal(rope(x, at(0)), x)
+
+
+def test_norm_of_every_pair_is_kept(x64):
+    x = normal(0, B, T, N, H)
+    turned = rope(x, at(0, 1, 2, 50, 4000))
+    for a in (x, turned):
+        assert a.shape == (B, T, N, H)
+    square = lambda a: a[..., : H // 2] ** 2 + a[..., H // 2 :] ** 2  # noqa: E731
+    np.testing.assert_allclose(square(turned), square(x), rtol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(t=st.integers(0, 2000), s=st.integers(0, 2000), shift=st.integers(-2000, 2000))
+def test_product_of_query_and_key_depends_on_their_distance_only(t, s, shift):
+    with jax.enable_x64(True):
+        q, k = normal(1, 1, 1, N, H), normal(2, 1, 1, N, H)
+        product = lambda t, s: (rope(q, at(t)) * rope(k, at(s))).sum(-1)  # noqa: E731
+        # Angles reach 4,000 radians: 4,000 eps is 1e-12, over 24 products.
+        np.testing.assert_allclose(product(t + shift, s + shift), product(t, s), rtol=0, atol=1e-10)
+
+
+def test_product_of_query_and_key_changes_with_their_distance(x64):
+    q, k = normal(1, 1, 1, N, H), normal(2, 1, 1, N, H)
+    products = [float((rope(q, at(t)) * rope(k, at(0))).sum()) for t in range(5)]
+    assert np.diff(np.sort(products)).min() > 1e-3
+
+
+def test_low_precision_input_is_turned_in_float32_and_rounded_once():
+    x = normal(0, B, T, N, H).astype(jnp.bfloat16)
+    positions = at(0, 1, 100, 1000, 5000)
+    once = rope(x.astype(jnp.float32), positions).astype(jnp.bfloat16)
+    turned = rope(x, positions)
+    assert turned.dtype == jnp.bfloat16 and np.array_equal(turned, once)

@@ -1,0 +1,221 @@
+"""The commands that launch: `jattn train` (one run or every combination), `sample`, `runs`, and the dry run.
+
+Each is a function of parsed arguments; heavy imports wait until the arguments are known to be good.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from jattn.errors import InputError, at_least
+from train.config import RunConfig, override
+from train.options import add_fields, changes
+from train.presets import PRESETS, preset
+
+
+def add_train(commands: Any) -> None:
+    p = commands.add_parser(
+        "train",
+        help="train one run, or every combination of attentions and seeds",
+        description="Train every combination of --attention and --seeds in turn, with equal data order per seed, and "
+        "print the command that compares them. Runs go to runs/<preset>-<attention>-s<seed>.",
+        epilog="Presets: " + "; ".join(f"{n}: {(f.__doc__ or '').split(':')[0]}" for n, f in PRESETS.items()),
+    )
+    p.add_argument("--preset", default="small", help="named starting point [small]: " + ", ".join(PRESETS))
+    p.add_argument(
+        "--attention",
+        nargs="+",
+        metavar="KIND",
+        help="standard, null, local:64, null+local:64, a pattern such as local:64,null, ... (docs/attention.md)",
+    )
+    p.add_argument("--seeds", nargs="+", metavar="SEED", help="one run per seed [0]")
+    p.add_argument("--out", metavar="DIR", help="folder of the run; of all runs if there are several [runs/...]")
+    p.add_argument("--resume", action="store_true", help="go on with runs that exist, skip finished ones, start others")
+    p.add_argument("--overwrite", action="store_true", help="replace runs that exist")
+    p.add_argument("--dry-run", action="store_true", help="print parameters, tokens, memory and minutes; train nothing")
+    add_fields(p)
+    p.set_defaults(run=train)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train all combinations; exit 130 if stopped by Ctrl-C."""
+    configs = _configs(args)
+    if args.resume and args.overwrite:
+        raise InputError("--resume and --overwrite exclude each other; keep one")
+    folders = [_folder(args, config, len(configs)) for config in configs]
+    from train.checkpoint import prepare_folder
+
+    if args.dry_run:
+        from train.dry_run import describe
+
+        for config in configs:
+            print(describe(config))
+        return 0
+    if not args.resume and not args.overwrite:
+        for folder in folders:  # refused before the first run, not after hours of training
+            if folder.exists():
+                prepare_folder(folder, overwrite=False)
+    return _train_all(args, configs, folders)
+
+
+def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list[Path]) -> int:
+    from train import loop
+    from train.provenance import machine
+
+    material = loop.prepare(configs[0])
+    facts = material.corpus
+    print(f"{facts['name']}: {facts['size']:,} characters, {material.tokenizer.vocab_size} tokens", file=sys.stderr)
+    print(f"device: {machine()}; attention: {_implementation(configs[0])}", file=sys.stderr)
+    for config, folder in zip(configs, folders, strict=True):
+        exists = (folder / "config.json").exists()
+        if args.resume and exists and _finished(config, folder):
+            print(f"{folder}: finished already", file=sys.stderr)
+            continue
+        complete = override(config, {"model.vocab_size": material.tokenizer.vocab_size})
+        one = loop.Material(complete, material.tokenizer, material.data, material.corpus)
+        try:
+            run = loop.run(complete, folder, resume=args.resume and exists, overwrite=args.overwrite, material=one)
+        except loop.Stopped:
+            again = [a for a in sys.argv[1:] if a not in ("--overwrite", "--resume")]
+            print(f"saved. Go on with: jattn {shlex.join([*again, '--resume'])}", file=sys.stderr)
+            return 130
+        print(f"{folder}  validation loss {run.meta['valid_loss']:.4f}")
+    attentions = list(dict.fromkeys(c.model.attention for c in configs))
+    if len(attentions) > 1:
+        print("compare them: jattn compare " + " ".join(_group(args, configs, folders, a) for a in attentions))
+    return 0
+
+
+def _configs(args: argparse.Namespace) -> list[RunConfig]:
+    base = override(preset(args.preset), changes(args))
+    seeds = [_seed(s) for s in args.seeds or [str(base.seed)]]
+    attentions = args.attention or [base.model.attention]
+    for name, given in (("--seeds", seeds), ("--attention", attentions)):
+        if len(set(given)) < len(given):
+            raise InputError(f"{name}: {' '.join(map(str, given))} names one twice; give each once")
+    return [override(base, {"seed": s, "model.attention": a}) for s in seeds for a in attentions]
+
+
+def _seed(text: str) -> int:
+    try:
+        return at_least("--seeds", int(text), 0)
+    except ValueError as error:
+        raise (
+            error if isinstance(error, InputError) else InputError(f"--seeds takes whole numbers, got {text!r}")
+        ) from None
+
+
+def _folder(args: argparse.Namespace, config: RunConfig, count: int) -> Path:
+    if args.out is None:
+        return Path("runs") / config.name
+    return Path(args.out) if count == 1 else Path(args.out) / config.name
+
+
+def _finished(config: RunConfig, folder: Path) -> bool:
+    from train.checkpoint import finished_steps
+
+    return finished_steps(folder)[-1] >= config.steps
+
+
+def _group(args, configs, folders, attention: str) -> str:
+    """name='runs/preset-attention-s*' for the runs of one attention."""
+    first = next(f for c, f in zip(configs, folders, strict=True) if c.model.attention == attention)
+    same = [f for c, f in zip(configs, folders, strict=True) if c.model.attention == attention]
+    pattern = str(first) if len(same) == 1 else str(first).rpartition("-s")[0] + "-s*"
+    return f"{attention.replace(':', '')}={shlex.quote(pattern)}"
+
+
+def _implementation(config: RunConfig) -> str:
+    from jattn.kernels.select import pick
+
+    chosen = None if config.model.implementation == "auto" else config.model.implementation
+    return pick(chosen, config.model.context, config.model.context).name
+
+
+def add_sample(commands: Any) -> None:
+    p = commands.add_parser("sample", help="let a run write", description="Sample text from a run.")
+    p.add_argument("path", metavar="RUN")
+    p.add_argument("--prompt", help="the text to go on from [a line break, or the first token]")
+    p.add_argument("--length", default="200", help="tokens to write [200]")
+    p.add_argument("--temperature", default="0.8", help="0 takes the likeliest token [0.8]")
+    p.add_argument("--top-k", default="none", help="keep the k likeliest tokens [none]")
+    p.add_argument("--seed", default="0")
+    p.set_defaults(run=sample)
+
+
+def sample(args: argparse.Namespace) -> int:
+    """Print the prompt and what the model makes of it."""
+    from train.config import parse_value
+
+    length = at_least("--length", parse_value("--length", args.length, int), 1)
+    temperature = at_least("--temperature", parse_value("--temperature", args.temperature, float), 0)
+    top_k = parse_value("--top-k", args.top_k, int | None)
+    seed = at_least("--seed", parse_value("--seed", args.seed, int), 0)
+    if top_k is not None:
+        at_least("--top-k", top_k, 1)
+    from train.checkpoint import load
+
+    run = load(args.path)
+    prompt = _opening(run) if args.prompt is None else args.prompt
+    ids = run.encode(prompt)
+    if ids.shape[1] == 0:
+        raise InputError("--prompt is empty; give at least one character")
+    import jax
+
+    from jattn.decode import generate
+
+    tokens = jax.jit(generate, static_argnums=(2,), static_argnames=("temperature", "top_k"))(
+        run.model, ids, length, jax.random.key(seed), temperature=temperature, top_k=top_k
+    )
+    print(prompt + run.tokenizer.decode(list(map(int, tokens[0]))))
+    return 0
+
+
+def _opening(run: Any) -> str:
+    """A line break if the run's text has any, else its first token."""
+    try:
+        run.tokenizer.encode("\n")
+        return "\n"
+    except InputError:
+        return run.tokenizer.token(0)
+
+
+def add_runs(commands: Any) -> None:
+    p = commands.add_parser("runs", help="list runs", description="List the runs in a folder.")
+    p.add_argument("folder", nargs="?", default="runs", help="[runs]")
+    p.set_defaults(run=runs)
+
+
+def runs(args: argparse.Namespace) -> int:
+    """A table of runs: steps done, validation loss, corpus, parameters."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from train.metrics import read_metrics
+
+    root = Path(args.folder)
+    found = sorted(p.parent for p in root.glob("*/config.json")) if root.is_dir() else []
+    if not found:
+        print(f"no runs in {str(root)!r}; train one with: jattn train --preset tiny")
+        return 0
+    table = Table(box=None, header_style="bold")
+    for name in ("run", "attention", "steps", "valid loss", "corpus", "parameters"):
+        table.add_column(name, justify="right" if name in ("steps", "valid loss", "parameters") else "left")
+    for folder in found:
+        told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config, rows = told["config"], read_metrics(folder)
+        losses = [r["valid_loss"] for r in rows if "valid_loss" in r]
+        done = rows[-1]["step"] if rows else 0
+        table.add_row(
+            folder.name,
+            config["model"]["attention"],
+            f"{done}/{config['steps']}",
+            f"{losses[-1]:.4f}" if losses else "-",
+            Path(told["corpus"]["name"]).name,
+            f"{told['parameters']:,}",
+        )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    return 0

@@ -1,0 +1,78 @@
+"""The command line's fields: every field of RunConfig is an option, with its help from the dataclass itself.
+
+`--model.layers 6` always works; `--layers 6` too where no other field ends in that name.
+"""
+
+import argparse
+import sys
+from difflib import get_close_matches
+from typing import Any, NoReturn, get_args
+
+from jattn.errors import InputError
+from train.config import RunConfig, field_types, flatten, parse_value
+
+# Given their own way: several values at once, or set by the preset.
+OWN = {"model.attention", "model.vocab_size", "preset", "seed"}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are InputError: one line, with the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+    def parse_all(self, argv: list[str] | None) -> argparse.Namespace:
+        """Parse; an unknown option names the nearest one."""
+        argv = sys.argv[1:] if argv is None else argv
+        args, rest = self.parse_known_args(argv)
+        if rest:
+            names = [name for action in _actions(self, argv) for name in action.option_strings]
+            unknown = next((word for word in rest if word.startswith("-")), rest[0])
+            near = get_close_matches(unknown.split("=")[0], names, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"unknown option {unknown!r}{hint} (see --help)")
+        return args
+
+
+def _actions(parser: argparse.ArgumentParser, argv: list[str]):
+    """The options of a parser and of the subcommand that was given."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word in argv:
+                if word in action.choices:
+                    yield from action.choices[word]._actions
+        else:
+            yield action
+
+
+def short_names() -> dict[str, str]:
+    """{"layers": "model.layers"}: the last part of a field's name where it is unique."""
+    names = list(field_types())
+    last = [name.rpartition(".")[2] for name in names]
+    return {short: name for short, name in zip(last, names, strict=True) if last.count(short) == 1}
+
+
+def add_fields(parser: argparse.ArgumentParser) -> None:
+    """An option per field, in one group per part of the config, showing the defaults of the preset `small`."""
+    short = {name: s for s, name in short_names().items()}
+    default = flatten(RunConfig())
+    groups: dict[str, Any] = {}
+    for name, (kind, help) in field_types().items():
+        if name in OWN:
+            continue
+        part = name.rpartition(".")[0]
+        title = f"fields: {part}" if part else "fields: run"
+        group = groups.setdefault(part, parser.add_argument_group(title))
+        spelled = [f"--{name}"] + ([f"--{short[name]}"] if name in short and short[name] != name else [])
+        spelled += [s.replace("_", "-") for s in spelled if "_" in s]
+        choices = [a for a in get_args(kind) if isinstance(a, str)]
+        metavar = "|".join(choices) or ("true|false" if kind is bool else "X")
+        text = f"{help} [{default[name]}]".replace("%", "%%")
+        group.add_argument(*spelled, dest=name, metavar=metavar, default=None, help=text)
+
+
+def changes(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields that were given, as their types."""
+    types = field_types()
+    given = {n: getattr(args, n, None) for n in types if n not in OWN}
+    return {n: parse_value(n, text, types[n][0]) for n, text in given.items() if text is not None}
