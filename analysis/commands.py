@@ -44,10 +44,10 @@ def compare(args: argparse.Namespace) -> int:
             bar.update(done, group=what)
 
         result = module.compare(groups, windows=windows, tokens=tokens, corpus=args.corpus, progress=progress)
-    from analysis import report
+    from analysis.tables import to_json
 
     if args.json:
-        print(json.dumps(report.to_json(result), indent=1, allow_nan=False))
+        print(json.dumps(to_json(result), indent=1, allow_nan=False))
         return 0
     for line in result.warnings:
         print(f"note: {line}", file=sys.stderr)

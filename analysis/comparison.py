@@ -212,7 +212,7 @@ def _rows(groups: dict[str, list[Run]], records: dict[str, list[Record]], T: int
     return rows
 
 
-def _per_head(record: Record) -> dict[str, np.ndarray]:
+def per_head(record: Record) -> dict[str, np.ndarray]:
     """Every measure of a run as [L, N]: the mean over windows, and sink rates."""
     with np.errstate(all="ignore"):
         heads = {n: _nanmean(v) for n, v in {**record.values, **record.repeats}.items()}
@@ -230,12 +230,12 @@ def _nanmean(values: np.ndarray) -> np.ndarray:
 
 
 def _means(run: Run, record: Record) -> dict[str, float]:
-    heads = {n: float(np.nanmean(v)) for n, v in _per_head(record).items() if np.isfinite(v).any()}
+    heads = {n: float(np.nanmean(v)) for n, v in per_head(record).items() if np.isfinite(v).any()}
     return {"valid_loss": run.meta["valid_loss"]} | heads
 
 
 def _tops(record: Record) -> dict[str, float]:
-    return {n: float(np.nanmax(v)) for n, v in _per_head(record).items() if np.isfinite(v).any()}
+    return {n: float(np.nanmax(v)) for n, v in per_head(record).items() if np.isfinite(v).any()}
 
 
 def _floor(measure: str, T: int) -> float | None:
@@ -249,24 +249,3 @@ def _floor(measure: str, T: int) -> float | None:
     if measure == "first_token_share":
         return (alpha_floor(T, 1) * T - 1) / (T - 1)
     return None
-
-
-def heads_table(comparison: Comparison) -> list[dict[str, Any]]:
-    """One row per group, run, layer, head and measure: what the CSV holds."""
-    rows = []
-    for group, runs in comparison.groups.items():
-        for run, record in zip(runs, comparison.records[group], strict=True):
-            for measure, values in _per_head(record).items():
-                for (layer, head), value in np.ndenumerate(values):
-                    rows.append(
-                        {
-                            "group": group,
-                            "run": str(run.path),
-                            "seed": run.config.seed,
-                            "layer": layer,
-                            "head": head,
-                            "measure": measure,
-                            "value": None if not np.isfinite(value) else round(float(value), 6),
-                        }
-                    )
-    return rows

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
-from analysis.comparison import TITLES, Comparison
+from analysis.comparison import TITLES, Comparison, per_head
 from analysis.truth import NULL_READOUT, READOUTS
 from train.corpora import backcopy
 from train.metrics import read_metrics
@@ -62,7 +62,7 @@ def head_grid(comparison: Comparison, group: str) -> Figure:
             mass = record.mean_map[layer, head, 1:, 0].mean()
             label = f"∅ {mass:.2f}" if has_null(run) else f"1st {record.mean_map[layer, head, 1:, 1].mean():.2f}"
             axis.set_title(f"{layer}.{head}   {label}", fontsize=7, color=INK, pad=2)
-    figure.suptitle(f"{group}: mean attention of every head (layer.head)", fontsize=10, color=INK, y=1.0)
+    figure.suptitle(group, fontsize=11, color=INK, y=1.0)
     figure.tight_layout(pad=0.4)
     return figure
 
@@ -107,8 +107,6 @@ def label(token: str) -> str:
 
 def measure_strips(comparison: Comparison, measures: list[str]) -> Figure:
     """One panel per measure, one column per group, one dot per head and seed; a bar at the mean, a floor."""
-    from analysis.comparison import _per_head
-
     measures = [m for m in measures if comparison.has(m)]
     columns = min(3, len(measures))
     lines = -(-len(measures) // columns)
@@ -119,7 +117,7 @@ def measure_strips(comparison: Comparison, measures: list[str]) -> Figure:
         axis.set_visible(False)
     for axis, measure in zip(axes.flat, measures, strict=False):
         for x, group in enumerate(comparison.groups):
-            values = np.concatenate([_per_head(r)[measure].ravel() for r in comparison.records[group]])
+            values = np.concatenate([per_head(r)[measure].ravel() for r in comparison.records[group]])
             values = values[np.isfinite(values)]
             jitter = rng.uniform(-0.18, 0.18, len(values))
             axis.scatter(x + jitter, values, s=11, color=colour(comparison, group), alpha=0.65, lw=0)

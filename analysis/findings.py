@@ -12,6 +12,7 @@ from analysis.truth import NULL_READOUT
 
 # Smaller than this is called no change where one seed gives no interval; chosen per unit, before looking.
 SMALL = {"nats": 0.02, "0-1": 0.05, "tokens": 1.0}
+LEVEL = 0.001  # AUROC or accuracy closer than this is level, not better
 SENTENCE_MEASURES = ("valid_loss", "first_token_share", "previous", "local", "entropy_nats", "mean_distance_tokens")
 
 
@@ -64,31 +65,20 @@ def _readouts(comparison: Comparison) -> list[str]:
     for group, truths in comparison.truths.items():
         if NULL_READOUT not in truths[0].scores or not plain:
             continue
-        null = np.mean([t.scores[NULL_READOUT] for t in truths], 0)
-        rivals = {
-            name: np.mean([t.scores[name] for t in comparison.truths[plain[0]]], 0)
-            for name in comparison.truths[plain[0]][0].scores
-        }
-        by_auroc = max(rivals, key=lambda n: rivals[n][0])
-        by_half = max(rivals, key=lambda n: rivals[n][2])
-        versus = {
-            f"at the fixed threshold 0.5 ({null[2]:.3f} against {rivals[by_half][2]:.3f} balanced accuracy for "
-            f"“{by_half}”)": null[2] > rivals[by_half][2],
-            f"by AUROC ({null[0]:.4f} against {rivals[by_auroc][0]:.4f} for “{by_auroc}”)": null[0]
-            > rivals[by_auroc][0],
-        }
-        better = [text for text, wins in versus.items() if wins]
-        worse = [text for text, wins in versus.items() if not wins]
-        if worse:
-            sentences.append(
-                f"{group}: null mass is not a better sign that a query has something to attend to than the best "
-                f"readout of the {plain[0]} model {' and '.join(worse)}."
+        rival = comparison.truths[plain[0]]
+        better, told = [], []
+        for column, what in ((2, "balanced accuracy at the fixed threshold 0.5"), (0, "AUROC")):
+            null = float(np.mean([t.scores[NULL_READOUT][column] for t in truths]))
+            name, best = max(
+                ((n, float(np.mean([t.scores[n][column] for t in rival]))) for n in rival[0].scores), key=lambda x: x[1]
             )
-        if better:
-            sentences.append(
-                f"{group}: null mass is a better sign of it than any readout of the {plain[0]} model "
-                f"{' and '.join(better)}."
-            )
+            better.append(null - best > LEVEL)
+            told.append(f"{what} {null:.3f} against {best:.3f} (“{name}”)")
+        kind = {(True, True): "a better", (False, False): "no better a"}.get(tuple(better), "on one count a better")
+        sentences.append(
+            f"Null mass in the {group} model is {kind} sign that a query has something to attend to than the best "
+            f"readout of the {plain[0]} model, chosen with hindsight: {', '.join(told)}."
+        )
     return sentences
 
 
@@ -99,10 +89,12 @@ def _masses(comparison: Comparison) -> list[str]:
             off = np.mean([t.null_elsewhere for t in truths])
             on = np.mean([t.null_on_triggers for t in truths])
             sentences.append(
-                f"{group}: {off:.0%} of attention goes to the null where there is nothing to attend to, {on:.1%} where "
-                "there is."
+                f"In the {group} model {off:.1%} of attention goes to the null where there is nothing to attend to, "
+                f"{on:.1%} where there is."
             )
-    return sentences
+    sinks = [(g, float(np.mean([t.first_elsewhere for t in ts]))) for g, ts in comparison.truths.items()]
+    told = ", ".join(f"{share:.1%} ({group})" for group, share in sinks)
+    return [*sentences, f"Where there is nothing to attend to, position 1 gets {told}."]
 
 
 def _text(comparison: Comparison) -> list[str]:
@@ -118,7 +110,8 @@ def _text(comparison: Comparison) -> list[str]:
             else f"the strongest head has a sink in {rate.best_head:.0%} of windows"
         )
         sentences.append(
-            f"{base}: {share.value.mean:.1%} of attention goes to the first token (alpha_1 {floor.value.mean:.3f}; "
+            f"In the {base} model {share.value.mean:.1%} of attention goes to the first token "
+            f"(alpha_1 {floor.value.mean:.3f}; "
             f"uniform attention would give {floor.floor:.3f}); {there}."
         )
     for group in comparison.groups:
@@ -126,18 +119,22 @@ def _text(comparison: Comparison) -> list[str]:
             continue
         null, first = comparison.row("null_share", group), comparison.row("first_token_share", group)
         sentences.append(
-            f"{group}: the null takes {null.value.mean:.1%} of attention on average, {null.best_head:.0%} in the head "
-            f"that uses it most; the first token keeps {first.value.mean:.1%}."
+            f"In the {group} model the null takes {null.value.mean:.1%} of attention on average, "
+            f"{null.best_head:.0%} in the head that uses it most; the first token keeps {first.value.mean:.1%}."
         )
     return sentences
 
 
 def _loss(comparison: Comparison) -> list[str]:
-    sentences = []
-    for group in list(comparison.groups)[1:]:
-        difference = comparison.row("valid_loss", group).difference
-        if difference is None:
-            continue
-        tail = "" if difference.low is not None else "; one seed, so no interval"
-        sentences.append(f"{group}: validation loss {signed(difference, 4)} nats against {comparison.baseline}{tail}.")
-    return sentences
+    """Validation loss against the baseline, all groups in one sentence."""
+    told = [
+        f"{signed(d, 4)} ({group})"
+        for group in list(comparison.groups)[1:]
+        if (d := comparison.row("valid_loss", group).difference)
+    ]
+    if not told:
+        return []
+    value = number(comparison.row("valid_loss", comparison.baseline).value, 4)
+    return [
+        f"Validation loss is {value} nats in the {comparison.baseline} model; the others differ by {', '.join(told)}."
+    ]

@@ -89,6 +89,8 @@ def attention_fn(
             "bias": flax.pop("bias", None) is not None,
             "dropout_rate": flax.pop("dropout_rate", 0.0) > 0 and not flax.get("deterministic", False),
             "sow_weights": flax.pop("module", None) is not None,
+            "precision": flax.pop("precision", None) is not None,
+            "input_positions": flax.pop("input_positions", None) is not None,
         }
         if any(refused.values()):
             names = ", ".join(name for name, given in refused.items() if given)

@@ -156,3 +156,11 @@ def test_documents_that_do_not_fit_the_queries_are_refused(ids, implementation, 
     x = jnp.zeros((2, 4, 2, 3))
     with pytest.raises(InputError, match="documents"):
         attend(x, x, x, mask=masks.documents(jnp.zeros(ids, int)), implementation=implementation)
+
+
+@pytest.mark.parametrize(("name", "length"), [("q_pos", 1), ("q_pos", 5), ("k_pos", 1), ("k_pos", 4)])
+def test_positions_that_do_not_fit_are_refused(name, length, unchecked):
+    """A single position would otherwise be broadcast to every query."""
+    q, k = jnp.zeros((2, 4, 2, 3)), jnp.zeros((2, 5, 2, 3))
+    with pytest.raises(InputError, match=name):
+        attend(q, k, k, mask=masks.causal(), **{name: jnp.arange(length)})
