@@ -177,7 +177,7 @@ class Transformer(nnx.Module):
         for i in range(whole * P, L):
             tap = Tap(i, observe, edit)
             x, sink, _ = self.blocks[i](x, sink, tap=tap, **options)
-            seen.append(jax.tree.map(lambda a: a[None], tap.observed()))
+            seen.append(jax.tree.map(lambda a: jnp.asarray(a)[None], tap.observed()))
         return x, jax.tree.map(lambda *a: jnp.concatenate(a), *seen) if seen else None
 
 

@@ -7,21 +7,21 @@ the step, saves, and says how to go on.
 import json
 import math
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jattn.errors import InputError
 from jattn.model import count_parameters
-from train import checkpoint, corpora, data, optimizer, provenance, step
+from train import checkpoint, corpora, data, provenance, step
 from train.config import RunConfig, flatten, override, to_dict
 from train.corpora.corpus import RowCorpus
+from train.evaluate import Evaluation, evenly
 from train.metrics import MetricsFile
 from train.progress import Bar
+from train.reporter import Reporter
 from train.tokenizers import Tokenizer
 
 # A resumed run may be longer or report more often; anything else would make it another run.
@@ -75,7 +75,7 @@ def run(
     batches = data.batches(
         material.data.train, context=config.model.context, batch=config.data.batch, seed=config.seed, bos=_bos(material)
     )
-    windows = _evenly(
+    windows = evenly(
         data.windows(material.data.valid, context=config.model.context, bos=_bos(material)), config.eval_windows
     )
     state, start = _begin(config, folder, resume, overwrite, material)
@@ -120,78 +120,40 @@ def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, mater
 
 
 def _train(config, state, start, batches, windows, writer, metrics, bar, interrupt, meta) -> None:
+    """Stretches of steps, each up to the next evaluation or checkpoint."""
     train_step, evaluate = step.make_train_step(config), Evaluation(config, windows)
-    put = sharder(config.data.batch)
-    rate = optimizer.schedule(config, config.optimizer.learning_rate)
-    valid_loss, pending, clock = math.inf, None, Clock(config.tokens_per_step)
+    report, put = Reporter(config, metrics, bar), sharder(config.data.batch)
     done = start
     while done < config.steps and not interrupt.asked:
+        until = min(config.steps, *(every * (done // every + 1) for every in (config.eval_every, config.save_every)))
+        state, done = stretch(train_step, state, done, until, batches, put, report, interrupt)
+        last = done == config.steps
+        evaluates = last or done % config.eval_every == 0
+        saves = last or done % config.save_every == 0 or interrupt.asked
+        if evaluates or saves:
+            valid_loss = evaluate(state.parameters)
+            if not math.isfinite(valid_loss):
+                raise InputError(report.not_finite("validation loss", valid_loss, done))
+        if evaluates:
+            metrics.write(step=done, valid_loss=valid_loss, valid_tokens=evaluate.tokens)
+            bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
+        if saves:
+            writer.save(state, done, meta | {"valid_loss": valid_loss})
+        report.restart_clock(done)
+
+
+def stretch(train_step, state, done: int, until: int, batches, put, report, interrupt) -> tuple[Any, int]:
+    """The hot loop: steps done..until. The metrics of a step are read once the next one is under way."""
+    pending = None
+    while done < until and not interrupt.asked:
         state, values = train_step(state, put(batches[done]))
         done += 1
         if pending is not None:
-            _report(config, pending, clock, rate, metrics, bar)
+            report(*pending)
         pending = (done, values)
-        last = done == config.steps
-        if last or done % config.eval_every == 0:
-            _report(config, pending, clock, rate, metrics, bar)
-            pending = None
-            valid_loss = evaluate(state.parameters)
-            metrics.write(step=done, valid_loss=valid_loss, valid_tokens=evaluate.tokens)
-            bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
-            clock.reset(done)
-        if last or done % config.save_every == 0:
-            if done % config.eval_every and not last:
-                valid_loss = evaluate(state.parameters)
-            writer.save(state, done, meta | {"valid_loss": valid_loss})
-            clock.reset(done)
     if pending is not None:
-        _report(config, pending, clock, rate, metrics, bar)
-    if interrupt.asked and done < config.steps and done > start:
-        bar.note(f"{config.name}: stopping after step {done}, saving")
-        writer.save(state, done, meta | {"valid_loss": evaluate(state.parameters)})
-
-
-def _report(config, pending, clock, rate, metrics, bar) -> None:
-    """Read one step's metrics, now that the next is under way; stop if they are not finite."""
-    done, values = pending
-    if done % config.log_every and done != config.steps:
-        return
-    values = {name: float(value) for name, value in values.items()}
-    if not math.isfinite(values["loss"]):
-        raise InputError(
-            f"loss is {values['loss']} at step {done}; lower optimizer.learning_rate "
-            f"(now {config.optimizer.learning_rate}); the last checkpoint is kept"
-        )
-    lr, speed = float(rate(done - 1)), clock.tokens_per_second(done)
-    metrics.write(step=done, learning_rate=lr, tokens_per_second=round(speed), **values)
-    bar.update(
-        done,
-        loss=values["loss"],
-        null_mass=values.get("null_mass"),
-        grad=values["grad_norm"],
-        lr=lr,
-        **{"tokens/s": f"{speed:,.0f}"},
-    )
-
-
-class Evaluation:
-    """The mean validation loss in nats over fixed windows."""
-
-    def __init__(self, config: RunConfig, windows: np.ndarray):
-        self._step = step.make_eval_step(config.model)
-        # Batches of one size, so one compiled program; the last few windows are a batch of their own.
-        size = min(len(windows), max(1, 16_384 // config.model.context))
-        self._batches = [windows[i : i + size] for i in range(0, len(windows), size)]
-        self.tokens = int(windows.shape[0] * (windows.shape[1] - 1))
-
-    def __call__(self, parameters: Any) -> float:
-        sums = [self._step(parameters, batch) for batch in self._batches]
-        return float(sum(map(float, sums)) / self.tokens)
-
-
-def _evenly(windows: np.ndarray, most: int) -> np.ndarray:
-    """At most so many windows, evenly spaced over the split."""
-    return windows if len(windows) <= most else windows[np.linspace(0, len(windows) - 1, most).round().astype(int)]
+        report(*pending)
+    return state, done
 
 
 def sharder(batch: int):
@@ -204,23 +166,6 @@ def sharder(batch: int):
     mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
     return lambda batch: jax.device_put(batch, sharding)
-
-
-class Clock:
-    """Tokens per second since the last reset; evaluations and saves do not count."""
-
-    def __init__(self, tokens_per_step: int):
-        self._tokens = tokens_per_step
-        self._began, self._step = time.monotonic(), None
-
-    def reset(self, done: int) -> None:
-        self._began, self._step = time.monotonic(), done
-
-    def tokens_per_second(self, done: int) -> float:
-        if self._step is None:  # the first report starts the clock: compiling is not training
-            self.reset(done)
-            return 0.0
-        return (done - self._step) * self._tokens / max(time.monotonic() - self._began, 1e-9)
 
 
 class _Interrupt:

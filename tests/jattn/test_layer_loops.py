@@ -1,0 +1,118 @@
+"""Layers written out, unrolled or scanned: the same numbers, gradients, parameters and observations."""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jattn.config import ModelConfig
+from jattn.model import assemble, parameter_shapes
+from jattn.taps import at
+
+B, T, V = 2, 7, 11
+TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
+SIZES = {"vocab_size": V, "context": 9, "heads": 4, "kv_heads": 2, "width": 8, "mlp": "none", "implementation": "dense"}
+DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+# One kind; two kinds of which neither number of layers is a multiple; a sink token, whose row the scan carries.
+PATTERNS = {"key_value": 3, "local:3,null+gate": 5, "token+local:2,token": 5}
+
+
+def tiny(attention, loop, **changes):
+    sizes = {**SIZES, **DOUBLE, "layers": PATTERNS.get(attention), **changes}
+    return ModelConfig(**sizes, attention=attention, layer_loop=loop)
+
+
+def weights(config):
+    """Random values for every parameter, as a function of its name."""
+
+    def draw(name, shape):
+        return jnp.asarray(0.5 * np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape), shape.dtype)
+
+    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
+
+
+def observe(seen):
+    return {"layer": seen.layer, "z": seen["z"], "null_mass": seen.null_mass.mean(), "weights": seen.weights(2, 3)}
+
+
+def double_head_one(z):
+    return z.at[:, :, 1].multiply(2.0)
+
+
+def run(config, *, layer=None, **options):
+    """Logits, what was observed, and the gradients; with head 1 doubled in `layer`."""
+
+    def loss(p):
+        edit = None if layer is None else at("z", double_head_one, layer=layer)
+        out, seen = assemble(config, p)(TOKENS, observe=observe, edit=edit, **options)
+        return jnp.sin(out).sum(), (out, seen)
+
+    (_, (out, seen)), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(weights(config))
+    return out, seen, gradients
+
+
+def close(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12), a, b)
+
+
+@pytest.mark.parametrize("loop", ["scan", "unrolled"])
+@pytest.mark.parametrize("attention", PATTERNS)
+def test_loops_agree_in_logits_gradients_and_observations(x64, attention, loop):
+    """With an edit of one layer and with dropout, so that both know in which layer they are."""
+    got, expected = (
+        run(tiny(attention, loop, resid_dropout=0.3), layer=1, dropout_key=jax.random.key(0))
+        for loop in (loop, "python")
+    )
+    close(got, expected)
+
+
+def test_scan_without_taps_equals_the_written_out_loop(x64):
+    a, b = (tiny("token+local:2,token", loop) for loop in ("scan", "python"))
+    close(assemble(a, weights(a))(TOKENS), assemble(b, weights(a))(TOKENS))
+
+
+@pytest.mark.parametrize("loop", ["python", "scan"])
+def test_edit_of_one_layer_changes_that_layer_and_what_follows(x64, loop):
+    config = tiny("key_value", loop)
+    model = assemble(config, weights(config))
+    z = [
+        model(TOKENS, observe=lambda seen: seen["z"], edit=edit)[1]
+        for edit in (None, at("z", double_head_one, layer=1))
+    ]
+    close(z[1][0], z[0][0])
+    close(z[1][1], double_head_one(z[0][1]))
+    assert np.abs(z[1][2] - z[0][2]).max() > 1e-3
+
+
+def test_layers_are_observed_in_order_and_counted_from_zero(x64):
+    for loop in ("python", "scan"):
+        config = tiny("local:3,null+gate", loop)
+        model = assemble(config, weights(config))
+        assert model(TOKENS, observe=lambda seen: seen.layer)[1].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_model_without_layers_shows_nothing(x64):
+    config = tiny("standard", "auto", layers=0)
+    out, seen = assemble(config, weights(config))(TOKENS, observe=observe)
+    assert out.shape == (B, T, V) and seen is None
+
+
+@pytest.mark.parametrize("attention", PATTERNS)
+def test_parameters_are_named_by_layer_whatever_the_loop(x64, attention):
+    shapes = [parameter_shapes(tiny(attention, loop)) for loop in ("python", "unrolled", "scan", "auto")]
+    assert all(names == shapes[0] for names in shapes)
+    layers = {name.split(".")[1] for name in shapes[0] if name.startswith("blocks.")}
+    assert layers == set(map(str, range(PATTERNS[attention])))
+
+
+@pytest.mark.parametrize(
+    ("loop", "layers", "scanned"),
+    [("auto", 12, False), ("auto", 13, True), ("scan", 2, True), ("scan", 1, False), ("python", 13, False)],
+)
+def test_auto_writes_out_up_to_twelve_layers_and_scans_more(loop, layers, scanned):
+    config = ModelConfig(**SIZES, layers=layers, layer_loop=loop)
+    program = jax.make_jaxpr(lambda p: assemble(config, p)(TOKENS))(parameter_shapes(config))
+    assert any(e.primitive.name == "scan" for e in program.eqns) == scanned

@@ -1,0 +1,66 @@
+"""What a run says of its steps: lines in metrics.jsonl and the live bar, from the same values."""
+
+import math
+import time
+from typing import Any
+
+from jattn.errors import InputError
+from train import optimizer
+from train.config import RunConfig
+from train.metrics import MetricsFile
+from train.progress import Bar
+
+
+class Reporter:
+    """Called with a finished step and its metrics; writes every log_every-th, stops on a loss that is not finite."""
+
+    def __init__(self, config: RunConfig, metrics: MetricsFile, bar: Bar):
+        self._config, self._metrics, self._bar = config, metrics, bar
+        self._rate = optimizer.schedule(config, config.optimizer.learning_rate)
+        self._clock = Clock(config.tokens_per_step)
+
+    def __call__(self, done: int, values: dict[str, Any]) -> None:
+        if done % self._config.log_every and done != self._config.steps:
+            return
+        numbers = {name: float(value) for name, value in values.items()}
+        if not math.isfinite(numbers["loss"]):
+            raise InputError(self.not_finite("loss", numbers["loss"], done))
+        lr, speed = float(self._rate(done - 1)), self._clock.tokens_per_second(done)
+        self._metrics.write(step=done, learning_rate=lr, tokens_per_second=round(speed), **numbers)
+        self._bar.update(
+            done,
+            loss=numbers["loss"],
+            null_mass=numbers.get("null_mass"),
+            grad=numbers["grad_norm"],
+            lr=lr,
+            **{"tokens/s": f"{speed:,.0f}"},
+        )
+
+    def not_finite(self, what: str, value: float, done: int) -> str:
+        """The line that ends a run whose numbers have left the finite ones."""
+        rate = self._config.optimizer.learning_rate
+        return (
+            f"{self._config.name}: {what} is {value} at step {done}; earlier checkpoints are kept. "
+            f"Lower optimizer.learning_rate (now {rate})"
+        )
+
+    def restart_clock(self, done: int) -> None:
+        """Leave an evaluation or a save out of tokens per second."""
+        self._clock.reset(done)
+
+
+class Clock:
+    """Tokens per second since the last reset; evaluations and saves do not count."""
+
+    def __init__(self, tokens_per_step: int):
+        self._tokens = tokens_per_step
+        self._began, self._step = time.monotonic(), None
+
+    def reset(self, done: int) -> None:
+        self._began, self._step = time.monotonic(), done
+
+    def tokens_per_second(self, done: int) -> float:
+        if self._step is None:  # the first report starts the clock: compiling is not training
+            self.reset(done)
+            return 0.0
+        return (done - self._step) * self._tokens / max(time.monotonic() - self._began, 1e-9)
