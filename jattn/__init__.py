@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOME = {
-    "attend": "jattn.attention",
-    "attention": "jattn.attention",
-    "attention_fn": "jattn.attention",
+    "attend": "jattn.functional",
+    "attention": "jattn.functional",
+    "attention_fn": "jattn.functional",
     "Partial": "jattn.partial",
     "merge": "jattn.partial",
     "identity": "jattn.partial",
@@ -24,7 +24,7 @@ _MODULES = ("masks", "nulls", "scores", "positions", "taps", "decode", "config",
 
 if TYPE_CHECKING:
     from jattn import config, decode, kernels, masks, nulls, positions, scores, taps
-    from jattn.attention import attend, attention, attention_fn
+    from jattn.functional import attend, attention, attention_fn
     from jattn.config import ModelConfig
     from jattn.errors import InputError
     from jattn.masks import Mask
@@ -60,7 +60,6 @@ def __getattr__(name: str):
     if name in _MODULES:
         return import_module(f"jattn.{name}")
     if name in _HOME:
-        # `jattn.attention` is the function; its module stays reachable through sys.modules and `from`-imports.
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value

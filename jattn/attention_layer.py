@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jattn import nulls
-from jattn.attention import attend
+from jattn.functional import attend
 from jattn.config import LayerAttention, ModelConfig
 from jattn.kernels.dense import masked_scores
 from jattn.masks import Mask

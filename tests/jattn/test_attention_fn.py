@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from jattn import masks, nulls
-from jattn.attention import attend, attention, attention_fn
+from jattn.functional import attend, attention, attention_fn
 from jattn.errors import InputError
 from jattn.partial import Partial
 

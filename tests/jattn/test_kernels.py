@@ -4,10 +4,8 @@ A new kernel joins by its row in KERNELS; its flags decide which tests it must p
 
 The written-out form is one function in numpy, `textbook`, gradients by hand: in float64 it is the truth, in low
 precision the yardstick of the error budget. It shares no line with the kernels except masks and scores, which have
-tests of their own. Kernels run outside jit, where operations are compiled once for all cases of one shape.
+tests of their own. Where many cases share a shape kernels run outside jit, which compiles each operation only once.
 """
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 
 from jattn import masks, scores
-from jattn.attention import attend
+from jattn.functional import attend
 from jattn.errors import InputError
 from jattn.kernels import dense
 from jattn.kernels.select import KERNELS, pick
@@ -80,12 +78,15 @@ def run(attend, q, k, v, d_out, d_lse, **options):
     return [*result, *pull(Partial(d_out.astype(result.out.dtype), d_lse.astype(result.lse.dtype)))]
 
 
+compiled_run = jax.jit(run, static_argnums=0, static_argnames=("score", "scale", "block"))
+
+
 def assert_same(got, expected, **tolerances):
     for name, a, b in zip(("out", "lse", "dq", "dk", "dv"), got, expected, strict=True):
         np.testing.assert_allclose(np.asarray(a, np.float64), b, **(tolerances.get(name) or close), err_msg=name)
 
 
-def check(kernel, arrays, own=None, **options):
+def check(kernel, arrays, run=run, own=None, **options):
     """float64: everything equals the written-out form to 1e-12. `own` are options that only this kernel takes."""
     own = SMALL.get(kernel.name, {}) if own is None else own
     assert_same(run(kernel.attend, *arrays, **options, **own), textbook(*arrays, **options))
@@ -126,26 +127,25 @@ def test_every_score(score, kernel, x64):
 @kernels()
 @pytest.mark.parametrize("K", [1, 4])
 def test_one_key_head_for_all_and_one_for_each_at_a_given_scale(K, kernel, x64):
-    check(kernel, inputs(K=K), mask=masks.causal(), score=ALIBI, scale=0.25)
+    check(kernel, inputs(K=K), compiled_run, mask=masks.causal(), score=ALIBI, scale=0.25)
 
 
-@pytest.mark.parametrize("block", [1, 4, 14, 64])
+@pytest.mark.parametrize("block", [1, 4, 64])
 def test_block_size_changes_nothing(block, x64):
-    check(KERNELS["blocks"], inputs(), {"block": block}, mask=masks.first_window(2, 3))
+    check(KERNELS["blocks"], inputs(), compiled_run, {"block": block}, mask=masks.first_window(2, 3))
 
 
 @kernels()
 @pytest.mark.parametrize("mask", [masks.causal(), masks.window(40)], ids=["causal", "window"])
 def test_kernel_at_its_own_block_size(mask, kernel, x64):
     """Longer than any default block, and more rows than one step of the scan takes."""
-    check(kernel, inputs(300, 300, B=3), {}, mask=mask)
+    check(kernel, inputs(300, 300, B=3), compiled_run, {}, mask=mask)
 
 
 @kernels()
-@pytest.mark.parametrize("size", [1e3, 1e5])
-def test_large_scores_stay_finite(size, kernel, x64):
+def test_large_scores_stay_finite(kernel, x64):
     q, *rest = inputs()
-    got = run(kernel.attend, size * q, *rest, mask=masks.causal(), **SMALL.get(kernel.name, {}))
+    got = run(kernel.attend, 1e5 * q, *rest, mask=masks.causal(), **SMALL.get(kernel.name, {}))
     assert all(np.all(np.isfinite(x)) for x in got)
 
 
@@ -164,7 +164,7 @@ def test_low_precision_stays_within_the_error_budget(mask, score, dtype, kernel,
     options = {"mask": MASKS[mask](T, S), "score": score}
     exact = textbook(*arrays, **options)
     rough = textbook(*arrays, **options, narrow=dtype, wide=np.float32)
-    got = run(kernel.attend, *arrays, **options, **SMALL.get(kernel.name, {}))
+    got = compiled_run(kernel.attend, *arrays, **options, **SMALL.get(kernel.name, {}))
     types = [dtype, jnp.float32, dtype, dtype, dtype]
     assert [x.dtype for x in got] == types
     names = ("out", "lse", "dq", "dk", "dv")
@@ -215,9 +215,11 @@ def test_second_derivatives_in_reverse_mode(kernel, x64):
 def test_forward_mode_gives_slopes_of_values_and_gradients(kernel, x64):
     q, *rest = inputs()
     u, options = jnp.cos(q), {"mask": masks.causal(), "score": CAP}
-    slopes = jax.jvp(lambda q: tuple(kernel.attend(q, *rest[:2], **options)), (q,), (u,))[1]
-    slopes = *slopes, jax.jvp(gradient_of(kernel, *rest), (q,), (u,))[1]
-    for i, slope in enumerate(slopes):  # out, lse, dq
+
+    def out_lse_dq(q):
+        return *kernel.attend(q, *rest[:2], **options), gradient_of(kernel, *rest)(q)
+
+    for i, slope in enumerate(jax.jit(lambda q, u: jax.jvp(out_lse_dq, (q,), (u,))[1])(q, u)):
         expected = finite_difference(lambda q, i=i: textbook(q, *rest, **options)[i], q, u)
         np.testing.assert_allclose(slope, expected, rtol=1e-6, atol=1e-8)
 
@@ -267,8 +269,8 @@ def test_memory_grows_as_the_flag_says(kernel):
     def temporary_bytes(T):
         shapes = *[(1, T, 2, 16)] * 4, (1, T, 2)
         arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-        f = jax.jit(partial(run, kernel.attend, mask=masks.window(32)))
-        return f.lower(*arrays).compile().memory_analysis().temp_size_in_bytes
+        lowered = compiled_run.lower(kernel.attend, *arrays, mask=masks.window(32))
+        return lowered.compile().memory_analysis().temp_size_in_bytes
 
     a, b, c = (temporary_bytes(T) for T in (256, 512, 1024))
     on_a_line = abs((c - b) - 2 * (b - a)) <= 0.1 * (c - b)

@@ -49,7 +49,7 @@ def run(config, *, layer=None, **options):
         out, seen = assemble(config, p)(TOKENS, observe=observe, edit=edit, **options)
         return jnp.sin(out).sum(), (out, seen)
 
-    (_, (out, seen)), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(weights(config))
+    (_, (out, seen)), gradients = jax.value_and_grad(loss, has_aux=True)(weights(config))
     return out, seen, gradients
 
 

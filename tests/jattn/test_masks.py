@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jattn import masks, nulls
-from jattn.attention import attention
+from jattn.functional import attention
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
 from jattn.masks import Mask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jattn import masks, nulls
-from jattn.attention import attention
+from jattn.functional import attention
 from jattn.nulls import Null, null_mass
 
 pytestmark = pytest.mark.usefixtures("x64")

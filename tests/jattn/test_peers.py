@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jattn import masks, nulls
-from jattn.attention import attend, attention
+from jattn.functional import attend, attention
 from jattn.kernels import dense
 
 pytestmark = pytest.mark.peers

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jattn import masks, nulls, scores
-from jattn.attention import attention
+from jattn.functional import attention
 from jattn.errors import InputError
 from jattn.kernels.dense import softmax
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jattn import masks, nulls
-from jattn.attention import attention
+from jattn.functional import attention
 from jattn.kernels import dense
 from jattn.scores import SoftCap
 

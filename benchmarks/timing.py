@@ -1,0 +1,34 @@
+"""Ratios of two or more things measured side by side in one run: they take turns, so that drift hits all of them alike."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+def interleaved(todo: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
+    """Seconds of each, round by round in turn; results are waited for."""
+    for _ in range(warmup):
+        for f in todo.values():
+            jax.block_until_ready(f())
+    times: dict[str, list[float]] = {name: [] for name in todo}
+    for _ in range(rounds):
+        for name, f in todo.items():
+            began = time.perf_counter()
+            jax.block_until_ready(f())
+            times[name].append(time.perf_counter() - began)
+    return times
+
+
+def ratio(times: dict[str, list[float]], a: str, b: str) -> str:
+    """The median over rounds of a / b, with the middle half of the rounds."""
+    ratios = sorted(x / y for x, y in zip(times[a], times[b], strict=True))
+    low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
+    return f"{statistics.median(ratios):.3f} ({low:.3f} to {high:.3f})"
+
+
+def ms(times: dict[str, list[float]], name: str) -> str:
+    """The median in milliseconds."""
+    return f"{1e3 * statistics.median(times[name]):.2f} ms"

@@ -1,0 +1,83 @@
+"""What the training loop adds to the compiled step, and what a null adds to the whole step; interleaved ratios.
+
+    python benchmarks/training.py
+"""
+
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from timing import interleaved, ms, ratio
+
+from train import data, loop, step
+from train.config import RunConfig, override
+from train.metrics import MetricsFile
+from train.presets import preset
+from train.progress import Bar
+from train.reporter import Reporter
+
+STEPS = 200
+
+
+def loop_against_step(rounds: int = 9) -> None:
+    """The loop (batches from Grain, metrics read and logged, the bar) against the same step on one resident batch."""
+    material = loop.prepare(override(preset("nanogpt-cpu"), {"steps": 1_000_000}))
+    config = material.config
+    batches = data.batches(material.data.train, context=config.model.context, batch=config.data.batch, seed=0)
+    train_step, put = step.make_train_step(config), loop.sharder(config.data.batch)
+    resident = put(batches[0])
+    running = SimpleNamespace(asked=False)
+    state = step.init_state(config)
+    done = 0
+    looped, bare = [], []
+    with tempfile.TemporaryDirectory() as folder, MetricsFile(Path(folder)) as metrics, Bar("loop", STEPS) as bar:
+        report = Reporter(config, metrics, bar)
+        for number in range(rounds + 1):
+            began = time.perf_counter()
+            state, done = loop.stretch(train_step, state, done, done + STEPS, batches, put, report, running)
+            jax.block_until_ready(state.parameters)
+            if number:
+                looped.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            for _ in range(STEPS):
+                state, _values = train_step(state, resident)
+            jax.block_until_ready(state.parameters)
+            if number:
+                bare.append(time.perf_counter() - began)
+    times = {"loop": looped, "step": bare}
+    print(f"nanogpt-cpu, {STEPS} steps: loop {ms(times, 'loop')}, step {ms(times, 'step')}; ", end="")
+    print(f"loop / step {ratio(times, 'loop', 'step')}")
+
+
+def null_against_none(rounds: int = 7) -> None:
+    """The whole training step at nanogpt-gpu's shape, with a null key and value and with none."""
+    todo = {}
+    for attention in ("standard", "key_value"):
+        changes = {"model.attention": attention, "model.vocab_size": 65}
+        todo[attention] = _stepper(override(preset("nanogpt-gpu"), changes))
+    times = interleaved(todo, rounds=rounds, warmup=1)
+    print(f"nanogpt-gpu's shape: null {ms(times, 'key_value')}, none {ms(times, 'standard')}; ", end="")
+    print(f"null / none {ratio(times, 'key_value', 'standard')}")
+
+
+def _stepper(config: RunConfig):
+    train_step = step.make_train_step(config)
+    shape = (config.data.batch, config.model.context + 1)
+    batch = jnp.asarray(np.random.default_rng(0).integers(0, 65, shape), jnp.int32)
+    held = {"state": step.init_state(config)}
+
+    def run():
+        held["state"], values = train_step(held["state"], batch)
+        return values
+
+    return run
+
+
+if __name__ == "__main__":
+    print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}")
+    loop_against_step()
+    null_against_none()
