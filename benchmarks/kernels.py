@@ -1,6 +1,6 @@
 """The blockwise kernel against the dense one and, if installed, torch: forward + backward, interleaved.
 
-    python benchmarks/kernels.py            (pip install torch for the comparison with scaled_dot_product_attention)
+python benchmarks/kernels.py            (pip install torch for the comparison with scaled_dot_product_attention)
 """
 
 import jax
@@ -28,7 +28,9 @@ def window_against_dense() -> None:
     fast, slow = gradient(blocks.attend, mask, d), gradient(dense.attend, mask, d)
     times = interleaved({"blocks": lambda: fast(*qkv), "dense": lambda: slow(*qkv)}, rounds=7)
     print("window 64, T = 4,096, batch 1, 4 heads of 32, forward + backward")
-    print(f"  blocks {ms(times, 'blocks')}, dense {ms(times, 'dense')}; dense / blocks {ratio(times, 'dense', 'blocks')}")
+    print(
+        f"  blocks {ms(times, 'blocks')}, dense {ms(times, 'dense')}; dense / blocks {ratio(times, 'dense', 'blocks')}"
+    )
 
 
 def window_memory() -> None:

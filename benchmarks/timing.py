@@ -1,4 +1,4 @@
-"""Ratios of two or more things measured side by side in one run: they take turns, so that drift hits all of them alike."""
+"""Ratios of things measured side by side in one run: they take turns, so that drift hits all of them alike."""
 
 import statistics
 import time
@@ -6,6 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+
+from train import step
+from train.config import RunConfig
 
 
 def interleaved(todo: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
@@ -32,3 +37,17 @@ def ratio(times: dict[str, list[float]], a: str, b: str) -> str:
 def ms(times: dict[str, list[float]], name: str) -> str:
     """The median in milliseconds."""
     return f"{1e3 * statistics.median(times[name]):.2f} ms"
+
+
+def stepper(config: RunConfig) -> Callable[[], Any]:
+    """A function that takes one training step on a resident batch of random tokens."""
+    train_step = step.make_train_step(config)
+    shape = (config.data.batch, config.model.context + 1)
+    batch = jnp.asarray(np.random.default_rng(0).integers(0, config.model.vocab_size, shape), jnp.int32)
+    held = {"state": step.init_state(config)}
+
+    def run():
+        held["state"], values = train_step(held["state"], batch)
+        return values
+
+    return run

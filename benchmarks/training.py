@@ -1,6 +1,6 @@
 """What the training loop adds to the compiled step, and what a null adds to the whole step; interleaved ratios.
 
-    python benchmarks/training.py
+python benchmarks/training.py
 """
 
 import tempfile
@@ -9,12 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from timing import interleaved, ms, ratio
+from timing import interleaved, ms, ratio, stepper
 
 from train import data, loop, step
-from train.config import RunConfig, override
+from train.config import override
 from train.metrics import MetricsFile
 from train.presets import preset
 from train.progress import Bar
@@ -58,23 +56,10 @@ def null_against_none(rounds: int = 7) -> None:
     todo = {}
     for attention in ("standard", "key_value"):
         changes = {"model.attention": attention, "model.vocab_size": 65}
-        todo[attention] = _stepper(override(preset("nanogpt-gpu"), changes))
+        todo[attention] = stepper(override(preset("nanogpt-gpu"), changes))
     times = interleaved(todo, rounds=rounds, warmup=1)
     print(f"nanogpt-gpu's shape: null {ms(times, 'key_value')}, none {ms(times, 'standard')}; ", end="")
     print(f"null / none {ratio(times, 'key_value', 'standard')}")
-
-
-def _stepper(config: RunConfig):
-    train_step = step.make_train_step(config)
-    shape = (config.data.batch, config.model.context + 1)
-    batch = jnp.asarray(np.random.default_rng(0).integers(0, 65, shape), jnp.int32)
-    held = {"state": step.init_state(config)}
-
-    def run():
-        held["state"], values = train_step(held["state"], batch)
-        return values
-
-    return run
 
 
 if __name__ == "__main__":

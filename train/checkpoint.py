@@ -9,7 +9,10 @@
 A checkpoint holds all that is needed to use it: its folder can be copied anywhere. The data position is the step.
 """
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from jattn.errors import InputError
 from train.config import RunConfig, from_dict
+from train.quiet import quiet
 
 if TYPE_CHECKING:
     from jattn.model import Transformer
@@ -78,8 +82,8 @@ def load(path: str | Path, step: int | str = "latest") -> Run:
     Raises InputError where there is no run, no finished checkpoint, or no such step.
     """
     folder = Path(path)
-    if folder.name.isdigit() and (folder / FINISHED).exists():
-        return _read(folder.parent.parent, folder)
+    if (folder / FINISHED).exists():
+        return _read(folder.parent.parent if folder.parent.name == "checkpoints" else folder, folder)
     steps = finished_steps(folder)
     if step == "latest":
         chosen = steps[-1]
@@ -97,7 +101,7 @@ def finished_steps(folder: Path) -> list[int]:
     """The steps of a run's finished checkpoints, ascending; InputError if there is none."""
     root = folder / "checkpoints"
     if not root.is_dir():
-        near = f"; runs here: {', '.join(sorted(names))}" if (names := _siblings(folder)) else ""
+        near = f"; runs here: {', '.join(names)}" if (names := _siblings(folder)) else ""
         reason = "is not a run (it has no checkpoints)" if folder.exists() else "does not exist"
         raise InputError(f"run {str(folder)!r} {reason}{near}")
     steps = sorted(int(p.name) for p in root.iterdir() if p.name.isdigit() and (p / FINISHED).exists())
@@ -110,16 +114,19 @@ def finished_steps(folder: Path) -> list[int]:
 
 def _siblings(folder: Path) -> list[str]:
     parent = folder.parent
-    return [p.name for p in parent.iterdir() if (p / "config.json").exists()][:8] if parent.is_dir() else []
+    return sorted(p.name for p in parent.iterdir() if is_run(p))[:8] if parent.is_dir() else []
 
 
 def _read(folder: Path, checkpoint: Path) -> Run:
+    import jax
+
     from jattn.model import parameter_shapes
 
     meta = _meta(checkpoint)
     config = from_dict(RunConfig, meta["config"])
-    state = _load_state(checkpoint, {"parameters": parameter_shapes(config.model)}, partly=True)
-    return Run(folder, int(checkpoint.name), config, meta, state["parameters"])
+    wanted = {"step": jax.ShapeDtypeStruct((), "int32"), "parameters": parameter_shapes(config.model)}
+    state = _load_state(checkpoint, wanted, partly=True)
+    return Run(folder, int(state["step"]), config, meta, state["parameters"])
 
 
 def load_state(folder: Path, like: "TrainState") -> "TrainState":
@@ -138,9 +145,9 @@ def _meta(checkpoint: Path) -> dict[str, Any]:
 
     with _readable(checkpoint):
         meta = ocp.checkpointables_metadata(checkpoint.resolve()).custom_metadata
-        if not isinstance(meta, dict) or "config" not in meta:
-            raise ValueError("it does not say which config it was trained with")
-        return meta
+    if not isinstance(meta, dict) or "config" not in meta:
+        raise InputError(_unreadable(checkpoint, "it does not say which config it was trained with"))
+    return meta
 
 
 def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
@@ -155,19 +162,22 @@ def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
         return ocp.load_checkpointables(checkpoint.resolve(), {"state": abstract})["state"]
 
 
-class _readable:
+@contextmanager
+def _readable(checkpoint: Path) -> Iterator[None]:
     """Turns whatever Orbax raises on a damaged checkpoint into one line; the cause stays attached."""
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        first: BaseException = error
+        while first.__cause__ or first.__context__:
+            first = first.__cause__ or first.__context__  # Orbax wraps what the file system said
+        reason = " ".join(str(first).split()).partition(" [tensorstore_spec")[0] or type(first).__name__
+        raise InputError(_unreadable(checkpoint, reason[:300])) from error
 
-    def __init__(self, checkpoint: Path):
-        self.checkpoint = checkpoint
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, _):
-        if error is not None and isinstance(error, Exception) and not isinstance(error, InputError):
-            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else kind.__name__
-            raise InputError(f"checkpoint {str(self.checkpoint)!r} cannot be read: {reason}") from error
+def _unreadable(checkpoint: Path, reason: str) -> str:
+    return f"checkpoint {str(checkpoint)!r} cannot be read; delete it to use an earlier one ({reason})"
 
 
 class Writer:
@@ -176,6 +186,9 @@ class Writer:
     def __init__(self, folder: Path, keep: int):
         from orbax.checkpoint import v1 as ocp
 
+        for left in (folder / "checkpoints").glob("[0-9]*"):
+            if left.name.isdigit() and not (left / FINISHED).exists():  # unfinished: in the way of the next save
+                shutil.rmtree(left)
         policies = ocp.training.preservation_policies
         best = policies.BestN(get_metric_fn=lambda m: m["valid_loss"], reverse=True, n=1)
         self._checkpointer = ocp.training.Checkpointer(
@@ -198,16 +211,34 @@ class Writer:
         self._checkpointer.close()
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run: a config.json that says with which config and on which text it was trained."""
+    try:
+        told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and {"config", "corpus"} <= told.keys()
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """InputError unless a new run may go there: nothing is there yet, or, with `overwrite`, a run."""
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not there.is_dir():
+        raise InputError(f"out: {str(there)!r} is a file; name a folder")
+    if there != folder or not any(folder.iterdir()):
+        return
+    if not is_run(folder):
+        raise InputError(f"out: {str(folder)!r} is not empty and not a run, so it is left alone; name another folder")
+    if not overwrite:
+        raise InputError(f"run {str(folder)!r} exists; add --resume to go on, --overwrite to start anew, or --out")
+
+
 def prepare_folder(folder: Path, *, overwrite: bool) -> None:
-    """An empty folder for a new run. One that holds anything is refused, or with `overwrite` emptied if it is a run."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"out: {str(folder)!r} is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            raise InputError(f"run {str(folder)!r} exists; add --resume to go on, --overwrite to start anew, or --out")
-        if not (folder / "config.json").exists():
-            raise InputError(f"out: {str(folder)!r} is not empty and not a run, so --overwrite leaves it alone")
-        shutil.rmtree(folder)
+    """A folder for a new run, checked by `check_folder`; an old run's own files are removed, any others stay."""
+    check_folder(folder, overwrite=overwrite)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for name in ("config.json", "metrics.jsonl"):
+        (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -215,10 +246,9 @@ def find_runs(pattern: str) -> list[Path]:
     """Folders of runs that match a path or glob, sorted; InputError if there is none."""
     from glob import glob
 
-    found = sorted(Path(p) for p in glob(pattern) if (Path(p) / "config.json").exists())
+    found = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)))
     if not found:
-        known = _siblings(Path(pattern))
-        near = f"; runs there: {', '.join(sorted(known))}" if known else ""
+        near = f"; runs there: {', '.join(known)}" if (known := _siblings(Path(pattern))) else ""
         raise InputError(f"no run matches {pattern!r}{near}")
     return found
 

@@ -35,7 +35,7 @@ class OptimizerConfig:
     """AdamW, or Muon for the hidden matrices and AdamW for the rest; warm-up, then a cosine to `final_ratio`."""
 
     optimizer: Literal["adamw", "muon"] = option("adamw", "adamw, or muon for the hidden matrices")
-    learning_rate: float = option(3e-3, "peak learning rate of AdamW")
+    learning_rate: float = option(1e-3, "peak learning rate of AdamW")
     muon_learning_rate: float = option(0.02, "peak learning rate of Muon")
     final_ratio: float = option(0.1, "learning rate at the end, over the peak")
     warmup: int = option(100, "steps of linear warm-up")
@@ -75,13 +75,15 @@ class RunConfig:
 
     def __post_init__(self):
         at_least("seed", self.seed, 0)
+        if self.seed >= 2**32:
+            raise InputError(f"seed must be below 2**32 (more would wrap around), got {self.seed}")
         for name in ("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"):
             at_least(name, getattr(self, name), 1)
 
     @property
     def name(self) -> str:
         """The run's folder: <preset>-<attention>-s<seed>, with characters that file systems take."""
-        attention = self.model.attention.replace(":", "").replace(",", "_").replace(" ", "")
+        attention = "".join(self.model.attention.split()).replace(":", "").replace(",", "_")
         return f"{self.preset}-{attention}-s{self.seed}"
 
     @property
@@ -109,9 +111,8 @@ def to_dict(config: RunConfig) -> dict[str, Any]:
 def from_dict(kind: type, values: dict[str, Any], where: str = "") -> Any:
     """The config with these values; InputError for a field that this version does not know."""
     types = get_type_hints(kind)
-    known = [f.name for f in fields(kind)]
     for name in values:
-        one_of(f"field in {where or 'config'}", name, known)
+        one_of("field", where + name, [where + f.name for f in fields(kind)])
     return kind(
         **{
             name: from_dict(types[name], value, f"{where}{name}.") if is_dataclass(types[name]) else value
@@ -122,12 +123,10 @@ def from_dict(kind: type, values: dict[str, Any], where: str = "") -> Any:
 
 def override(config: Any, changes: dict[str, Any]) -> Any:
     """The config with dotted fields replaced: {"model.layers": 6}. Validated where the parts are built."""
-    nested = to_nested(changes)
-    types = get_type_hints(type(config))
-    values = {f.name: getattr(config, f.name) for f in fields(config)}
-    for name, value in nested.items():
-        values[name] = override(values[name], value) if is_dataclass(types[name]) else value
-    return type(config)(**values)
+    flat = flatten(config)
+    for name in changes:
+        one_of("field", name, flat)
+    return from_dict(type(config), to_nested(flat | changes))
 
 
 def to_nested(flat: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +164,10 @@ def parse_value(name: str, text: str, kind: Any) -> Any:
     if base is bool:
         return {"true": True, "false": False}[one_of(name, text.lower(), ("true", "false"))]
     try:
-        return base(text)
+        value = base(text)
+        if value != value:
+            raise ValueError("NaN passes every check of a range")
+        return value
     except ValueError:
         takes = {"int": "a whole number", "float": "a number"}[base.__name__]
         raise InputError(f"{name} takes {takes}{' or none' if len(options) > 1 else ''}, got {text!r}") from None

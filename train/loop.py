@@ -78,6 +78,7 @@ def run(
     windows = evenly(
         data.windows(material.data.valid, context=config.model.context, bos=_bos(material)), config.eval_windows
     )
+    put = sharder(config.data.batch)
     state, start = _begin(config, folder, resume, overwrite, material)
     meta = {
         "config": to_dict(config),
@@ -90,12 +91,12 @@ def run(
     shown = {k: v for k, v in meta.items() if k != "tokenizer"}
     (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
     with (
+        _Interrupt() as interrupt,  # outermost: a Ctrl-C while the last save is being written waits for it
         checkpoint.Writer(folder, config.keep) as writer,
         MetricsFile(folder) as metrics,
         Bar(config.name, config.steps, start=start) as bar,
-        _Interrupt() as interrupt,
     ):
-        _train(config, state, start, batches, windows, writer, metrics, bar, interrupt, meta)
+        _train(config, state, start, start if resume else None, batches, windows, put, writer, metrics, bar, interrupt, meta)
     if interrupt.asked:
         raise Stopped(str(folder))
     return checkpoint.load(folder)

@@ -29,7 +29,7 @@ def tiny() -> RunConfig:
         save_every=600,
         model=ModelConfig(layers=2, heads=4, width=64, context=64),
         data=DataConfig(batch=16),
-        optimizer=OptimizerConfig(warmup=50),
+        optimizer=OptimizerConfig(learning_rate=3e-3, warmup=50),
     )
 
 
@@ -40,7 +40,7 @@ def small() -> RunConfig:
 
 def nanogpt_cpu() -> RunConfig:
     """nanoGPT's recipe for a CPU: 4 layers, 4 heads, 128 wide, context 64, batch 12, 2,000 steps."""
-    return RunConfig(preset="nanogpt-cpu", model=_gpt2(), optimizer=OptimizerConfig(learning_rate=1e-3))
+    return RunConfig(preset="nanogpt-cpu", model=_gpt2())
 
 
 def nanogpt_gpu() -> RunConfig:
@@ -51,7 +51,6 @@ def nanogpt_gpu() -> RunConfig:
         steps=5000,
         model=_gpt2(layers=6, heads=6, width=384, context=256, **dropout),
         data=DataConfig(batch=64),
-        optimizer=OptimizerConfig(learning_rate=1e-3),
     )
 
 

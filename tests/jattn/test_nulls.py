@@ -91,8 +91,7 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("implementation", ["dense", "blocks"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "implementation"), [*((form, "blocks") for form in FORMS), ("key_value", "dense")])
 def test_merged_null_equals_an_extra_key_column_in_values_and_all_gradients(form, implementation):
     names, make, explicit = FORMS[form]
     x, null = qkv(), {name: PARAMETERS[name] for name in names}
