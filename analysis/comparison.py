@@ -172,6 +172,10 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
     for name, rs in groups.items():
         if len({r.config.model.attention for r in rs}) > 1:
             warnings.append(f"Group {name!r} mixes attentions: {', '.join({r.config.model.attention for r in rs})}.")
+        if any(kind.sigmoid for r in rs for kind in r.config.model.pattern):
+            warnings.append(
+                f"Group {name!r} uses sigmoid attention, whose rows do not sum to 1: they are divided by their sum."
+            )
     if len({(r.step, r.config.tokens_per_step) for r in runs}) > 1:
         warnings.append("The runs saw different numbers of tokens.")
     return warnings
@@ -180,7 +184,10 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
 def _windows(base: Run, corpus: str | None, T: int, count: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Evenly spaced validation windows of the baseline's corpus; for backcopy also the held-out sequences."""
     d = base.config.data
-    text = corpora.load(corpus or d.corpus, context=base.config.model.context, valid_fraction=d.valid_fraction)
+    try:
+        text = corpora.load(corpus or d.corpus, context=base.config.model.context, valid_fraction=d.valid_fraction)
+    except InputError as error:
+        raise InputError(f"{error} (the text of {base.path}; has it moved? name it with --corpus)") from error
     if text.sha256 != base.meta["corpus"]["sha256"]:
         raise InputError(
             f"corpus: the text of {corpus or d.corpus!r} is not the one that {base.path} was trained on "

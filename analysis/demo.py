@@ -64,14 +64,16 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
     from train import loop
     from train.checkpoint import finished_steps
     from train.progress import Bar
+    from train.provenance import machine
 
     began = time.monotonic()
     todo = chapters(full)
     seeds = (0, 1, 2) if full else (0,)
     jobs = [(c, g, s) for c in todo for g in c.groups for s in seeds]
-    print(f"{len(jobs)} runs, then the report; results in {out}", file=sys.stderr)
+    print(f"{len(jobs)} runs on {machine()}, then the report; results in {out}", file=sys.stderr)
     folders: dict[tuple[str, str], list[Path]] = {}
     materials = {c.name: loop.prepare(c.config) for c in todo}
+    trained = 0
     for number, (chapter, group, seed) in enumerate(jobs, 1):
         material = materials[chapter.name]
         config = override(
@@ -82,7 +84,10 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
         exists = (folder / "config.json").exists()
         if resume and exists and finished_steps(folder)[-1] >= config.steps:
             continue
-        print(f"run {number} of {len(jobs)}: {chapter.title}; {group}, seed {seed}", file=sys.stderr)
+        spent = time.monotonic() - began
+        left = f" (about {clock(spent / trained * (len(jobs) - number + 1))} left in all)" if trained else ""
+        print(f"run {number} of {len(jobs)}: {chapter.title}; {group}, seed {seed}{left}", file=sys.stderr)
+        trained += 1
         one = loop.Material(config, material.tokenizer, material.data, material.corpus)
         try:
             loop.run(config, folder, resume=resume and exists, material=one)

@@ -85,9 +85,9 @@ def _readouts(comparison: Comparison) -> list[str]:
 def _masses(comparison: Comparison) -> list[str]:
     sentences = []
     for group, truths in comparison.truths.items():
-        if truths[0].null_elsewhere is not None:
-            off = np.mean([t.null_elsewhere for t in truths])
-            on = np.mean([t.null_on_triggers for t in truths])
+        masses = [(t.null_elsewhere, t.null_on_triggers) for t in truths if t.null_elsewhere is not None]
+        if masses:
+            off, on = np.mean(np.array(masses, float), 0)
             sentences.append(
                 f"In the {group} model {off:.1%} of attention goes to the null where there is nothing to attend to, "
                 f"{on:.1%} where there is."

@@ -31,7 +31,7 @@ def max_weight(weights: Float[Array, "B N T T"]) -> Float[Array, "B N T"]:
 
 
 def sharpness(
-    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Int[Array, "T"] | None = None
+    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Int[Array, " T"] | None = None
 ) -> Float[Array, "B N T"]:
     """1 - H / log(visible + 1) with the null as one outcome, for models with a null. `visible` defaults to causal, t.
 
@@ -43,7 +43,7 @@ def sharpness(
 
 
 def sharpness_conditional(
-    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Int[Array, "T"] | None = None
+    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Int[Array, " T"] | None = None
 ) -> Float[Array, "B N T"]:
     """1 - H / log(visible) of A / (1 - null_mass): real keys only, renormalised. `visible` defaults to causal, t.
 

@@ -75,6 +75,14 @@ def repeat_measures(weights: Array, null: Array, tokens: Array) -> dict[str, Arr
     }
 
 
+def rows_that_sum_to_one(config: ModelConfig) -> np.ndarray:
+    """Per layer, whether attention is a softmax; rows of sigmoid attention are divided by their sum before measuring.
+
+    Those are proxy scores (Gu et al. 2024, section 7.4): how a query's attention is shared out, not how much there is.
+    """
+    return np.array([not config.layer(i).sigmoid for i in range(config.layers)])
+
+
 def visible_keys(config: ModelConfig, T: int) -> np.ndarray:
     """Number of keys that each query sees, per layer, [L, T]."""
     from jattn.masks import Mask
@@ -94,11 +102,10 @@ def capture(
     """
     config = run.config.model
     visible = jnp.asarray(visible_keys(config, windows.shape[1] - 1))
-    step = jax.jit(partial(_text_step, config))
     parts, kept = [], []
     for start in range(0, len(windows), batch):
         chunk = windows[start : start + batch]
-        loss, (values, summed, full) = step(run.parameters, jnp.asarray(chunk), visible)
+        loss, (values, summed, full) = _text_step(config, run.parameters, jnp.asarray(chunk), visible)
         parts.append(jax.tree.map(np.asarray, (loss, values, summed)))
         if start < maps:
             kept.append(np.asarray(full[:, : maps - start]).swapaxes(0, 1))
@@ -109,16 +116,24 @@ def capture(
     return Record(
         windows,
         joined,
-        sum(sums) / len(windows),
+        np.sum(sums, 0) / len(windows),
         np.concatenate(kept) if kept else np.zeros((0, *sums[0].shape)),
         np.concatenate(losses),
         _on_repeats(run, windows.shape[1] - 1, len(windows), batch),
     )
 
 
+def attention_of(seen: Seen, config: ModelConfig) -> tuple[Array, Array]:
+    """Weights [B, N, T, T] on real keys and null mass [B, N, T] of a layer, together 1 for every query."""
+    weights, null = seen.weights(), seen.null_mass.swapaxes(1, 2)
+    softmax = jnp.asarray(rows_that_sum_to_one(config))[seen.layer]
+    return jnp.where(softmax, weights, weights / weights.sum(-1, keepdims=True)), null
+
+
+@partial(jax.jit, static_argnums=0)  # once per config: runs that differ in their seed share it
 def _text_step(config: ModelConfig, parameters, windows, visible):
     def observe(seen: Seen):
-        weights, null = seen.weights(), seen.null_mass.swapaxes(1, 2)
+        weights, null = attention_of(seen, config)
         both = jnp.concatenate([null[..., None], weights], -1)
         return text_measures(weights, null, visible[seen.layer]), both.sum(0), both
 
@@ -138,12 +153,14 @@ def _on_repeats(run: Run, T: int, count: int, batch: int) -> dict[str, np.ndarra
     half = rng.choice(tokens, size=(min(count, 64), T // 2))
     repeated = np.concatenate([half, half], 1).astype(np.int32)
 
-    @jax.jit
-    def step(parameters, tokens):
-        def observe(seen: Seen):
-            return repeat_measures(seen.weights(), seen.null_mass.swapaxes(1, 2), tokens)
-
-        return assemble(config, parameters)(tokens, observe=observe)[1]
-
-    parts = [step(run.parameters, jnp.asarray(repeated[i : i + batch])) for i in range(0, len(repeated), batch)]
+    batches = [jnp.asarray(repeated[i : i + batch]) for i in range(0, len(repeated), batch)]
+    parts = [_repeat_step(config, run.parameters, tokens) for tokens in batches]
     return {name: np.concatenate([np.asarray(p[name]) for p in parts], 1).swapaxes(0, 1) for name in parts[0]}
+
+
+@partial(jax.jit, static_argnums=0)
+def _repeat_step(config: ModelConfig, parameters, tokens):
+    def observe(seen: Seen):
+        return repeat_measures(*attention_of(seen, config), tokens)
+
+    return assemble(config, parameters)(tokens, observe=observe)[1]

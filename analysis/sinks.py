@@ -51,7 +51,7 @@ def first_token_share(weights: Float[Array, "B N T T"]) -> Float[Array, "B N"]:
     return weights[:, :, 1:, 0].mean(-1)
 
 
-def sink_rate(alphas: Float[Array, "B N"], eps: float = 0.3) -> Float[Array, "N"]:
+def sink_rate(alphas: Float[Array, "B N"], eps: float = 0.3) -> Float[Array, " N"]:
     """Sink^eps = share of windows whose alpha is strictly above eps, per head; the mean over heads is Gu's Sink_k.
 
     In [0, 1] (the paper prints per cent, with eps = 0.3 at T = 64). `alphas` comes from `alpha` or `alpha_null`.

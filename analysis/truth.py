@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import readouts
+from analysis.record import attention_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
@@ -64,7 +65,7 @@ def truth(run: Run, rows: np.ndarray) -> Truth:
     inputs, targets = full[:, :-1], full[:, 1:]
     labels = np.asarray(backcopy.is_trigger(inputs))
     scored = np.ones_like(labels) if bos is None else inputs != bos
-    losses, seen = jax.jit(partial(_readouts, run.config.model))(run.parameters, jnp.asarray(full))
+    losses, seen = _readouts(run.config.model, run.parameters, jnp.asarray(full))
     losses = np.asarray(losses)
     seen = {name: np.asarray(v) for name, v in seen.items()}  # [L, B, N, T]
     has_null = any(kind.null or kind.token for kind in run.config.model.pattern)
@@ -107,9 +108,10 @@ def truth(run: Run, rows: np.ndarray) -> Truth:
     )
 
 
+@partial(jax.jit, static_argnums=0)
 def _readouts(config: ModelConfig, parameters, windows):
     def observe(seen: Seen):
-        weights, null = seen.weights(), seen.null_mass.swapaxes(1, 2)
+        weights, null = attention_of(seen, config)
         heads = config.heads // config.N_kv
         norm = lambda a: jnp.linalg.norm(a.astype(jnp.float32), axis=-1).swapaxes(1, 2)  # noqa: E731
         v_norm = jnp.repeat(norm(seen["v"]), heads, axis=1)

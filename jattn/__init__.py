@@ -24,9 +24,9 @@ _MODULES = ("masks", "nulls", "scores", "positions", "taps", "decode", "config",
 
 if TYPE_CHECKING:
     from jattn import config, decode, kernels, masks, nulls, positions, scores, taps
-    from jattn.functional import attend, attention, attention_fn
     from jattn.config import ModelConfig
     from jattn.errors import InputError
+    from jattn.functional import attend, attention, attention_fn
     from jattn.masks import Mask
     from jattn.model import Transformer
     from jattn.nulls import Null, null_mass

@@ -14,8 +14,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jattn import nulls
-from jattn.functional import attend
 from jattn.config import LayerAttention, ModelConfig
+from jattn.functional import attend
 from jattn.kernels.dense import masked_scores
 from jattn.masks import Mask
 from jattn.nulls import Null, add_null
@@ -150,7 +150,7 @@ class Attention(nnx.Module):
         s = jnp.einsum("btnh,nh->btn", q, k[0, 0], preferred_element_type=nulls.score_dtype(q))
         s = s * scale_of(None, self.config.H)
         if self.score is not None:
-            s = self.score(s, positions[:, None], -1, jnp.arange(N))
+            s = self.score(s, positions[:, None], jnp.array(-1), jnp.arange(N))
         return Null(s, v), v
 
     def _softmax(self, q, k, v, positions, null: Null | None, where, tap: Tap):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jattn.config import ModelConfig
-from jattn.errors import InputError
+from jattn.errors import InputError, at_least
 from jattn.model import Transformer
 from jattn.taps import Tap
 
@@ -83,8 +83,9 @@ def generate(
     config = model.config
     if config.positions == "learned" and T + length > config.context:
         raise InputError(f"length: prompt {T} + length {length} exceeds model.context = {config.context}")
-    if temperature < 0:
-        raise InputError(f"temperature must be >= 0, got {temperature}")
+    at_least("temperature", temperature, 0)
+    at_least("top_k", 1 if top_k is None else top_k, 1)
+    at_least("length", length, 0)
 
     def choose(logits, key):
         if temperature == 0:

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
@@ -102,7 +103,7 @@ class Transformer(nnx.Module):
 
     def __call__(
         self,
-        tokens: Int[Array, "B T"],
+        tokens: Int[Array | np.ndarray, "B T"],
         *,
         token_types: Int[Array, "B T"] | None = None,
         documents: Int[Array, "B T"] | None = None,
@@ -124,11 +125,12 @@ class Transformer(nnx.Module):
         logits = self.unembed(x)
         return logits if observe is None else (logits, observed)
 
-    def embed(self, tokens, *, token_types=None, start=0, dropout_key=None):
+    def embed(self, tokens, *, token_types=None, start: Array | int = 0, dropout_key=None):
         """The residual stream before the first layer (B T D), and the sink token's row (1 1 D) or None."""
         config = self.config
-        if self.position_rows is not None and tokens.shape[1] > config.context:
-            raise InputError(f"text of {tokens.shape[1]} tokens is longer than model.context = {config.context}")
+        end = tokens.shape[1] + (start if isinstance(start, int) else 0)
+        if self.position_rows is not None and end > config.context:
+            raise InputError(f"text of {end} tokens is longer than model.context = {config.context}")
         x = self.token_rows[...][tokens]
         if self.position_rows is not None:
             x = x + jax.lax.dynamic_slice_in_dim(self.position_rows[...], start, tokens.shape[1])
@@ -195,7 +197,7 @@ def build(config: ModelConfig, seed: int = 0) -> Transformer:
 
 def init_parameters(config: ModelConfig, seed: int = 0) -> Parameters:
     """Fresh parameters by name; those that two configs share start equal (a null draws from a stream of its own)."""
-    return jax.jit(lambda key: parameters_of(_construct(config, key)))(jax.random.key(seed))
+    return _initializer(config)(jax.random.key(seed))
 
 
 def parameters_of(model: Transformer) -> Parameters:
@@ -221,6 +223,11 @@ def parameter_shapes(config: ModelConfig) -> dict[str, jax.ShapeDtypeStruct]:
 def count_parameters(config: ModelConfig) -> int:
     """The number of parameters, tied ones once."""
     return sum(shape.size for shape in parameter_shapes(config).values())
+
+
+@lru_cache(maxsize=64)
+def _initializer(config: ModelConfig) -> Callable[[Array], Parameters]:
+    return jax.jit(lambda key: parameters_of(_construct(config, key)))
 
 
 @lru_cache(maxsize=64)

@@ -56,11 +56,12 @@ class Run:
 
     def encode(self, text: str) -> Any:
         """Token ids [1, T] of a text, with the run's fixed first token if it has one."""
+        import jax.numpy as jnp
         import numpy as np
 
         ids = self.tokenizer.encode(text)
         bos = self.tokenizer.bos
-        return (ids if bos is None else np.concatenate([[bos], ids]))[None].astype(np.int32)
+        return jnp.asarray(ids if bos is None else np.concatenate([[bos], ids]), jnp.int32)[None]
 
     def logits(self, text: str) -> Any:
         """Logits [T, V] of the next token after each token of a text."""
@@ -130,9 +131,12 @@ def _read(folder: Path, checkpoint: Path) -> Run:
 
 
 def load_state(folder: Path, like: "TrainState") -> "TrainState":
-    """The latest training state of a run, shaped like `like` (arrays or shapes)."""
+    """The latest training state of a run, shaped like `like` (arrays or shapes); bound to no device, as fresh ones."""
+    import jax
+
     checkpoint = folder / "checkpoints" / str(finished_steps(folder)[-1])
-    return type(like)(**_load_state(checkpoint, like._asdict()))
+    state = jax.device_get(_load_state(checkpoint, like._asdict()))
+    return type(like)(**jax.tree.map(jax.numpy.asarray, state))
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

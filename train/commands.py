@@ -7,11 +7,12 @@ import argparse
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jattn.errors import InputError, at_least
-from train.config import RunConfig, override
+from train.config import RunConfig, check_seed, override, parse_value
 from train.options import add_fields, changes
 from train.presets import PRESETS, preset
 
@@ -46,40 +47,44 @@ def train(args: argparse.Namespace) -> int:
     if args.resume and args.overwrite:
         raise InputError("--resume and --overwrite exclude each other; keep one")
     folders = [_folder(args, config, len(configs)) for config in configs]
-    from train.checkpoint import prepare_folder
-
+    if len(set(folders)) < len(folders):
+        raise InputError(f"--attention: {', '.join(args.attention)} name the same attention twice; give each once")
     if args.dry_run:
         from train.dry_run import describe
 
         for config in configs:
             print(describe(config))
         return 0
-    if not args.resume and not args.overwrite:
-        for folder in folders:  # refused before the first run, not after hours of training
-            if folder.exists():
-                prepare_folder(folder, overwrite=False)
     return _train_all(args, configs, folders)
 
 
 def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list[Path]) -> int:
     from train import loop
+    from train.checkpoint import check_folder, is_run
     from train.provenance import machine
 
-    material = loop.prepare(configs[0])
-    facts = material.corpus
-    print(f"{facts['name']}: {facts['size']:,} characters, {material.tokenizer.vocab_size} tokens", file=sys.stderr)
+    # What can be refused is refused before the first run, not after hours of training.
+    resumed = [args.resume and is_run(folder) for folder in folders]
+    for folder, resume in zip(folders, resumed, strict=True):
+        if not resume:
+            check_folder(folder, overwrite=args.overwrite)
+    shared = loop.prepare(configs[0])
+    size = {"model.vocab_size": shared.tokenizer.vocab_size}
+    materials = [replace(shared, config=override(config, size)) for config in configs]
+    for material, folder, resume in zip(materials, folders, resumed, strict=True):
+        if resume:
+            loop.check_resumable(folder, material)
+    facts = shared.corpus
+    print(f"{facts['name']}: {facts['size']:,} characters, {shared.tokenizer.vocab_size} tokens", file=sys.stderr)
     print(f"device: {machine()}; attention: {_implementation(configs[0])}", file=sys.stderr)
-    for config, folder in zip(configs, folders, strict=True):
-        exists = (folder / "config.json").exists()
-        if args.resume and exists and _finished(config, folder):
+    for material, folder, resume in zip(materials, folders, resumed, strict=True):
+        if resume and _finished(material.config, folder):
             print(f"{folder}: finished already", file=sys.stderr)
             continue
-        complete = override(config, {"model.vocab_size": material.tokenizer.vocab_size})
-        one = loop.Material(complete, material.tokenizer, material.data, material.corpus)
         try:
-            run = loop.run(complete, folder, resume=args.resume and exists, overwrite=args.overwrite, material=one)
+            run = loop.run(material.config, folder, resume=resume, overwrite=args.overwrite, material=material)
         except loop.Stopped:
-            again = [a for a in sys.argv[1:] if a not in ("--overwrite", "--resume")]
+            again = [a for a in args.argv if a not in ("--overwrite", "--resume")]
             print(f"saved. Go on with: jattn {shlex.join([*again, '--resume'])}", file=sys.stderr)
             return 130
         print(f"{folder}  validation loss {run.meta['valid_loss']:.4f}")
@@ -91,7 +96,7 @@ def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list
 
 def _configs(args: argparse.Namespace) -> list[RunConfig]:
     base = override(preset(args.preset), changes(args))
-    seeds = [_seed(s) for s in args.seeds or [str(base.seed)]]
+    seeds = [_seed("--seeds", s) for s in args.seeds or [str(base.seed)]]
     attentions = args.attention or [base.model.attention]
     for name, given in (("--seeds", seeds), ("--attention", attentions)):
         if len(set(given)) < len(given):
@@ -99,13 +104,8 @@ def _configs(args: argparse.Namespace) -> list[RunConfig]:
     return [override(base, {"seed": s, "model.attention": a}) for s in seeds for a in attentions]
 
 
-def _seed(text: str) -> int:
-    try:
-        return at_least("--seeds", int(text), 0)
-    except ValueError as error:
-        raise (
-            error if isinstance(error, InputError) else InputError(f"--seeds takes whole numbers, got {text!r}")
-        ) from None
+def _seed(name: str, text: str) -> int:
+    return check_seed(name, parse_value(name, text, int))
 
 
 def _folder(args: argparse.Namespace, config: RunConfig, count: int) -> Path:
@@ -125,7 +125,7 @@ def _group(args, configs, folders, attention: str) -> str:
     first = next(f for c, f in zip(configs, folders, strict=True) if c.model.attention == attention)
     same = [f for c, f in zip(configs, folders, strict=True) if c.model.attention == attention]
     pattern = str(first) if len(same) == 1 else str(first).rpartition("-s")[0] + "-s*"
-    return f"{attention.replace(':', '')}={shlex.quote(pattern)}"
+    return f"{''.join(attention.split()).replace(':', '')}={shlex.quote(pattern)}"
 
 
 def _implementation(config: RunConfig) -> str:
@@ -148,12 +148,10 @@ def add_sample(commands: Any) -> None:
 
 def sample(args: argparse.Namespace) -> int:
     """Print the prompt and what the model makes of it."""
-    from train.config import parse_value
-
     length = at_least("--length", parse_value("--length", args.length, int), 1)
     temperature = at_least("--temperature", parse_value("--temperature", args.temperature, float), 0)
     top_k = parse_value("--top-k", args.top_k, int | None)
-    seed = at_least("--seed", parse_value("--seed", args.seed, int), 0)
+    seed = _seed("--seed", args.seed)
     if top_k is not None:
         at_least("--top-k", top_k, 1)
     from train.checkpoint import load
@@ -194,10 +192,11 @@ def runs(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from train.checkpoint import is_run
     from train.metrics import read_metrics
 
     root = Path(args.folder)
-    found = sorted(p.parent for p in root.glob("*/config.json")) if root.is_dir() else []
+    found = sorted(p for p in root.iterdir() if is_run(p)) if root.is_dir() else []
     if not found:
         print(f"no runs in {str(root)!r}; train one with: jattn train --preset tiny")
         return 0

@@ -74,9 +74,7 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self):
-        at_least("seed", self.seed, 0)
-        if self.seed >= 2**32:
-            raise InputError(f"seed must be below 2**32 (more would wrap around), got {self.seed}")
+        check_seed("seed", self.seed)
         for name in ("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"):
             at_least(name, getattr(self, name), 1)
 
@@ -89,6 +87,13 @@ class RunConfig:
     @property
     def tokens_per_step(self) -> int:
         return self.data.batch * self.model.context
+
+
+def check_seed(name: str, seed: int) -> int:
+    """The seed if it is one that JAX keeps apart from all others, else InputError."""
+    if not 0 <= seed < 2**32:
+        raise InputError(f"{name} must be >= 0 and below 2**32, got {seed}")
+    return seed
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -60,7 +60,7 @@ def batches(tokens: Tokens, *, context: int, batch: int, seed: int, bos: int | N
 
     at_least("batch", batch, 1)
     at_least("seed", seed, 0)
-    width = _width(tokens, context, bos)
+    width = text_width(tokens, context, bos)
     steps = grain.MapDataset.range(STEPS)
     if tokens.ndim == 1:
         offsets = np.arange(width)
@@ -90,7 +90,7 @@ def windows(tokens: Tokens, *, context: int, bos: int | None = None) -> Int32[np
     but the very first are predicted once (with `bos`, the first too); a partial last window is dropped. Rows are rows.
     Raises InputError if there is not one window.
     """
-    width = _width(tokens, context, bos)
+    width = text_width(tokens, context, bos)
     if tokens.ndim == 2:
         return _with_bos(tokens[:, :width], bos)
     starts = np.arange(0, len(tokens) - width + 1, context)
@@ -103,7 +103,7 @@ def _stream(documents: tuple[str, ...], tokenizer: Tokenizer) -> Int32[np.ndarra
     return np.concatenate([tokenizer.encode(text) for text in texts])
 
 
-def _width(tokens: Tokens, context: int, bos: int | None) -> int:
+def text_width(tokens: Tokens, context: int, bos: int | None) -> int:
     """Tokens of text in a sequence of context + 1, after checking that there are as many."""
     at_least("context", context, 1)
     width = context + 1 if bos is None else context

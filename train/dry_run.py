@@ -23,7 +23,8 @@ def describe(config: RunConfig) -> str:
     epochs = tokens / max(material.data.train.size, 1)
     state = jax.eval_shape(lambda: step.init_state(config))
     batch = jax.ShapeDtypeStruct((config.data.batch, config.model.context + 1), jnp.int32)
-    compiled = step.make_train_step(config).lower(state, batch).compile()
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    compiled = step.jitted_step(config).lower(state, batch, seed).compile()
     memory = compiled.memory_analysis()
     held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
     seconds, how = _step_seconds(config, compiled, parameters)
@@ -45,7 +46,7 @@ def _step_seconds(config: RunConfig, compiled, parameters: int) -> tuple[float, 
     times = []
     for _ in range(STEPS_TIMED + 1):
         began = time.perf_counter()
-        state, metrics = compiled(state, batch)
+        state, metrics = compiled(state, batch, jnp.uint32(config.seed))
         jax.block_until_ready(metrics)
         times.append(time.perf_counter() - began)
     return sorted(times[1:])[STEPS_TIMED // 2], "measured here"

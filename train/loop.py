@@ -24,8 +24,12 @@ from train.progress import Bar
 from train.reporter import Reporter
 from train.tokenizers import Tokenizer
 
-# A resumed run may be longer or report more often; anything else would make it another run.
-FREE_ON_RESUME = {"steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"}
+# A resumed run may be longer or report more often; anything else would make it another run. The size of the
+# vocabulary follows from the text, which is compared by its hash.
+FREE_ON_RESUME = {
+    *("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"),
+    *("preset", "model.vocab_size"),
+}
 
 
 class Stopped(Exception):
@@ -53,7 +57,10 @@ def prepare(config: RunConfig) -> Material:
         tokenizer = Tokenizer.train(d.tokenizer, corpus.train + corpus.valid, size, bos=d.bos)
     config = override(config, {"model.vocab_size": tokenizer.vocab_size})
     facts = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
-    return Material(config, tokenizer, data.encode_corpus(corpus, tokenizer), facts)
+    encoded = data.encode_corpus(corpus, tokenizer)
+    for tokens in (encoded.train, encoded.valid):
+        data.text_width(tokens, config.model.context, tokenizer.bos)  # refused here if too short
+    return Material(config, tokenizer, encoded, facts)
 
 
 def run(
@@ -79,7 +86,7 @@ def run(
         data.windows(material.data.valid, context=config.model.context, bos=_bos(material)), config.eval_windows
     )
     put = sharder(config.data.batch)
-    state, start = _begin(config, folder, resume, overwrite, material)
+    state, saved = _begin(config, folder, resume, overwrite, material)
     meta = {
         "config": to_dict(config),
         "tokenizer": material.tokenizer.to_json(),
@@ -94,9 +101,9 @@ def run(
         _Interrupt() as interrupt,  # outermost: a Ctrl-C while the last save is being written waits for it
         checkpoint.Writer(folder, config.keep) as writer,
         MetricsFile(folder) as metrics,
-        Bar(config.name, config.steps, start=start) as bar,
+        Bar(config.name, config.steps, start=saved or 0) as bar,
     ):
-        _train(config, state, start, start if resume else None, batches, windows, put, writer, metrics, bar, interrupt, meta)
+        _train(config, state, saved, batches, windows, put, writer, metrics, bar, interrupt, meta)
     if interrupt.asked:
         raise Stopped(str(folder))
     return checkpoint.load(folder)
@@ -107,30 +114,39 @@ def _bos(material: Material) -> int | None:
 
 
 def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, material: Material):
-    """The state to start from and its step: fresh, or the latest checkpoint of the same run."""
+    """The state to start from, fresh or the latest checkpoint of the same run, and the step that is saved already."""
     if not resume:
         checkpoint.prepare_folder(folder, overwrite=overwrite)
-        return step.init_state(config), 0
-    meta = checkpoint.read_meta(folder)
-    stored = checkpoint.from_dict(RunConfig, meta["config"])
-    checkpoint.check_same(flatten(stored), flatten(config), FREE_ON_RESUME | {"preset"})
-    if meta["corpus"]["sha256"] != material.corpus["sha256"]:
-        raise InputError(f"resume: the text of {config.data.corpus!r} has changed since the run in {str(folder)!r}")
+        return step.init_state(config), None
+    check_resumable(folder, material)
     state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
     return state, int(state.step)
 
 
-def _train(config, state, start, batches, windows, writer, metrics, bar, interrupt, meta) -> None:
-    """Stretches of steps, each up to the next evaluation or checkpoint."""
+def check_resumable(folder: Path, material: Material) -> None:
+    """InputError unless the run in the folder can go on with this config and text."""
+    meta = checkpoint.read_meta(folder)
+    stored, given = flatten(checkpoint.from_dict(RunConfig, meta["config"])), flatten(material.config)
+    checkpoint.check_same(stored, given, FREE_ON_RESUME)
+    if meta["corpus"]["sha256"] != material.corpus["sha256"]:
+        raise InputError(
+            f"resume: the text of {given['data.corpus']!r} has changed since the run in {str(folder)!r}; "
+            "give it the old text, or choose another --out"
+        )
+
+
+def _train(config, state, saved, batches, windows, put, writer, metrics, bar, interrupt, meta) -> None:
+    """Stretches of steps, each up to the next evaluation or checkpoint; `saved` is the step that is on disk."""
     train_step, evaluate = step.make_train_step(config), Evaluation(config, windows)
-    report, put = Reporter(config, metrics, bar), sharder(config.data.batch)
-    done = start
-    while done < config.steps and not interrupt.asked:
+    report = Reporter(config, metrics, bar)
+    done = saved or 0
+    while done < config.steps:
         until = min(config.steps, *(every * (done // every + 1) for every in (config.eval_every, config.save_every)))
         state, done = stretch(train_step, state, done, until, batches, put, report, interrupt)
+        stops = interrupt.asked  # read once: a Ctrl-C from here on ends the next stretch
         last = done == config.steps
         evaluates = last or done % config.eval_every == 0
-        saves = last or done % config.save_every == 0 or interrupt.asked
+        saves = done != saved and (last or done % config.save_every == 0 or stops)
         if evaluates or saves:
             valid_loss = evaluate(state.parameters)
             if not math.isfinite(valid_loss):
@@ -140,6 +156,9 @@ def _train(config, state, start, batches, windows, writer, metrics, bar, interru
             bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
         if saves:
             writer.save(state, done, meta | {"valid_loss": valid_loss})
+            saved = done
+        if stops:
+            break
         report.restart_clock(done)
 
 

@@ -11,10 +11,13 @@ from typing import Any
 
 
 class MetricsFile:
-    """Appends lines; each is written whole, so a killed run leaves at most one torn line at the end."""
+    """Appends lines; each is written whole, so a killed run leaves at most one torn line, which stays on its own."""
 
     def __init__(self, folder: Path):
-        self._file = (folder / "metrics.jsonl").open("a", buffering=1, encoding="utf-8")
+        path = folder / "metrics.jsonl"
+        torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+        self._file = path.open("a", buffering=1, encoding="utf-8")
+        self._file.write("\n" * torn)
 
     def write(self, **values: Any) -> None:
         self._file.write(json.dumps(values) + "\n")
@@ -33,7 +36,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             row = json.loads(line)
-        except json.JSONDecodeError:  # the torn last line of a killed run
+        except json.JSONDecodeError:  # the torn line of a killed run
             continue
         rows[row["step"], "valid_loss" in row] = row
     return sorted(rows.values(), key=lambda r: r["step"])

@@ -4,7 +4,7 @@ Weight decay touches arrays of two or more axes; the null's parameters follow `m
 matrices of the blocks (Jordan et al. 2024); embeddings, the output layer, norms and null parameters stay with AdamW.
 """
 
-import jax.numpy as jnp
+import numpy as np
 import optax
 
 from train.config import RunConfig
@@ -22,7 +22,8 @@ def schedule(config: RunConfig, peak: float) -> optax.Schedule:
 def decays(config: RunConfig, parameters: dict) -> dict[str, bool]:
     """Which parameters weight decay touches."""
     null = config.model.null.decay
-    return {n: jnp.ndim(p) >= 2 and (null or not any(e in n for e in _EXTRA)) for n, p in parameters.items()}
+    # Optax hides the other groups' arrays behind placeholders, which NumPy gives less than two axes.
+    return {n: np.ndim(p) >= 2 and (null or not any(e in n for e in _EXTRA)) for n, p in parameters.items()}
 
 
 def is_hidden_matrix(name: str) -> bool:

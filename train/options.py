@@ -16,21 +16,27 @@ OWN = {"model.attention", "model.vocab_size", "preset", "seed"}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser whose complaints are InputError: one line, with the nearest option."""
+    """An argparse parser whose complaints are InputError: one line, with the nearest option; names are in full."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"allow_abbrev": False} | kwargs)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message)
 
     def parse_all(self, argv: list[str] | None) -> argparse.Namespace:
-        """Parse; an unknown option names the nearest one."""
+        """Parse; an unknown option names the nearest one. The words themselves are kept as `argv`."""
         argv = sys.argv[1:] if argv is None else argv
         args, rest = self.parse_known_args(argv)
         if rest:
             names = [name for action in _actions(self, argv) for name in action.option_strings]
-            unknown = next((word for word in rest if word.startswith("-")), rest[0])
+            unknown = next((word for word in rest if word.startswith("-")), None)
+            if unknown is None:
+                raise InputError(f"{rest[0]!r} is one argument too many (see --help)")
             near = get_close_matches(unknown.split("=")[0], names, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"unknown option {unknown!r}{hint} (see --help)")
+        args.argv = list(argv)
         return args
 
 

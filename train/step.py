@@ -1,7 +1,7 @@
 """One step of training and of evaluation: pure functions of plain arrays, compiled once."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from jattn.config import ModelConfig
 from jattn.model import Parameters, assemble, init_parameters
 from train import optimizer
-from train.config import RunConfig
+from train.config import OptimizerConfig, RunConfig
 
 
 class TrainState(NamedTuple):
@@ -35,7 +35,7 @@ def has_null(config: ModelConfig) -> bool:
 
 
 def loss_fn(
-    config: ModelConfig, parameters: Parameters, batch: Int[Array, "B T+1"], dropout_key: Array | None = None
+    config: ModelConfig, parameters: Parameters, batch: Int[Array, "B length"], dropout_key: Array | None = None
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """Mean cross-entropy in nats of the next token, and the mean null mass of the layers that have a null."""
     model = assemble(config, parameters)
@@ -50,25 +50,39 @@ def loss_fn(
 
 
 def make_train_step(config: RunConfig) -> Callable[[TrainState, Array], tuple[TrainState, dict[str, Array]]]:
-    """step(state, batch) -> (state, metrics), compiled, the old state donated. Metrics are scalars on the device."""
-    update = optimizer.build(config).update
-    model = config.model
+    """step(state, batch) -> (state, metrics), compiled, the old state donated. Metrics are scalars on the device.
+
+    Runs that differ in their seed alone share one compiled program.
+    """
+    step, seed = jitted_step(config), jnp.uint32(config.seed)
+    return lambda state, batch: step(state, batch, seed)
+
+
+def jitted_step(config: RunConfig) -> Any:
+    """step(state, batch, seed) under jax.jit, before compilation."""
+    return _jitted_step(config.model, config.optimizer, config.steps)
+
+
+@lru_cache(maxsize=16)
+def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int):
+    update = optimizer.build(RunConfig(model=model, optimizer=settings, steps=steps)).update
     drops = max(model.embed_dropout, model.resid_dropout, model.mlp_dropout) > 0
 
     @partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, batch):
+    def step(state: TrainState, batch, seed):
         # The step's own randomness is a function of (seed, step), so resuming repeats it.
-        key = jax.random.fold_in(jax.random.key(config.seed + 1), state.step) if drops else None
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), seed), state.step) if drops else None
         loss = partial(loss_fn, model, batch=batch, dropout_key=key)
         (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(state.parameters)
         updates, opt_state = update(grads, state.opt_state, state.parameters)
         parameters = optax.apply_updates(state.parameters, updates)
-        metrics = {"loss": value, "grad_norm": optax.global_norm(grads), **extra}
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **extra}
         return TrainState(state.step + 1, parameters, opt_state), metrics
 
     return step
 
 
+@lru_cache(maxsize=16)
 def make_eval_step(config: ModelConfig) -> Callable[[Parameters, Array], Array]:
     """eval(parameters, windows) -> the summed loss in nats over all targets of these windows, compiled."""
 

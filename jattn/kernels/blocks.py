@@ -139,8 +139,8 @@ def _scores(plan: Plan, masked: bool, q, k, rows: Rows, i, j):
     t = (i * plan.t + jnp.arange(plan.t))[:, None]
     s = (j * plan.s + jnp.arange(plan.s))[None, :]
     pull = None
-    if plan.score is not None:
-        x, pull = jax.vjp(lambda x: plan.score(x, t, s, rows.head[:, :, None, None]), x)
+    if (score := plan.score) is not None:
+        x, pull = jax.vjp(lambda x: score(x, t, s, rows.head[:, :, None, None]), x)
     if masked:
         seen = (plan.mask.visible(t, s) & (s < plan.S))[None, None]
         for of_t, of_s in rows.documents:

@@ -11,8 +11,8 @@ import pytest
 from flax import nnx
 
 from jattn import masks, nulls
-from jattn.functional import attend, attention, attention_fn
 from jattn.errors import InputError
+from jattn.functional import attend, attention, attention_fn
 from jattn.partial import Partial
 
 N, D = 2, 6
@@ -44,10 +44,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("queries_and_keys", [[(3, 5, D)], [(3, 5, D), (3, 7, D)], [(2, 3, 5, D), (2, 3, 4, D)]])
+@pytest.mark.parametrize("queries_and_keys", [[(3, 5, D)], [(2, 3, 5, D), (2, 3, 7, D)]])
 @pytest.mark.parametrize("case", CASES)
 def test_layer_of_flax_gives_the_same_with_our_attention(case, queries_and_keys):
-    """Self-attention, cross-attention, and two batch axes."""
+    """Self-attention; cross-attention with two batch axes."""
     ours, our_call, theirs, their_call = CASES[case]
     x = [normal(i, *shape) for i, shape in enumerate(queries_and_keys)]
     got, expected = layer(ours)(*x, **our_call), layer(theirs)(*x, **their_call)
@@ -73,15 +73,14 @@ class WithNullKey(nnx.Module):
 
 
 def test_learned_null_trains_inside_flax():
+    """The loss changes along the gradient of the null key by the gradient's length."""
     model, x = layer(WithNullKey()), normal(0, 3, 5, D)
-    gradient = nnx.grad(lambda model: (model(x) ** 2).sum())(model)["attention_fn"]["key"][...]
-    step = 1e-2 * gradient / jnp.linalg.norm(gradient)
-    losses = []
-    for sign in (-1, 1):
-        moved = layer(WithNullKey())
-        moved.attention_fn.key[...] += sign * step
-        losses.append((moved(x) ** 2).sum())
-    np.testing.assert_allclose(losses[1] - losses[0], 2e-2 * jnp.linalg.norm(gradient), rtol=1e-2)
+    loss = nnx.jit(lambda model: (model(x) ** 2).sum())
+    gradient = nnx.grad(loss)(model)["attention_fn"]["key"][...]
+    length = jnp.linalg.norm(gradient)
+    before, key = loss(model), model.attention_fn.key
+    key[...] += 1e-2 * gradient / length
+    np.testing.assert_allclose(loss(model) - before, 1e-2 * length, rtol=0.05)
 
 
 REFUSED = {

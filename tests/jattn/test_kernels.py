@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from jattn import masks, scores
-from jattn.functional import attend
 from jattn.errors import InputError
+from jattn.functional import attend
 from jattn.kernels import dense
 from jattn.kernels.select import KERNELS, pick
 from jattn.masks import Mask
@@ -108,7 +108,7 @@ MASKS = {
     "causal & window & documents": lambda T, S: masks.window(6) & documents(T, S),
 }
 ALIBI, CAP = scores.Alibi(scores.alibi_slopes(N)), scores.SoftCap(0.7)
-SCORES = {"soft_cap": CAP, "alibi": ALIBI, "log_sigmoid": scores.LogSigmoid(), "chain": scores.chain(CAP, ALIBI)}
+SCORES = {"soft_cap": CAP, "alibi": ALIBI, "log_sigmoid": scores.LogSigmoid()}
 
 
 @kernels()
@@ -119,7 +119,7 @@ def test_every_mask(mask, kernel, x64):
 
 
 @kernels()
-@pytest.mark.parametrize("mask", ["causal", "first_window", "documents"])
+@pytest.mark.parametrize("mask", ["causal", "documents"])
 def test_fewer_keys_than_queries(mask, kernel, x64):
     check(kernel, inputs(14, 9), mask=MASKS[mask](14, 9))
 
@@ -164,10 +164,8 @@ def budget(exact, rough, dtype):
 
 @kernels()
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize(("mask", "score"), [("causal", None), ("documents", CAP)])
-def test_low_precision_stays_within_the_error_budget(mask, score, dtype, kernel, x64):
-    arrays = inputs(dtype=dtype)
-    options = {"mask": MASKS[mask](T, S), "score": score}
+def test_low_precision_stays_within_the_error_budget(dtype, kernel, x64):
+    arrays, options = inputs(dtype=dtype), {"mask": masks.causal(), "score": CAP}
     exact = textbook(*arrays, **options)
     rough = textbook(*arrays, **options, narrow=dtype, wide=np.float32)
     got = compiled_run(kernel.attend, *arrays, **options, **SMALL.get(kernel.name, {}))
@@ -178,20 +176,17 @@ def test_low_precision_stays_within_the_error_budget(mask, score, dtype, kernel,
 
 
 @kernels()
-@pytest.mark.parametrize("transform", ["jit", "vmap", "remat"])
-def test_transformations_change_nothing(transform, kernel, x64):
-    """Under jit the mask is an argument: its documents are data. Under vmap every batch row is attended by itself."""
+def test_jit_vmap_and_remat_change_nothing(kernel, x64):
+    """Every batch row by itself under vmap, forgotten and recomputed; the mask's documents are data under jit."""
     arrays, mask = inputs(), documents()
-    options = {"score": ALIBI, **SMALL.get(kernel.name, {})}
 
-    def plain(q, k, v, mask):
-        return kernel.attend(q, k, v, mask=mask, **options)
+    def row(*arrays):
+        q, k, v, mask = jax.tree.map(lambda x: x[None], arrays)
+        result = kernel.attend(q, k, v, mask=mask, score=ALIBI, **SMALL.get(kernel.name, {}))
+        return jax.tree.map(lambda x: x[0], result)
 
-    def row(q, k, v, mask):
-        return jax.tree.map(lambda x: x[0], plain(*jax.tree.map(lambda x: x[None], (q, k, v, mask))))
-
-    form = {"jit": plain, "vmap": jax.vmap(row), "remat": jax.checkpoint(plain)}[transform]
-    got = jax.jit(lambda mask: run(lambda q, k, v: form(q, k, v, mask), *arrays))(mask)
+    rows = jax.vmap(jax.checkpoint(row))
+    got = jax.jit(lambda mask: run(lambda q, k, v: rows(q, k, v, mask), *arrays))(mask)
     assert_same(got, textbook(*arrays, mask=mask, score=ALIBI))
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jattn import masks, nulls
-from jattn.functional import attention
 from jattn.errors import InputError
+from jattn.functional import attention
 from jattn.kernels.select import KERNELS
 from jattn.masks import Mask
 from jattn.partial import Partial

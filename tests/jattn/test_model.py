@@ -409,3 +409,13 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(x64, field, site):
     assert np.abs(zero - rate).max() < 5 * (rate * (1 - rate) / n) ** 0.5
     # Each entry is x / (1 - r) with probability 1 - r, so its variance is x^2 r / (1 - r).
     np.testing.assert_array_less(np.abs(drawn.mean(0) - plain), 5 * np.abs(plain) * (rate / (1 - rate) / n) ** 0.5)
+
+
+def test_every_part_of_every_layer_drops_entries_of_its_own(x64):
+    config = tiny(resid_dropout=0.5, mlp_dropout=0.5)
+    model = assemble(config, weights(config))
+    observe = lambda seen: (seen["attn_out"] == 0, seen["mlp_out"] == 0)  # noqa: E731
+    dropped = np.concatenate(model(jnp.asarray(TOKENS), dropout_key=jax.random.key(0), observe=observe)[1])
+    # Two independent halves agree in half of the entries.
+    agree = (dropped[:, None] == dropped[None]).mean((2, 3, 4))
+    assert np.abs(agree - 0.5)[~np.eye(4, dtype=bool)].max() < 5 * 0.5 / dropped[0].size ** 0.5

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jattn import masks, nulls, scores
-from jattn.functional import attention
 from jattn.errors import InputError
+from jattn.functional import attention
 from jattn.kernels.dense import softmax
 
 pytestmark = pytest.mark.usefixtures("x64")

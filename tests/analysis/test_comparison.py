@@ -1,0 +1,96 @@
+"""Groups of runs compared: what is averaged over what, what is refused, what is said."""
+
+import json
+
+import numpy as np
+import pytest
+
+import analysis
+from analysis.comparison import per_head
+from analysis.stats import paired
+from analysis.tables import heads_table, measures_table, to_json
+from jattn.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def comparison(text):
+    groups = {a: [text[a, 0], text[a, 1]] for a in ("standard", "null+local:4")}
+    return analysis.compare(groups, windows=8)
+
+
+def test_a_value_is_the_mean_over_heads_windows_and_seeds(comparison):
+    records = comparison.records["null+local:4"]
+    expected = np.mean([r.values["null_share"].mean() for r in records])
+    assert comparison.row("null_share", "null+local:4").value.mean == pytest.approx(expected)
+
+
+def test_a_difference_is_paired_by_seed(comparison, text):
+    losses = [[text[a, s].meta["valid_loss"] for s in (0, 1)] for a in ("null+local:4", "standard")]
+    assert comparison.row("valid_loss", "null+local:4").difference == paired(*losses)
+    assert comparison.row("valid_loss", "standard").difference is None
+
+
+def test_the_largest_head_is_the_largest(comparison):
+    tops = [np.nanmax(per_head(r)["previous"]) for r in comparison.records["standard"]]
+    assert comparison.row("previous", "standard").best_head == pytest.approx(np.mean(tops))
+
+
+def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
+    folder = text["standard", 0].path.parent
+    again = analysis.compare(
+        standard=str(folder / "*-standard-*"),
+        null=[str(folder / "tiny-null+local4-s0"), text["null+local:4", 1]],
+        windows=8,
+    )
+    assert again.row("valid_loss", "null").difference == comparison.row("valid_loss", "null+local:4").difference
+
+
+def test_one_seed_carries_no_interval_and_the_page_says_so(text):
+    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4)
+    value = one.row("null_share", "null").value
+    assert (value.low, value.high, value.n) == (None, None, 1)
+    assert any("no interval" in w for w in one.warnings)
+    assert "no interval" in one._repr_html_()
+
+
+def test_groups_with_other_seeds_are_named_and_only_shared_seeds_paired(text):
+    c = analysis.compare(standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4)
+    assert any("different seeds" in w for w in c.warnings)
+    assert c.row("valid_loss", "null").difference.n == 1
+
+
+def test_runs_on_other_text_with_other_tokens_are_refused(text, language):
+    with pytest.raises(InputError, match="different tokenizers"):
+        analysis.compare(standard=[text["standard", 0]], null=[language["null"]])
+
+
+def test_windows_longer_than_the_context_are_refused(text):
+    with pytest.raises(InputError, match="tokens must be at most the context"):
+        analysis.compare(standard=[text["standard", 0]], tokens=64)
+
+
+def test_text_that_changed_since_training_is_refused(text, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("something else entirely. " * 100)
+    with pytest.raises(InputError, match="is not the one that"):
+        analysis.compare(standard=[text["standard", 0]], corpus=str(other))
+
+
+def test_json_is_strict_and_holds_what_recomputing_needs(comparison):
+    told = json.loads(json.dumps(to_json(comparison), allow_nan=False))
+    run = told["runs"][0]
+    assert run["config"]["seed"] in (0, 1) and len(run["corpus"]["sha256"]) == 64 and "jax" in run["versions"]
+    assert {row["group"] for row in told["measures"]} == {"standard", "null+local:4"}
+
+
+def test_tables_hold_every_head_of_every_run(comparison):
+    rows = heads_table(comparison)
+    shares = [r for r in rows if r["measure"] == "null_share"]
+    assert len(shares) == 2 * 2 * 2 * 2  # groups, seeds, layers, heads
+    assert {r["measure"] for r in measures_table(comparison)} >= {"valid_loss", "null_share", "alpha_1", "induction"}
+
+
+def test_uniform_floor_stands_beside_alpha(comparison):
+    T = comparison.tokens
+    harmonic = sum(1 / t for t in range(1, T + 1)) / T
+    assert comparison.row("alpha_1", "standard").floor == pytest.approx(harmonic)

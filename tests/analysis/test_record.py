@@ -1,0 +1,74 @@
+"""Streaming capture against the same measures taken from the maps themselves, by plain loops."""
+
+import numpy as np
+import pytest
+
+from analysis.record import capture, visible_keys
+from jattn.config import ModelConfig
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return np.random.default_rng(0).integers(0, 20, (6, 17)).astype(np.int32)
+
+
+def maps_of(run, windows):
+    """[W, L, N, T, 1 + T] from the notebook's call, one text at a time."""
+    import jax.numpy as jnp
+
+    def observe(seen):
+        return jnp.concatenate([seen.null_mass.swapaxes(1, 2)[..., None], seen.weights()], -1)
+
+    return np.stack([np.asarray(run.model(w[None, :-1], observe=observe)[1][:, 0]) for w in windows])
+
+
+def test_values_equal_those_of_plain_loops_over_the_maps(text, windows):
+    run = text["null+local:4", 0]
+    record, maps = capture(run, windows, batch=4), maps_of(run, windows)
+    null, real = maps[..., 0], maps[..., 1:]
+    T = real.shape[-1]
+    np.testing.assert_allclose(record.values["null_share"], null[..., 1:].mean(-1), atol=1e-5)
+    alpha_2 = np.mean([real[..., t, 1] for t in range(1, T)], 0)
+    np.testing.assert_allclose(record.values["alpha_2"], alpha_2, atol=1e-5)
+    previous = np.mean([real[..., t, t - 1] / (1 - null[..., t]) for t in range(1, T)], 0)
+    np.testing.assert_allclose(record.values["previous"], previous, atol=1e-4)
+    distance = sum(real[..., t, s] * (t - s) for t in range(T) for s in range(T)) / real.sum((-1, -2))
+    np.testing.assert_allclose(record.values["mean_distance_tokens"], distance, rtol=1e-4)
+    np.testing.assert_allclose(record.mean_map, maps.mean(0), atol=1e-5)
+    np.testing.assert_allclose(record.maps, maps[:4], atol=1e-5)
+
+
+def test_the_size_of_a_batch_changes_nothing(text, windows):
+    run = text["standard", 0]
+    one, many = capture(run, windows, batch=1), capture(run, windows, batch=6)
+    for name in one.values:
+        np.testing.assert_allclose(one.values[name], many.values[name], atol=1e-5, err_msg=name)
+
+
+def test_null_and_real_keys_together_take_all_attention(text, windows):
+    record = capture(text["null+local:4", 0], windows)
+    np.testing.assert_allclose(record.mean_map.sum(-1), 1, atol=1e-5)
+
+
+def test_a_model_without_a_null_has_null_mass_zero(text, windows):
+    record = capture(text["standard", 0], windows)
+    assert (record.values["alpha_null"] == 0).all()
+
+
+def test_loss_is_that_of_the_logits(text, windows):
+    run = text["standard", 0]
+    logits = np.asarray(run.model(windows[:, :-1]), np.float64)
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = [-np.mean([log_probs[b, t, w[t + 1]] for t in range(16)]) for b, w in enumerate(windows)]
+    np.testing.assert_allclose(capture(run, windows).loss_nats, expected, rtol=1e-5)
+
+
+def test_visible_keys_are_counted_per_layer():
+    counts = visible_keys(ModelConfig(layers=3, attention="standard,local:3,first:1+local:2"), 6)
+    assert counts.tolist() == [[1, 2, 3, 4, 5, 6], [1, 2, 3, 3, 3, 3], [1, 2, 3, 3, 3, 3]]
+
+
+def test_sigmoid_rows_are_shared_out_before_they_are_measured(sigmoid_run, windows):
+    maps = capture(sigmoid_run, windows).maps
+    np.testing.assert_allclose(maps.sum(-1), 1, atol=1e-5)
+    assert abs(maps_of(sigmoid_run, windows).sum(-1) - 1).max() > 0.01

@@ -1,0 +1,201 @@
+"""Cached logits are the uncached ones, a window's cache is no larger than the window, samples follow the logits."""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jattn.config import ModelConfig, NullConfig
+from jattn.decode import EMPTY, empty_cache, generate, step
+from jattn.errors import InputError
+from jattn.model import assemble, parameter_shapes
+
+B, T, V = 2, 7, 11
+TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
+SIZES = {"vocab_size": V, "context": 9, "layers": 2, "heads": 4, "kv_heads": 2, "width": 8}
+DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+
+
+def tiny(attention="standard", **changes):
+    return ModelConfig(**{**SIZES, **DOUBLE, "attention": attention, **changes})
+
+
+def build(config):
+    """A model with random values in every parameter, each a function of the parameter's name."""
+
+    def draw(name, shape):
+        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
+        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
+
+    return assemble(config, {name: draw(name, shape) for name, shape in parameter_shapes(config).items()})
+
+
+def cached(model, chunks, length=T):
+    """Logits of TOKENS, fed in chunks, and the caches after."""
+    caches, start, out = empty_cache(model.config, B, length), 0, []
+    for size in chunks:
+        logits, caches = step(model, TOKENS[:, start : start + size], caches, start)
+        out.append(logits)
+        start += size
+    return jnp.concatenate(out, 1), caches
+
+
+# The cache -----------------------------------------------------------------------------------------------------------
+
+CASES = [
+    ("standard", {}),
+    ("standard", {"positions": "learned", "norm_position": "post", "norm": "layernorm"}),
+    ("standard", {"positions": "none", "score": "sigmoid_normalised", "attention_soft_cap": 0.7}),
+    ("local:2", {"positions": "alibi"}),
+    ("first:1+local:2", {}),
+    ("first:2+local:1", {"positions": "learned"}),
+    ("zero", {}),
+    ("logit", {"positions": "none"}),
+    ("key", {"positions": "alibi"}),
+    ("key", {"null": NullConfig(rotary="after")}),
+    ("key_value+local:2", {}),
+    ("fixed_value:2+first:1+local:2", {}),
+    ("token", {}),
+    ("token+local:2", {"positions": "alibi"}),
+    ("token+first:1+local:2+gate+value_bias", {"positions": "learned"}),
+    ("gate+value_bias", {}),
+    ("gate:headwise", {"positions": "alibi"}),
+    ("sigmoid", {}),
+    ("sigmoid+local:2", {"positions": "alibi"}),
+    ("local:2,null", {"layers": 3}),
+]
+CHUNKS = {"whole": [7], "chunks longer than the window": [4, 3], "token by token": [1] * 7}
+
+
+@pytest.mark.parametrize(("attention", "changes"), CASES, ids=str)
+def test_cached_logits_equal_uncached_logits(x64, attention, changes):
+    model = build(tiny(attention, **changes))
+    expected = model(TOKENS)
+    for name, chunks in CHUNKS.items():
+        np.testing.assert_allclose(cached(model, chunks)[0], expected, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_cache_may_be_longer_or_shorter_than_first_keys_and_window(x64):
+    """A text of 7 under first:5+local:4 needs 7 slots, and a cache for 20 tokens no more than 9."""
+    model = build(tiny("first:5+local:4"))
+    for length, slots in ((7, 7), (20, 9)):
+        logits, caches = cached(model, [4, 3], length)
+        assert caches[0].k.shape[1] == slots
+        np.testing.assert_allclose(logits, model(TOKENS), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("chunks", [[7], [4, 3], [1] * 7], ids=str)
+@pytest.mark.parametrize(
+    ("attention", "held"),
+    [
+        ("local:2", [5, 6]),
+        ("first:1+local:2", [0, 5, 6]),
+        ("token+local:2", [5, 6]),
+        ("null", [0, 1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_cache_holds_what_the_mask_can_still_see_and_not_a_slot_more(x64, attention, held, chunks):
+    _, caches = cached(build(tiny(attention)), chunks)
+    for cache in caches:
+        assert sorted(cache.position.tolist()) == held
+        assert cache.k.shape == cache.v.shape == (B, len(held), 2, 2)
+
+
+def test_empty_cache_has_its_layers_windows_and_no_position_that_a_query_sees():
+    caches = empty_cache(ModelConfig(**SIZES | {"layers": 3}, attention="local:64,null"), batch=5, length=1000)
+    assert [cache.k.shape for cache in caches] == [(5, 64, 2, 2), (5, 1000, 2, 2), (5, 64, 2, 2)]
+    assert all(np.all(cache.position == EMPTY) for cache in caches)
+
+
+def test_cache_has_the_type_of_the_computation():
+    caches = empty_cache(ModelConfig(**SIZES, dtype="bfloat16"), 1, 4)
+    assert {cache.k.dtype for cache in caches} == {jnp.dtype("bfloat16")}
+
+
+# Sampling ------------------------------------------------------------------------------------------------------------
+
+
+def greedy(model, prompt, length):
+    """The likeliest token again and again, by a whole forward pass each (causal: what stands after is not seen)."""
+    text = jnp.concatenate([prompt, jnp.zeros((prompt.shape[0], length), prompt.dtype)], 1)
+    for t in range(prompt.shape[1], text.shape[1]):
+        text = text.at[:, t].set(model(text)[:, t - 1].argmax(-1).astype(text.dtype))
+    return text[:, prompt.shape[1] :]
+
+
+def test_temperature_zero_takes_the_likeliest_token_each_time(x64):
+    model = build(tiny("local:2,null"))
+    expected = greedy(model, TOKENS[:, :4], 3)
+    assert np.array_equal(generate(model, TOKENS[:, :4], 3, jax.random.key(0), temperature=0.0), expected)
+    assert np.array_equal(generate(model, TOKENS[:, :4], 3, jax.random.key(1), temperature=3.0, top_k=1), expected)
+
+
+def test_learned_positions_generate_up_to_the_context(x64):
+    model = build(tiny("token+first:1+local:2", positions="learned"))
+    expected = greedy(model, TOKENS, 2)
+    assert np.array_equal(generate(model, TOKENS, 2, jax.random.key(0), temperature=0.0), expected)
+
+
+def test_sampling_is_a_function_of_the_key():
+    model = build(ModelConfig(**SIZES | {"layers": 1}, attention="null"))
+    draw = jax.jit(lambda key: generate(model, TOKENS, 20, key))
+    first, again, other = (draw(jax.random.key(i)) for i in (0, 0, 1))
+    assert first.shape == (B, 20) and first.min() >= 0 and first.max() < V
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, None), (2.0, None), (1.5, 3), (1.0, V), (1.0, V + 5)])
+def test_frequencies_of_the_next_token_follow_the_softmax_of_logits_over_temperature(x64, temperature, top_k):
+    """20,000 draws from a bigram model; each frequency within 5 standard errors."""
+    n = 20_000
+    model = build(tiny(layers=0, logit_soft_cap=2.0))
+    prompt = jnp.full((n, 1), 3)
+    drawn = generate(model, prompt, 1, jax.random.key(0), temperature=temperature, top_k=top_k)
+    logits = np.asarray(model(prompt[:1])[0, -1])
+    p = np.exp(logits / temperature) * (logits >= np.sort(logits)[::-1][: top_k or V].min())
+    p = p / p.sum()
+    frequency = np.bincount(np.ravel(drawn), minlength=V) / n
+    assert np.all(np.abs(frequency - p) <= 5 * np.sqrt(p * (1 - p) / n))
+
+
+def test_second_token_is_drawn_afresh():
+    """One key serves all steps: it must be folded with the position, or every step would repeat the first's noise."""
+    model = build(ModelConfig(**SIZES | {"layers": 0}, logit_soft_cap=0.01))
+    drawn = generate(model, jnp.zeros((2000, 1), int), 2, jax.random.key(0))
+    # Almost uniform over 11 tokens, so two independent draws agree in about 1/11 of the rows.
+    agree = float((drawn[:, 0] == drawn[:, 1]).mean())
+    assert abs(agree - 1 / V) < 5 * (1 / V * (1 - 1 / V) / 2000) ** 0.5 + 0.01
+
+
+def test_no_tokens_are_generated_where_none_are_asked_for():
+    model = build(ModelConfig(**SIZES | {"layers": 0}))
+    assert generate(model, TOKENS, 0, jax.random.key(0)).shape == (B, 0)
+
+
+# Refusals ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "said"),
+    [
+        ({"causal": False}, {}, "model.causal must be true to sample: a bidirectional model has no next token"),
+        ({"positions": "learned"}, {"length": 3}, "length: prompt 7 + length 3 exceeds model.context = 9"),
+        ({}, {"temperature": -1.0}, "temperature must be >= 0, got -1.0"),
+        ({}, {"top_k": 0}, "top_k must be >= 1, got 0"),
+        ({}, {"length": -1}, "length must be >= 0, got -1"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_generated_is_refused_in_one_line(changes, options, said):
+    model = build(ModelConfig(**SIZES | changes))
+    with pytest.raises(InputError) as error:
+        generate(model, TOKENS, **{"length": 2, "key": jax.random.key(0), **options})
+    assert str(error.value) == said
+
+
+def test_step_past_the_learned_positions_is_refused():
+    model = build(ModelConfig(**SIZES, positions="learned"))
+    with pytest.raises(InputError, match=r"^text of 11 tokens is longer than model\.context = 9$"):
+        step(model, TOKENS, empty_cache(model.config, B, 20), 4)

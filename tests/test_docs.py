@@ -1,0 +1,150 @@
+"""The documents hold: code runs and prints what they say; commands, options and links are real; no name is left out.
+
+A Python block runs unless it is marked `python no-run`; the blocks of a page share one namespace, from top to bottom.
+A line `# -> text` claims that the page prints that text.
+"""
+
+import re
+import shlex
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import cli, tables
+from analysis.comparison import TITLES, Comparison, Row
+from analysis.record import Record
+from analysis.stats import Interval
+from analysis.truth import READOUTS
+from jattn.config import _PARTS, ModelConfig, NullKind, parse_attention
+from jattn.errors import InputError
+from jattn.kernels.select import KERNELS
+from jattn.model import parameter_shapes
+from train import corpora
+from train.checkpoint import Run
+from train.commands import _configs
+from train.config import RunConfig, field_types
+from train.presets import PRESETS
+
+ROOT = Path(__file__).parents[1]
+TEXT = {str(f.relative_to(ROOT)): f.read_text(encoding="utf-8") for f in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
+FENCED = re.compile(r"^ *```(.*)\n((?:.*\n)*?) *```$", re.MULTILINE)
+
+
+def blocks(page, kind):
+    """The contents of a page's fenced blocks whose first line names that kind."""
+    return [body for info, body in FENCED.findall(TEXT[page]) if info.strip() == kind]
+
+
+def coded(page):
+    """Everything on a page that is set as code, inline or in a block."""
+    prose = FENCED.sub("", TEXT[page])
+    return " ".join(chain(re.findall(r"`([^`]+)`", prose), (body for _, body in FENCED.findall(TEXT[page]))))
+
+
+def missing(names, page):
+    """The names that no code on the page mentions as a whole word."""
+    text = coded(page)
+    return [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
+
+
+# Code and commands ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", [page for page in TEXT if blocks(page, "python")])
+def test_code_of_a_page_runs_and_prints_what_the_page_says(page, capsys):
+    code = "\n".join(blocks(page, "python"))
+    exec(compile(code, page, "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.splitlines() == re.findall(r"^ *# -> (.*)$", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", TEXT)
+def test_commands_of_a_page_are_understood(page):
+    lines = "\n".join(blocks(page, "")).splitlines()
+    for command in (m[1] for line in lines if (m := re.match(r"(?:.*bin/)?jattn (.*)$", line))):
+        args = cli._parser().parse_all(shlex.split(command, comments=True))
+        if command.startswith("train "):
+            assert _configs(args)
+
+
+@pytest.mark.parametrize("page", TEXT)
+def test_options_that_a_page_names_are_fields(page):
+    named = re.findall(r"--((?:model|data|optimizer)\.[a-z_.]*[a-z_])", TEXT[page])
+    assert [name for name in named if name not in {*field_types(), "model.attention"}] == []
+
+
+# Links ---------------------------------------------------------------------------------------------------------------
+
+
+def anchors(page):
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", TEXT[page]), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", TEXT)
+def test_relative_links_resolve(page):
+    prose = FENCED.sub("", TEXT[page])
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose) + re.findall(r"(?:href|src)=\"([^\"]+)\"", prose):
+        if re.match(r"\w+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{page}: {link}"
+        if anchor:
+            assert anchor in anchors(str(target.resolve().relative_to(ROOT))), f"{page}: {link}"
+
+
+# Names ---------------------------------------------------------------------------------------------------------------
+
+
+def test_attention_page_names_every_part_of_the_attention_string_every_null_kernel_and_score():
+    parts = [part.partition(":")[0] for part in _PARTS]
+    scores = ("SoftCap", "Alibi", "LogSigmoid", "chain")
+    masks = ("causal", "bidirectional", "window", "first_window", "documents")
+    assert missing([*parts, *NullKind.__args__, *KERNELS, *scores, *masks], "docs/attention.md") == []
+
+
+def test_attention_strings_in_the_tables_are_accepted_or_refused_as_told():
+    accepted, refused = TEXT["docs/attention.md"].partition("## The attention string")[2].split("### Refused")
+    rows = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+    assert len(rows.findall(accepted)) > 10 and len(rows.findall(refused)) > 10
+    for text in rows.findall(accepted):
+        assert parse_attention(text)
+    for text in rows.findall(refused):
+        with pytest.raises(InputError):
+            parse_attention(text)
+
+
+def test_measures_page_names_every_measure_and_readout():
+    assert missing(TITLES, "docs/measures.md") == []
+    assert [name for name in READOUTS if f"| {name} |" not in TEXT["docs/measures.md"]] == []
+
+
+def test_presets_and_corpora_are_named():
+    assert missing([*PRESETS, *corpora.ROWS, *corpora.TEXTS], "docs/adding-a-variant.md") == []
+
+
+EVERYTHING = [
+    {"attention": "key_value+gate+value_bias", "token_types": 2, "tied": False, "positions": "learned"},
+    {"attention": "token", "norm_position": "post", "mlp": "swiglu", "mlp_bias": True, "qkv_bias": True},
+    {"norm": "layernorm", "norm_bias": True, "out_bias": True},
+]
+
+
+def test_run_format_page_names_every_parameter():
+    config = {"vocab_size": 7, "context": 4, "layers": 1, "heads": 2, "width": 4}
+    names = {n for changes in EVERYTHING for n in parameter_shapes(ModelConfig(**config, **changes))}
+    assert missing([name.replace("blocks.0.", "blocks.<i>.") for name in sorted(names)], "docs/run-format.md") == []
+
+
+def test_run_format_page_names_every_column():
+    """Of the tables of a comparison with one run of one head, made up."""
+    one = np.ones((1, 1, 1))
+    record = Record(np.ones((1, 2)), {"alpha_1": one, "alpha_null": one}, one[None], one[None, None], np.ones(1))
+    run = Run(Path("run"), 1, RunConfig(), {}, {})
+    row = Row("alpha_1", "a", Interval(1.0, None, None, 1), None, 1.0, None)
+    made_up = Comparison("title", {"a": [run]}, {"a": [record]}, [row], {}, 1, 1, "text")
+    columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
+    assert missing(columns, "docs/run-format.md") == []
