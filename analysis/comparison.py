@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.record import EPS, Record, capture
-from analysis.sinks import alpha_floor
+from analysis.record import EPS, Record, capture, uniform_values
 from analysis.stats import Interval, interval, paired
 from analysis.truth import Truth, truth
 from jattn.errors import InputError, at_least
@@ -38,7 +37,7 @@ TITLES = {
     "local": ("last 8 keys, conditional on non-null", "0-1"),
     "entropy_with_null_nats": ("entropy, the null one outcome", "nats"),
     "entropy_nats": ("entropy, conditional on real keys", "nats"),
-    "entropy_filtered_nats": ("entropy, conditional, without queries above 90 % null", "nats"),
+    "entropy_filtered_nats": ("entropy, conditional, without queries above 90 % null (no null: first token)", "nats"),
     "entropy_normalised": ("entropy, conditional, over the log of visible keys", "0-1"),
     "mean_distance_tokens": ("mean distance of attention", "tokens"),
     "previous_score": ("previous-token score, repeated random tokens", "0-1"),
@@ -58,7 +57,7 @@ class Row:
     value: Interval
     difference: Interval | None  # to the baseline, paired by seed; None for the baseline or without common seeds
     best_head: float  # the largest head's value, mean over seeds
-    floor: float | None  # what uniform attention would give
+    floor: float | None  # what attention spread evenly over all that a query sees would give, null included
 
 
 @dataclass(frozen=True)
@@ -204,6 +203,7 @@ def _rows(groups: dict[str, list[Run]], records: dict[str, list[Record]], T: int
     means = {g: {r.config.seed: _means(r, rec) for r, rec in zip(groups[g], records[g], strict=True)} for g in groups}
     tops = {g: [_tops(rec) for rec in records[g]] for g in groups}
     base = means[next(iter(groups))]
+    floors = {g: uniform_values(groups[g][0].config.model, T) for g in groups}
     rows = []
     for measure in TITLES:
         for g in groups:
@@ -215,7 +215,7 @@ def _rows(groups: dict[str, list[Run]], records: dict[str, list[Record]], T: int
             )
             difference = paired([values[s] for s in common], [base[s][measure] for s in common]) if common else None
             best = float(np.mean([t.get(measure, values[next(iter(values))]) for t in tops[g]]))
-            rows.append(Row(measure, g, interval(list(values.values())), difference, best, _floor(measure, T)))
+            rows.append(Row(measure, g, interval(list(values.values())), difference, best, floors[g].get(measure)))
     return rows
 
 
@@ -243,16 +243,3 @@ def _means(run: Run, record: Record) -> dict[str, float]:
 
 def _tops(record: Record) -> dict[str, float]:
     return {n: float(np.nanmax(v)) for n, v in per_head(record).items() if np.isfinite(v).any()}
-
-
-def _floor(measure: str, T: int) -> float | None:
-    """What uniform causal attention without a null would give, for the measures that are read against it."""
-    if measure.startswith("alpha_") and measure[6:].isdigit():
-        return alpha_floor(T, int(measure[6:]))
-    if measure == "alpha_null":
-        return alpha_floor(T, 1, null=True)
-    if measure == "mean_distance_tokens":
-        return (T - 1) / 4
-    if measure == "first_token_share":
-        return (alpha_floor(T, 1) * T - 1) / (T - 1)
-    return None

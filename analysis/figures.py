@@ -13,6 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
 from analysis.comparison import TITLES, Comparison, per_head
+from analysis.record import has_null as layers_with_null
 from analysis.truth import NULL_READOUT, READOUTS
 from train.corpora import backcopy
 from train.metrics import read_metrics
@@ -69,7 +70,7 @@ def head_grid(comparison: Comparison, group: str) -> Figure:
 
 def has_null(run: Any) -> bool:
     """Whether any layer of the run has a null or a sink token."""
-    return any(kind.null or kind.token for kind in run.config.model.pattern)
+    return bool(layers_with_null(run.config.model).any())
 
 
 def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) -> Figure:
@@ -123,9 +124,9 @@ def measure_strips(comparison: Comparison, measures: list[str]) -> Figure:
             axis.scatter(x + jitter, values, s=11, color=colour(comparison, group), alpha=0.65, lw=0)
             if len(values):
                 axis.plot([x - 0.3, x + 0.3], [values.mean()] * 2, color=colour(comparison, group), lw=2)
-        floor = next((r.floor for r in comparison.rows if r.measure == measure), None)
-        if floor is not None:
-            axis.axhline(floor, color=INK, lw=0.8, ls=":")
+            floor = comparison.row(measure, group).floor if len(values) else None
+            if floor is not None:
+                axis.plot([x - 0.4, x + 0.4], [floor] * 2, color=INK, lw=0.9, ls=":")
         title, unit = TITLES[measure]
         axis.set_title(wrapped(title, 42), fontsize=8, color=INK)
         axis.set_ylabel(unit, fontsize=7, color=INK)

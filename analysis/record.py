@@ -40,11 +40,17 @@ class Record:
     repeats: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def text_measures(weights: Array, null: Array, visible: Array) -> dict[str, Array]:
-    """The measures on running text, each [B, N]; `visible` is the number of keys that each query sees, [T]."""
+def text_measures(weights: Array, null: Array, visible: Array, has_null: Array) -> dict[str, Array]:
+    """The measures on running text, each [B, N]; `visible` is the number of keys that each query sees, [T].
+
+    In a layer without a null the first token stands in for it where queries are dropped by their null mass: Vig and
+    Belinkov's rule, so that models with and without a null are treated alike.
+    """
     T = weights.shape[-1]
     local = patterns.local_pattern(T, LOCAL_WIDTH)
     previous = patterns.previous_pattern(T)
+    first = sinks.first_token_as_null(weights, null)
+    filtered = [jnp.where(has_null, a, b) for a, b in zip((weights, null), first, strict=True)]
     alphas = {f"alpha_{k}": sinks.alpha(weights, k) for k in (1, 2, 3, 4) if k <= T}
     return alphas | {
         "alpha_null": sinks.alpha_null(null),
@@ -56,10 +62,21 @@ def text_measures(weights: Array, null: Array, visible: Array) -> dict[str, Arra
         "local": patterns.conditional_mass(weights, null, local),
         "entropy_with_null_nats": structure.entropy_with_null(weights, null),
         "entropy_nats": structure.entropy_real(weights, null),
-        "entropy_filtered_nats": structure.entropy_filtered(weights, null),
+        "entropy_filtered_nats": structure.entropy_filtered(*filtered),
         "entropy_normalised": structure.entropy_real(weights, null, visible),
         "mean_distance_tokens": structure.mean_distance(weights),
     }
+
+
+def uniform_values(config: ModelConfig, T: int) -> dict[str, float]:
+    """What every text measure would be if each query spread its attention evenly over all it sees, null included."""
+    values = []
+    for i, seen in enumerate(visible_maps(config, T)):
+        null = has_null(config)[i]
+        weights = jnp.asarray(seen / (seen.sum(-1, keepdims=True) + null), jnp.float32)[None, None]
+        visible = jnp.asarray(seen.sum(-1))
+        values.append(text_measures(weights, 1 - weights.sum(-1), visible, jnp.asarray(null)))
+    return {name: float(np.nanmean([np.asarray(v[name]).item() for v in values])) for name in values[0]}
 
 
 def repeat_measures(weights: Array, null: Array, tokens: Array) -> dict[str, Array]:
@@ -83,14 +100,20 @@ def rows_that_sum_to_one(config: ModelConfig) -> np.ndarray:
     return np.array([not config.layer(i).sigmoid for i in range(config.layers)])
 
 
-def visible_keys(config: ModelConfig, T: int) -> np.ndarray:
-    """Number of keys that each query sees, per layer, [L, T]."""
+def has_null(config: ModelConfig) -> np.ndarray:
+    """Per layer, whether it has a null or a sink token."""
+    kinds = [config.layer(i) for i in range(config.layers)]
+    return np.array([kind.null is not None or kind.token for kind in kinds])
+
+
+def visible_maps(config: ModelConfig, T: int) -> np.ndarray:
+    """Which keys each query sees, per layer, [L, T, T]."""
     from jattn.masks import Mask
 
     positions = np.arange(T)
     layers = [config.layer(i) for i in range(config.layers)]
     masks = [Mask(causal=config.causal, window=k.window, first=k.first) for k in layers]
-    return np.stack([m.dense(positions, positions)[0, 0].sum(-1) for m in masks])
+    return np.stack([m.dense(positions, positions)[0, 0] for m in masks])
 
 
 def capture(
@@ -101,7 +124,7 @@ def capture(
     maps: how many windows keep their full maps. progress is called with the number of windows done.
     """
     config = run.config.model
-    visible = jnp.asarray(visible_keys(config, windows.shape[1] - 1))
+    visible = jnp.asarray(visible_maps(config, windows.shape[1] - 1).sum(-1))
     parts, kept = [], []
     for start in range(0, len(windows), batch):
         chunk = windows[start : start + batch]
@@ -135,7 +158,8 @@ def _text_step(config: ModelConfig, parameters, windows, visible):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         both = jnp.concatenate([null[..., None], weights], -1)
-        return text_measures(weights, null, visible[seen.layer]), both.sum(0), both
+        with_null = jnp.asarray(has_null(config))[seen.layer]
+        return text_measures(weights, null, visible[seen.layer], with_null), both.sum(0), both
 
     logits, seen = assemble(config, parameters)(windows[:, :-1], observe=observe)
     log_probs = jax.nn.log_softmax(logits)

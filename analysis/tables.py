@@ -130,8 +130,8 @@ def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
                     "value": findings.number(found[0].value, digits) if found else "–",
                     "difference": findings.signed(found[0].difference, digits) if found else "",
                     "top": f"{found[0].best_head:.2f}" if found and measure != "valid_loss" else "",
+                    "floor": "" if not found or found[0].floor is None else f"{found[0].floor:.2f}",
                 }
             )
-        floor = next((r.floor for r in comparison.rows if r.measure == measure), None)
-        rows.append({"title": title, "unit": unit, "cells": cells, "floor": "" if floor is None else f"{floor:.3f}"})
+        rows.append({"title": title, "unit": unit, "cells": cells})
     return rows

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import readouts
-from analysis.record import attention_of
+from analysis.record import attention_of, has_null
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
@@ -68,10 +68,10 @@ def truth(run: Run, rows: np.ndarray) -> Truth:
     losses, seen = _readouts(run.config.model, run.parameters, jnp.asarray(full))
     losses = np.asarray(losses)
     seen = {name: np.asarray(v) for name, v in seen.items()}  # [L, B, N, T]
-    has_null = any(kind.null or kind.token for kind in run.config.model.pattern)
+    with_null = bool(has_null(run.config.model).any())
     head, scores = {}, {}
     for name in READOUTS:
-        if name in (NULL_READOUT, SHARPNESS) and not has_null:
+        if name in (NULL_READOUT, SHARPNESS) and not with_null:
             continue
         best = max(
             (readouts.auroc(seen[name][la, :, n][scored], labels[scored]), la, n)
@@ -85,9 +85,9 @@ def truth(run: Run, rows: np.ndarray) -> Truth:
             readouts.accuracy_at(values, labels[scored]),
             readouts.balanced_accuracy_at(values, labels[scored]),
         )
-    la, n = head[NULL_READOUT] if has_null else head["maximum weight"]
+    la, n = head[NULL_READOUT] if with_null else head["maximum weight"]
     first = 1 - seen["1 - mass on position 1"][la, :, n]
-    mass = 1 - seen[NULL_READOUT][la, :, n] if has_null else None
+    mass = 1 - seen[NULL_READOUT][la, :, n] if with_null else None
     best_loss = backcopy.truth_loss_nats(rows if bos is None else rows[:, :-1])
     # With a fixed first token the very first symbol is a target too; it is uniform over the letters.
     best_sum = best_loss.sum() + (0 if bos is None else len(rows) * np.log(backcopy.LETTERS))

@@ -165,7 +165,9 @@ class ModelConfig:
     layer_loop: Literal["auto", "python", "unrolled", "scan"] = option(
         "auto", "auto: python up to 12 layers, then scan"
     )
-    implementation: Literal["auto", "dense", "blocks"] = option("auto", "attention kernel")
+    implementation: Literal["auto", "dense", "blocks"] = option(
+        "auto", "attention kernel for whole texts; a cache is read by dense"
+    )
 
     def __post_init__(self):
         for f in fields(self):
@@ -187,6 +189,11 @@ class ModelConfig:
         if self.positions == "rope" and self.H % 2:
             raise InputError(f"model.head_size must be even for rope, got {self.H}")
         pattern = self.pattern  # parsed here, so that a wrong name is refused where it is written
+        if any(layer.sigmoid for layer in self.pattern):
+            if self.score != "softmax":
+                raise InputError(f"model.score must be softmax with attention 'sigmoid', got {self.score!r}")
+            if self.implementation == "blocks":
+                raise InputError("model.implementation: 'blocks' has no sigmoid attention; use auto or dense")
         if not self.causal and any(layer.token for layer in pattern):
             raise InputError("model.attention: a sink token needs a causal model: it must not see the text")
 

@@ -59,19 +59,24 @@ def test_code_of_a_page_runs_and_prints_what_the_page_says(page, capsys):
     assert capsys.readouterr().out.splitlines() == re.findall(r"^ *# -> (.*)$", code, re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", TEXT)
-def test_commands_of_a_page_are_understood(page):
-    lines = "\n".join(blocks(page, "")).splitlines()
-    for command in (m[1] for line in lines if (m := re.match(r"(?:.*bin/)?jattn (.*)$", line))):
-        args = cli._parser().parse_all(shlex.split(command, comments=True))
-        if command.startswith("train "):
-            assert _configs(args)
+COMMAND = re.compile(r"^(?:.*bin/)?jattn (.*)$", re.MULTILINE)
+COMMANDS = sorted({command for page in TEXT for block in blocks(page, "") for command in COMMAND.findall(block)})
 
 
-@pytest.mark.parametrize("page", TEXT)
-def test_options_that_a_page_names_are_fields(page):
-    named = re.findall(r"--((?:model|data|optimizer)\.[a-z_.]*[a-z_])", TEXT[page])
-    assert [name for name in named if name not in {*field_types(), "model.attention"}] == []
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_on_a_page_is_understood(command):
+    args = cli._parser().parse_all(shlex.split(command, comments=True))
+    if command.startswith("train "):
+        assert all(parse_attention(config.model.attention) for config in _configs(args))
+
+
+def test_pages_show_every_command_that_makes_something():
+    assert {"demo", "train", "compare"} <= {command.split()[0] for command in COMMANDS}
+
+
+def test_options_on_the_pages_are_fields():
+    named = set(re.findall(r"--((?:model|data|optimizer)\.[a-z_.]*[a-z_])", "".join(TEXT.values())))
+    assert len(named) > 5 and named - set(field_types()) == set()
 
 
 # Links ---------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ the step, saves, and says how to go on.
 """
 
 import json
-import math
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,18 +142,15 @@ def _train(config, state, saved, batches, windows, put, writer, metrics, bar, in
     while done < config.steps:
         until = min(config.steps, *(every * (done // every + 1) for every in (config.eval_every, config.save_every)))
         state, done = stretch(train_step, state, done, until, batches, put, report, interrupt)
-        stops = interrupt.asked  # read once: a Ctrl-C from here on ends the next stretch
-        last = done == config.steps
-        evaluates = last or done % config.eval_every == 0
-        saves = done != saved and (last or done % config.save_every == 0 or stops)
-        if evaluates or saves:
-            valid_loss = evaluate(state.parameters)
-            if not math.isfinite(valid_loss):
-                raise InputError(report.not_finite("validation loss", valid_loss, done))
-        if evaluates:
+        last, valid_loss = done == config.steps, None
+        if last or done % config.eval_every == 0:
+            valid_loss = report.finite("validation loss", evaluate(state.parameters), done)
             metrics.write(step=done, valid_loss=valid_loss, valid_tokens=evaluate.tokens)
             bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
-        if saves:
+        stops = interrupt.asked  # read once: a Ctrl-C from here on ends the next stretch
+        if done != saved and (stops or last or done % config.save_every == 0):
+            if valid_loss is None:
+                valid_loss = report.finite("validation loss", evaluate(state.parameters), done)
             writer.save(state, done, meta | {"valid_loss": valid_loss})
             saved = done
         if stops:

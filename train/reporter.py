@@ -23,8 +23,7 @@ class Reporter:
         if done % self._config.log_every and done != self._config.steps:
             return
         numbers = {name: float(value) for name, value in values.items()}
-        if not math.isfinite(numbers["loss"]):
-            raise InputError(self.not_finite("loss", numbers["loss"], done))
+        self.finite("loss", numbers["loss"], done)
         lr, speed = float(self._rate(done - 1)), self._clock.tokens_per_second(done)
         self._metrics.write(step=done, learning_rate=lr, tokens_per_second=round(speed), **numbers)
         self._bar.update(
@@ -36,12 +35,13 @@ class Reporter:
             **{"tokens/s": f"{speed:,.0f}"},
         )
 
-    def not_finite(self, what: str, value: float, done: int) -> str:
-        """The line that ends a run whose numbers have left the finite ones."""
-        rate = self._config.optimizer.learning_rate
-        return (
+    def finite(self, what: str, value: float, done: int) -> float:
+        """The value, or InputError where it has left the finite ones: that ends the run."""
+        if math.isfinite(value):
+            return value
+        raise InputError(
             f"{self._config.name}: {what} is {value} at step {done}; earlier checkpoints are kept. "
-            f"Lower optimizer.learning_rate (now {rate})"
+            f"Lower optimizer.learning_rate (now {self._config.optimizer.learning_rate})"
         )
 
     def restart_clock(self, done: int) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.record import capture, visible_keys
+from analysis.record import capture, uniform_values, visible_maps
 from jattn.config import ModelConfig
 
 
@@ -64,11 +64,24 @@ def test_loss_is_that_of_the_logits(text, windows):
 
 
 def test_visible_keys_are_counted_per_layer():
-    counts = visible_keys(ModelConfig(layers=3, attention="standard,local:3,first:1+local:2"), 6)
-    assert counts.tolist() == [[1, 2, 3, 4, 5, 6], [1, 2, 3, 3, 3, 3], [1, 2, 3, 3, 3, 3]]
+    maps = visible_maps(ModelConfig(layers=3, attention="standard,local:3,first:1+local:2"), 6)
+    assert maps.sum(-1).tolist() == [[1, 2, 3, 4, 5, 6], [1, 2, 3, 3, 3, 3], [1, 2, 3, 3, 3, 3]]
 
 
 def test_sigmoid_rows_are_shared_out_before_they_are_measured(sigmoid_run, windows):
     maps = capture(sigmoid_run, windows).maps
     np.testing.assert_allclose(maps.sum(-1), 1, atol=1e-5)
     assert abs(maps_of(sigmoid_run, windows).sum(-1) - 1).max() > 0.01
+
+
+def test_uniform_values_are_closed_forms():
+    T = 8
+    harmonic = sum(1 / t for t in range(1, T + 1)) / T
+    plain = uniform_values(ModelConfig(layers=1), T)
+    assert plain["alpha_1"] == pytest.approx(harmonic, rel=1e-5)
+    assert plain["mean_distance_tokens"] == pytest.approx((T - 1) / 4, rel=1e-5)
+    assert plain["entropy_normalised"] == pytest.approx(1, rel=1e-5)
+    null = uniform_values(ModelConfig(layers=1, attention="null"), T)
+    assert null["alpha_null"] == pytest.approx(sum(1 / (t + 1) for t in range(1, T + 1)) / T, rel=1e-5)
+    window = uniform_values(ModelConfig(layers=1, attention="local:2"), T)
+    assert window["previous"] == pytest.approx(1 / 2, rel=1e-5)
