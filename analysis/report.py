@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from analysis import figures, findings, tables
 from analysis.comparison import Comparison
@@ -101,7 +100,7 @@ def _pictures(comparison: Comparison, prefix: str) -> list[Picture]:
         example += " Red letters are triggers, the only queries with something to attend to."
     made = [Picture(f"{prefix}example.png", example, figures.png(figures.example(comparison, layer, head)))]
 
-    def add(name: str, figure: Figure, caption: str, half: bool = False) -> None:
+    def add(name: str, figure: figures.Figure, caption: str, half: bool = False) -> None:
         made.append(Picture(f"{prefix}{name}.png", caption, figures.png(figure), half))
 
     if comparison.truths:

@@ -10,6 +10,7 @@ _HOME = {
     "attend": "jattn.functional",
     "attention": "jattn.functional",
     "attention_fn": "jattn.functional",
+    "attention_weights": "jattn.functional",
     "Partial": "jattn.partial",
     "merge": "jattn.partial",
     "identity": "jattn.partial",
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jattn import config, decode, kernels, masks, nulls, positions, scores, taps
     from jattn.config import ModelConfig
     from jattn.errors import InputError
-    from jattn.functional import attend, attention, attention_fn
+    from jattn.functional import attend, attention, attention_fn, attention_weights
     from jattn.masks import Mask
     from jattn.model import Transformer
     from jattn.nulls import Null, null_mass
@@ -42,6 +43,7 @@ __all__ = [
     "attend",
     "attention",
     "attention_fn",
+    "attention_weights",
     "config",
     "decode",
     "identity",

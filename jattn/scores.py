@@ -70,6 +70,12 @@ def chain(*parts: Score | None) -> Score | None:
     return kept[0] if len(kept) == 1 else Chain(kept) if kept else None
 
 
+def heads_of(score: Score | None) -> int | None:
+    """The number of query heads that a score is made for; None if it takes any."""
+    parts = score.parts if isinstance(score, Chain) else (score,)
+    return next((len(part.slopes) for part in parts if isinstance(part, Alibi)), None)
+
+
 def alibi_slopes(heads: int) -> tuple[float, ...]:
     """2^(-8 i / N) for i = 1..N; between powers of two the paper's interleaving (its released code)."""
     power = 2 ** math.floor(math.log2(heads))

@@ -18,20 +18,19 @@ from jattn.partial import Partial
 class Kernel:
     """`attend` computes Partial; the flags say what else it takes.
 
-    weights: the T x S matrix exists and can be returned.  positions: queries and keys at positions given as arrays
-    (decoding from a cache).  forward_mode: jax.jvp and second derivatives through jvp.  linear_memory: O(T) memory.
+    positions: queries and keys at positions given as arrays (decoding from a cache).  forward_mode: jax.jvp, and second
+    derivatives through it.  linear_memory: O(T) memory.
     """
 
     name: str
     attend: Callable[..., Partial]
-    weights: bool = False
     positions: bool = False
     forward_mode: bool = False
     linear_memory: bool = False
 
 
 KERNELS = {
-    "dense": Kernel("dense", dense.attend, weights=True, positions=True, forward_mode=True),
+    "dense": Kernel("dense", dense.attend, positions=True, forward_mode=True),
     "blocks": Kernel("blocks", blocks.attend, linear_memory=True),
 }
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn import masks, scores
+from jattn import masks, nulls, scores
 from jattn.errors import InputError
-from jattn.functional import attend
+from jattn.functional import attend, attention, attention_weights
 from jattn.kernels import dense
 from jattn.kernels.select import KERNELS, pick
 from jattn.masks import Mask
@@ -295,3 +295,15 @@ def test_pick_keeps_to_the_kernel_that_is_named():
             assert pick(name, 64, 64, backend=backend) is KERNELS[name]
     with pytest.raises(InputError, match=r"unknown value 'block'. Did you mean 'blocks'"):
         pick("block", 64, 64)
+
+
+def test_weights_on_request_give_the_output_and_share_one_with_the_null():
+    q, k, v = (
+        jax.random.normal(key, (2, 9, n, 4))
+        for key, n in zip(jax.random.split(jax.random.key(0), 3), (4, 2, 2), strict=True)
+    )
+    null = nulls.zero(q)
+    weights, mass = attention_weights(q, k, mask=masks.window(3), null=null)
+    np.testing.assert_allclose(weights.sum(-1) + mass, 1, rtol=1e-6)
+    out = jnp.einsum("bnts,bsnh->btnh", weights, jnp.repeat(v, 2, axis=2))
+    np.testing.assert_allclose(out, attention(q, k, v, mask=masks.window(3), null=null), atol=1e-6)

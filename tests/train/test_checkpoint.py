@@ -170,10 +170,10 @@ def test_attention_rows_sum_to_one_with_the_null_in_column_zero(straight):
 def test_fixed_first_token_stands_before_every_text(bos_run, straight):
     bos = bos_run.tokenizer.bos
     assert bos == bos_run.tokenizer.vocab_size - 1
-    ids = bos_run.encode("the")
-    assert ids.dtype == np.int32 and ids.tolist() == [[bos, *bos_run.tokenizer.encode("the")]]
-    attention = np.asarray(bos_run.attention("the"))
-    assert attention.shape == (2, 2, 4, 5)
+    ids = bos_run.encode("the hea")
+    assert ids.dtype == np.int32 and ids.tolist() == [[bos, *bos_run.tokenizer.encode("the hea")]]
+    attention = np.asarray(bos_run.attention("the hea"))
+    assert attention.shape == (2, 2, 8, 9)
     np.testing.assert_allclose(attention.sum(-1), 1, atol=1e-5)
     assert straight.tokenizer.bos is None and straight.encode("the").shape == (1, 3)
 
