@@ -21,8 +21,8 @@ from train.presets import preset
 QUIET = {"eval_every": 1_000_000, "save_every": 1_000_000, "log_every": 20}
 RECIPES = {
     "nanogpt-cpu": ("nanogpt-cpu", {}),
-    "ours, AdamW": ("small", {}),
-    "ours, AdamW, null": ("small", {"model.attention": "null"}),
+    "ours, AdamW": ("small", {"optimizer.optimizer": "adamw"}),
+    "ours, AdamW, null": ("small", {"optimizer.optimizer": "adamw", "model.attention": "null"}),
     "ours, Muon": ("small", {"optimizer.optimizer": "muon"}),
     "ours, Muon, null": ("small", {"optimizer.optimizer": "muon", "model.attention": "null"}),
 }

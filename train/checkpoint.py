@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from train.tokenizers import Tokenizer
 
 FINISHED = "commit_success.txt"  # Orbax writes it last
+SIZES = "sizes.json"  # the bytes of every file of a checkpoint, so that a damaged copy is known by its missing part
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 def _meta(checkpoint: Path) -> dict[str, Any]:
     from orbax.checkpoint import v1 as ocp
 
+    _check_whole(checkpoint)
     with _readable(checkpoint):
         meta = ocp.checkpointables_metadata(checkpoint.resolve()).custom_metadata
     if not isinstance(meta, dict) or "config" not in meta:
@@ -164,6 +166,16 @@ def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
     context.pytree.loading.partial_load = partly
     with _readable(checkpoint), context:
         return ocp.load_checkpointables(checkpoint.resolve(), {"state": abstract})["state"]
+
+
+def _check_whole(checkpoint: Path) -> None:
+    """InputError if a file of the checkpoint is missing or cut short."""
+    sizes = checkpoint / SIZES
+    for name, size in json.loads(sizes.read_text()).items() if sizes.exists() else []:
+        found = (checkpoint / name).stat().st_size if (checkpoint / name).exists() else None
+        if found != size:
+            what = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
+            raise InputError(_unreadable(checkpoint, f"{name} {what}"))
 
 
 @contextmanager
@@ -190,13 +202,14 @@ class Writer:
     def __init__(self, folder: Path, keep: int):
         from orbax.checkpoint import v1 as ocp
 
-        for left in (folder / "checkpoints").glob("[0-9]*"):
+        self._folder = (folder / "checkpoints").resolve()
+        for left in self._folder.glob("[0-9]*"):
             if left.name.isdigit() and not (left / FINISHED).exists():  # unfinished: in the way of the next save
                 shutil.rmtree(left)
         policies = ocp.training.preservation_policies
         best = policies.BestN(get_metric_fn=lambda m: m["valid_loss"], reverse=True, n=1)
         self._checkpointer = ocp.training.Checkpointer(
-            (folder / "checkpoints").resolve(),
+            self._folder,
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
             cleanup_tmp_directories=True,
@@ -204,14 +217,26 @@ class Writer:
 
     def save(self, state: "TrainState", step: int, meta: dict[str, Any]) -> None:
         """Write the state after `step` steps; returns when its arrays are copied, the writing goes on behind."""
+        self._seal()
         self._checkpointer.save_checkpointables_async(
             step, {"state": state._asdict()}, metrics={"valid_loss": meta["valid_loss"]}, custom_metadata=meta
         )
+
+    def _seal(self) -> None:
+        """Note the sizes of what is written by now."""
+        self._checkpointer.wait()
+        for done in self._folder.glob("*/" + FINISHED):
+            sizes = {str(p.relative_to(done.parent)): p.stat().st_size for p in done.parent.rglob("*") if p.is_file()}
+            if SIZES not in sizes:
+                part = done.parent / "sizes.part"
+                part.write_text(json.dumps(sizes))
+                part.rename(done.parent / SIZES)
 
     def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *_) -> None:
+        self._seal()
         self._checkpointer.close()
 
 

@@ -34,7 +34,7 @@ class DataConfig:
 class OptimizerConfig:
     """AdamW, or Muon for the hidden matrices and AdamW for the rest; warm-up, then a cosine to `final_ratio`."""
 
-    optimizer: Literal["adamw", "muon"] = option("adamw", "adamw, or muon for the hidden matrices")
+    optimizer: Literal["adamw", "muon"] = option("muon", "adamw, or muon for the hidden matrices")
     learning_rate: float = option(1e-3, "peak learning rate of AdamW")
     muon_learning_rate: float = option(0.02, "peak learning rate of Muon")
     final_ratio: float = option(0.1, "learning rate at the end, over the peak")

@@ -29,18 +29,18 @@ def tiny() -> RunConfig:
         save_every=600,
         model=ModelConfig(layers=2, heads=4, width=64, context=64),
         data=DataConfig(batch=16),
-        optimizer=OptimizerConfig(learning_rate=3e-3, warmup=50),
+        optimizer=OptimizerConfig(optimizer="adamw", learning_rate=3e-3, warmup=50),
     )
 
 
 def small() -> RunConfig:
-    """Our architecture at the shape, steps and tokens of nanogpt-cpu."""
+    """Our architecture and Muon at the shape, steps and tokens of nanogpt-cpu."""
     return RunConfig(preset="small")
 
 
 def nanogpt_cpu() -> RunConfig:
     """nanoGPT's recipe for a CPU: 4 layers, 4 heads, 128 wide, context 64, batch 12, 2,000 steps."""
-    return RunConfig(preset="nanogpt-cpu", model=_gpt2())
+    return RunConfig(preset="nanogpt-cpu", model=_gpt2(), optimizer=OptimizerConfig(optimizer="adamw"))
 
 
 def nanogpt_gpu() -> RunConfig:
@@ -51,6 +51,7 @@ def nanogpt_gpu() -> RunConfig:
         steps=5000,
         model=_gpt2(layers=6, heads=6, width=384, context=256, **dropout),
         data=DataConfig(batch=64),
+        optimizer=OptimizerConfig(optimizer="adamw"),
     )
 
 
@@ -64,7 +65,7 @@ def gpt2_124m() -> RunConfig:
         save_every=1000,
         model=replace(model, mlp="gelu_tanh", qkv_bias=True, out_bias=True, mlp_bias=True, norm_bias=True),
         data=DataConfig(tokenizer="bpe", bpe_size=50_257, batch=32),
-        optimizer=OptimizerConfig(learning_rate=6e-4, beta2=0.95, warmup=2000),
+        optimizer=OptimizerConfig(optimizer="adamw", learning_rate=6e-4, beta2=0.95, warmup=2000),
     )
 
 
@@ -77,7 +78,7 @@ def backcopy() -> RunConfig:
         save_every=1500,
         model=replace(_gpt2(layers=1, heads=1, width=64, context=64), tied=False),
         data=DataConfig(corpus="backcopy", batch=32),
-        optimizer=OptimizerConfig(learning_rate=3e-3, warmup=50),
+        optimizer=OptimizerConfig(optimizer="adamw", learning_rate=3e-3, warmup=50),
     )
 
 

@@ -38,7 +38,7 @@ def files(folder):
 
 @pytest.fixture(scope="module")
 def grid(text, tmp_path_factory):
-    """Two attentions x two seeds in a folder of their own: (folder, words, stdout, stderr, each run's first batches)."""
+    """Two attentions x two seeds in their own folder: (folder, words, stdout, stderr, each run's first batches)."""
     folder = tmp_path_factory.mktemp("grid")
     words, seen = [*TINY, "--corpus", str(text)], []
     make = data.batches
@@ -115,7 +115,8 @@ def test_command_that_is_printed_last_compares_the_runs(grid, there):
     code, out, _ = jattn(*words, "--json", "--windows", "2")
     assert code == 0
     told = json.loads(out)
-    assert [name for name in told["groups"]] == ["standard", "null+local4"]
+    assert told["baseline"] == "standard"
+    assert {row["group"] for row in told["measures"]} == {"standard", "null+local4"}
 
 
 def test_one_attention_is_not_compared(there, tmp_path):
