@@ -50,7 +50,7 @@ def text_measures(weights: Array, null: Array, visible: Array, has_null: Array) 
     local = patterns.local_pattern(T, LOCAL_WIDTH)
     previous = patterns.previous_pattern(T)
     first = sinks.first_token_as_null(weights, null)
-    filtered = [jnp.where(has_null, a, b) for a, b in zip((weights, null), first, strict=True)]
+    filtered = jnp.where(has_null, weights, first[0]), jnp.where(has_null, null, first[1])
     alphas = {f"alpha_{k}": sinks.alpha(weights, k) for k in (1, 2, 3, 4) if k <= T}
     return alphas | {
         "alpha_null": sinks.alpha_null(null),

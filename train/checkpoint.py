@@ -66,16 +66,25 @@ class Run:
 
     def logits(self, text: str) -> Any:
         """Logits [T, V] of the next token after each token of a text."""
-        return self.model(self.encode(text))[0]
+        return self._compiled(self.model, self.encode(text), attention=False)[0]
 
     def attention(self, text: str) -> Any:
         """Attention [L, N, T, 1 + T] of a text: column 0 is the null (0 where a layer has none), then the tokens."""
+        return self._compiled(self.model, self.encode(text), attention=True)[:, 0]
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """Logits or attention of tokens, compiled once per length: one operation at a time takes several times longer."""
+        import jax
         import jax.numpy as jnp
 
         def observe(seen):
             return jnp.concatenate([seen.null_mass.swapaxes(1, 2)[..., None], seen.weights()], -1)
 
-        return self.model(self.encode(text), observe=observe)[1][:, 0]
+        def call(model, tokens, attention):
+            return model(tokens, observe=observe)[1] if attention else model(tokens)
+
+        return jax.jit(call, static_argnames="attention")
 
 
 def load(path: str | Path, step: int | str = "latest") -> Run:
@@ -146,7 +155,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _meta(checkpoint: Path) -> dict[str, Any]:
-    from orbax.checkpoint import v1 as ocp
+    ocp = _orbax()
 
     _check_whole(checkpoint)
     with _readable(checkpoint):
@@ -158,7 +167,8 @@ def _meta(checkpoint: Path) -> dict[str, Any]:
 
 def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
     import jax
-    from orbax.checkpoint import v1 as ocp
+
+    ocp = _orbax()
 
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=device), like)
@@ -186,8 +196,8 @@ def _readable(checkpoint: Path) -> Iterator[None]:
             yield
     except Exception as error:
         first: BaseException = error
-        while first.__cause__ or first.__context__:
-            first = first.__cause__ or first.__context__  # Orbax wraps what the file system said
+        while (cause := first.__cause__ or first.__context__) is not None:
+            first = cause  # Orbax wraps what the file system said
         reason = " ".join(str(first).split()).partition(" [tensorstore_spec")[0] or type(first).__name__
         raise InputError(_unreadable(checkpoint, reason[:300])) from error
 
@@ -196,11 +206,18 @@ def _unreadable(checkpoint: Path, reason: str) -> str:
     return f"checkpoint {str(checkpoint)!r} cannot be read; delete it to use an earlier one ({reason})"
 
 
+def _orbax() -> Any:
+    """Orbax's version 1, which is still called experimental there: its annotations are not to be relied on."""
+    from orbax.checkpoint import v1
+
+    return v1
+
+
 class Writer:
     """Saves checkpoints of one run while it trains; keeps the latest `keep` and the best. A context manager."""
 
     def __init__(self, folder: Path, keep: int):
-        from orbax.checkpoint import v1 as ocp
+        ocp = _orbax()
 
         self._folder = (folder / "checkpoints").resolve()
         for left in self._folder.glob("[0-9]*"):
@@ -225,12 +242,11 @@ class Writer:
     def _seal(self) -> None:
         """Note the sizes of what is written by now."""
         self._checkpointer.wait()
-        for done in self._folder.glob("*/" + FINISHED):
-            sizes = {str(p.relative_to(done.parent)): p.stat().st_size for p in done.parent.rglob("*") if p.is_file()}
-            if SIZES not in sizes:
-                part = done.parent / "sizes.part"
-                part.write_text(json.dumps(sizes))
-                part.rename(done.parent / SIZES)
+        for done in (path.parent for path in self._folder.glob("*/" + FINISHED)):
+            if not (done / SIZES).exists():
+                sizes = {str(p.relative_to(done)): p.stat().st_size for p in done.rglob("*") if p.is_file()}
+                (done / "sizes.part").write_text(json.dumps(sizes))
+                (done / "sizes.part").rename(done / SIZES)
 
     def __enter__(self) -> "Writer":
         return self

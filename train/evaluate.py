@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from train import step
@@ -19,7 +20,7 @@ class Evaluation:
         self.tokens = int(windows.shape[0] * (windows.shape[1] - 1))
 
     def __call__(self, parameters: Any) -> float:
-        sums = [self._step(parameters, batch) for batch in self._batches]
+        sums = [self._step(parameters, jnp.asarray(batch)) for batch in self._batches]
         return float(sum(map(float, sums)) / self.tokens)
 
 

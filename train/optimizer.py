@@ -4,6 +4,9 @@ Weight decay touches arrays of two or more axes; the null's parameters follow `m
 matrices of the blocks (Jordan et al. 2024); embeddings, the output layer, norms and null parameters stay with AdamW.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import optax
 
@@ -19,7 +22,7 @@ def schedule(config: RunConfig, peak: float) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, config.steps, o.final_ratio * peak)
 
 
-def decays(config: RunConfig, parameters: dict) -> dict[str, bool]:
+def decays(config: RunConfig, parameters: Any) -> dict[str, bool]:
     """Which parameters weight decay touches."""
     null = config.model.null.decay
     # Optax hides the other groups' arrays behind placeholders, which NumPy gives less than two axes.
@@ -39,7 +42,7 @@ def build(config: RunConfig) -> optax.GradientTransformation:
         b1=o.beta1,
         b2=o.beta2,
         weight_decay=o.weight_decay,
-        mask=lambda p: decays(config, p),
+        mask=partial(decays, config),
     )
     if o.optimizer == "adamw":
         return optax.chain(optax.clip_by_global_norm(o.clip), adamw)

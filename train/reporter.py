@@ -16,7 +16,7 @@ class Reporter:
 
     def __init__(self, config: RunConfig, metrics: MetricsFile, bar: Bar):
         self._config, self._metrics, self._bar = config, metrics, bar
-        self._rate = optimizer.schedule(config, config.optimizer.learning_rate)
+        self._rate: Any = optimizer.schedule(config, config.optimizer.learning_rate)
         self._clock = Clock(config.tokens_per_step)
 
     def __call__(self, done: int, values: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int):
         loss = partial(loss_fn, model, batch=batch, dropout_key=key)
         (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(state.parameters)
         updates, opt_state = update(grads, state.opt_state, state.parameters)
-        parameters = optax.apply_updates(state.parameters, updates)
+        parameters: Any = optax.apply_updates(state.parameters, updates)
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **extra}
         return TrainState(state.step + 1, parameters, opt_state), metrics
 

@@ -42,9 +42,9 @@ class Tokenizer:
         Raises InputError for an unknown kind, a vocab_size that is missing or out of place, or too little text for it.
         """
         one_of("tokenizer.kind", kind, KINDS)
-        if (vocab_size is None) == (kind == "bpe"):
+        if (vocab_size is None) != (kind != "bpe"):
             raise InputError(f"tokenizer.vocab_size={vocab_size} with kind {kind!r}: bpe needs it, the others set it")
-        if kind == "bpe":
+        if vocab_size is not None:
             return cls(_finish(_bpe(texts, at_least("tokenizer.vocab_size", vocab_size, BYTES + 1)), bos))
         if kind == "byte":
             return cls(_finish(_bytes(), bos))
@@ -135,7 +135,7 @@ class Tokenizer:
         A token of another's tokenizer.json that is not written in the byte-level alphabet is shown as it is stored.
         """
         self._check_ids([index])
-        stored, byte_of = self._library.id_to_token(index), _byte_of()
+        stored, byte_of = str(self._library.id_to_token(index)), _byte_of()
         if index == self.bos or self.kind == "char" or not byte_of.keys() >= set(stored):
             return stored
         return bytes(byte_of[character] for character in stored).decode("utf-8", "backslashreplace")

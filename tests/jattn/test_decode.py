@@ -77,13 +77,15 @@ def test_cached_logits_equal_uncached_logits(x64, attention, changes):
         np.testing.assert_allclose(cached(model, chunks)[0], expected, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
-def test_cache_may_be_longer_or_shorter_than_first_keys_and_window(x64):
-    """A text of 7 under first:5+local:4 needs 7 slots, and a cache for 20 tokens no more than 9."""
-    model = build(tiny("first:5+local:4"))
-    for length, slots in ((7, 7), (20, 9)):
-        logits, caches = cached(model, [4, 3], length)
-        assert caches[0].k.shape[1] == slots
-        np.testing.assert_allclose(logits, model(TOKENS), rtol=1e-12, atol=1e-12)
+@pytest.mark.parametrize(
+    ("attention", "length", "slots"),
+    [("first:5+local:4", 7, 7), ("first:5+local:4", 20, 9), ("first:9+local:2", 7, 7), ("local:20", 7, 7)],
+)
+def test_cache_is_as_long_as_first_keys_and_window_or_as_the_text_if_that_is_shorter(x64, attention, length, slots):
+    model = build(tiny(attention, layers=1))
+    logits, caches = cached(model, [4, 3], length)
+    assert caches[0].k.shape[1] == slots
+    np.testing.assert_allclose(logits, model(TOKENS), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("chunks", [[7], [4, 3], [1] * 7], ids=str)

@@ -14,6 +14,7 @@ from jattn.model import assemble, parameter_shapes
 from train import loop
 from train.checkpoint import (
     FINISHED,
+    SIZES,
     Writer,
     check_folder,
     check_same,
@@ -256,15 +257,27 @@ def test_latest_is_the_latest_that_was_finished(moved):
         load(moved)
 
 
-def test_unreadable_checkpoint_is_one_line_with_its_cause_attached(moved):
-    for file in (moved / "checkpoints" / "12" / "state").rglob("d/*"):
-        file.write_bytes(b"")
-    with pytest.raises(InputError, match="12' cannot be read; delete it to use an earlier one") as error:
+def test_checkpoint_with_a_file_cut_short_is_refused_by_that_file_and_earlier_ones_still_load(moved):
+    last = moved / "checkpoints" / "12"
+    data = max(last.rglob("d/*"), key=lambda path: path.stat().st_size)
+    size = data.stat().st_size
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(InputError) as error:
         load(moved)
-    assert "\n" not in str(error.value) and error.value.__cause__ is not None
+    assert str(error.value) == (
+        f"checkpoint '{last}' cannot be read; delete it to use an earlier one "
+        f"({data.relative_to(last)} has 100 bytes instead of {size:,})"
+    )
     assert load(moved, 9).step == 9
-    shutil.rmtree(moved / "checkpoints" / "12")
+    shutil.rmtree(last)
     assert load(moved).step == 9
+
+
+def test_sizes_of_all_files_are_noted_once_a_checkpoint_is_finished(straight):
+    for step in ("9", "12"):
+        folder = straight.path / "checkpoints" / step
+        found = {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+        assert json.loads((folder / SIZES).read_text()) == {name: n for name, n in found.items() if name != SIZES}
 
 
 def test_check_same_names_every_field_that_differs_and_no_other():

@@ -45,7 +45,9 @@ EXTRA = ("null.key", "null.value", "value_bias", "sink_row")  # of two axes, und
 
 
 def run_config(model=FULL, **optimizer) -> RunConfig:
-    return RunConfig(steps=10, model=model, optimizer=OptimizerConfig(**({"warmup": 0} | optimizer)))
+    return RunConfig(
+        steps=10, model=model, optimizer=OptimizerConfig(**({"optimizer": "adamw", "warmup": 0} | optimizer))
+    )
 
 
 def random(seed, scale=1.0, names=SOME):

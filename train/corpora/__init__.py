@@ -22,14 +22,15 @@ def load(name_or_path: str | Path, *, context: int, valid_fraction: float = 0.1)
     Raises InputError for an unknown name, a path without text, or text that is not UTF-8.
     """
     at_least("context", context, 1)
-    if name_or_path in ROWS:
-        return ROWS[name_or_path](context)
-    if name_or_path in TEXTS:
-        return text_corpus(name_or_path, TEXTS[name_or_path](), valid_fraction)
+    name = str(name_or_path)
+    if name in ROWS:
+        return ROWS[name](context)
+    if name in TEXTS:
+        return text_corpus(name, TEXTS[name](), valid_fraction)
     path = Path(name_or_path).expanduser()
-    if not str(name_or_path) or not path.exists():
+    if not name or not path.exists():
         try:
-            one_of("corpus", str(name_or_path), [*ROWS, *TEXTS])
+            one_of("corpus", name, [*ROWS, *TEXTS])
         except InputError as error:
             raise InputError(f"{error}, or give the path of a text file or folder") from None
-    return text_corpus(str(name_or_path), files.documents(path), valid_fraction)
+    return text_corpus(name, files.documents(path), valid_fraction)
