@@ -75,7 +75,7 @@ def uniform_values(config: ModelConfig, T: int) -> dict[str, float]:
         null = has_null(config)[i]
         weights = jnp.asarray(seen / (seen.sum(-1, keepdims=True) + null), jnp.float32)[None, None]
         visible = jnp.asarray(seen.sum(-1))
-        values.append(text_measures(weights, 1 - weights.sum(-1), visible, jnp.asarray(null)))
+        values.append(text_measures(weights, jnp.maximum(1 - weights.sum(-1), 0), visible, jnp.asarray(null)))
     return {name: float(np.nanmean([np.asarray(v[name]).item() for v in values])) for name in values[0]}
 
 

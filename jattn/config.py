@@ -93,7 +93,7 @@ def _number(name: str, text: str, kind: type, minimum: int):
         value = kind(text)
     except ValueError:
         raise InputError(f"attention: {name} needs a number (for example {name}:64), got {text!r}") from None
-    return at_least(f"attention {name}", value, minimum)
+    return at_least(f"attention: {name}", value, minimum)
 
 
 def _refuse_nonsense(text: str, layer: LayerAttention) -> None:

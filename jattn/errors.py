@@ -22,6 +22,6 @@ def one_of(field: str, value: str, allowed) -> str:
 
 def at_least(field: str, value, minimum):
     """Return `value` if value >= minimum, else raise InputError."""
-    if value < minimum:
+    if not value >= minimum:  # NaN is no number to be above anything
         raise InputError(f"{field} must be >= {minimum}, got {value}")
     return value

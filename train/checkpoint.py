@@ -74,7 +74,7 @@ class Run:
 
     @cached_property
     def _compiled(self) -> Any:
-        """Logits or attention of tokens, compiled once per length: one operation at a time takes several times longer."""
+        """Logits or attention of tokens, compiled once per length: much faster than one operation at a time."""
         import jax
         import jax.numpy as jnp
 
