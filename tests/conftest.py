@@ -3,9 +3,16 @@
 import os
 from importlib.util import find_spec
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before the first import of jax
+# Both before the first import of jax. Programs here run for milliseconds and compile for seconds.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test may fail for the speed of the machine it runs on.
+settings.register_profile("jattn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("jattn")
 
 
 @pytest.fixture
