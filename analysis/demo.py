@@ -31,7 +31,7 @@ def chapters(full: bool) -> list[Chapter]:
     language = preset("backcopy")
     text = override(
         preset("tiny"),
-        {"steps": 2000 if full else 500, "eval_every": 500 if full else 250, "save_every": 2000 if full else 500},
+        {"steps": 2000 if full else 400, "eval_every": 500 if full else 200, "save_every": 2000 if full else 400},
     )
     text = override(text, {"model.layers": 4, "model.context": 64})
     return [
