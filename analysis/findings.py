@@ -73,7 +73,7 @@ def _readouts(comparison: Comparison) -> list[str]:
                 ((n, float(np.mean([t.scores[n][column] for t in rival]))) for n in rival[0].scores), key=lambda x: x[1]
             )
             better.append(null - best > LEVEL)
-            told.append(f"{what} {null:.3f} against {best:.3f} (“{name}”)")
+            told.append(f"{what}: {null:.3f} against {best:.3f} (“{name}”)")
         kind = {(True, True): "a better", (False, False): "no better a"}.get(tuple(better), "on one count a better")
         sentences.append(
             f"Null mass in the {group} model is {kind} sign that a query has something to attend to than the best "
