@@ -13,7 +13,8 @@ from jattn.taps import at
 
 B, T, V = 2, 7, 11
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "heads": 4, "kv_heads": 2, "width": 8, "mlp": "none", "implementation": "dense"}
+SIZES = {"vocab_size": V, "context": 9, "heads": 4, "kv_heads": 2, "width": 8, "implementation": "dense"}
+SIZES |= {"mlp": "none", "positions": "none", "qk_norm": False}  # compiles sooner; neither knows of the loop
 DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
 # Two kinds over an odd number of layers; one kind, with a sink token whose row the scan carries.
 PATTERNS = {"local:3,null+gate": 5, "token+local:2": 2}

@@ -94,8 +94,15 @@ def test_watching_and_putting_back_leave_the_logits_equal_in_every_bit(x64, atte
 # What is seen --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"mlp": "none"}, {"norm_position": "post", "positions": "learned"}], ids=str)
-@pytest.mark.parametrize("attention", ["standard", "key_value+gate", "token", "sigmoid"])
+@pytest.mark.parametrize(
+    ("attention", "changes"),
+    [
+        ("standard", {"mlp": "none"}),
+        ("key_value+gate", {}),
+        ("token", {"positions": "learned", "norm_position": "post"}),
+        ("sigmoid", {}),
+    ],
+)
 def test_every_site_has_its_documented_shape(attention, changes):
     config = ModelConfig(**SIZES | changes, attention=attention)
     model = assemble(config, weights(config))
