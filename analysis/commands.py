@@ -95,21 +95,23 @@ def _print_table(result: Any) -> None:
 
 def add_info(commands: Any) -> None:
     p = commands.add_parser("info", help="say what a run is", description="Config, text, steps and losses of a run.")
-    p.add_argument("path", metavar="RUN")
+    p.add_argument("path", metavar="RUN", help="folder of a run, or of one of its checkpoints")
     p.add_argument("--json", action="store_true", help="everything as JSON")
     p.set_defaults(run=info)
 
 
 def info(args: argparse.Namespace) -> int:
     """Print what a run is, from its latest checkpoint and its metrics."""
-    from train.checkpoint import finished_steps, read_meta
+    from train.checkpoint import read_meta
+    from train.folders import finished_steps, is_run, locate
     from train.metrics import read_metrics
 
-    folder = Path(args.path)
-    meta = read_meta(folder)
+    folder, checkpoint = locate(args.path)
+    meta = read_meta(checkpoint)
     meta.pop("tokenizer")
     rows = read_metrics(folder)
-    told = {"run": str(folder), "checkpoints": finished_steps(folder), **meta, "last": rows[-1] if rows else None}
+    steps = finished_steps(folder) if is_run(folder) else [meta["step"]]
+    told = {"run": str(folder), "checkpoints": steps, **meta, "last": rows[-1] if rows else None}
     if args.json:
         print(json.dumps(told, indent=1))
         return 0
@@ -123,7 +125,7 @@ def info(args: argparse.Namespace) -> int:
     print(f"  tokens      {c['data']['tokenizer']}, {m['vocab_size']}")
     print(f"  seed        {c['seed']}")
     saved = ", ".join(map(str, told["checkpoints"]))
-    print(f"  steps       {told['checkpoints'][-1]} of {c['steps']}; checkpoints {saved}")
+    print(f"  steps       {meta['step']} of {c['steps']}; checkpoints {saved}")
     print(f"  valid loss  {meta['valid_loss']:.4f} nats")
     print(f"  made with   {', '.join(f'{k} {v}' for k, v in meta['versions'].items())} on {meta['machine']}")
     return 0

@@ -17,7 +17,8 @@ from analysis.stats import Interval, interval, paired
 from analysis.truth import Truth, truth
 from jattn.errors import InputError, at_least
 from train import corpora, data
-from train.checkpoint import Run, find_runs, load
+from train.checkpoint import Run, load
+from train.folders import find_runs
 
 WINDOWS = 256  # read by default
 LONGEST = 128  # tokens of a window by default, or the runs' context if shorter

@@ -62,7 +62,7 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
     from analysis import report
     from analysis.comparison import compare
     from train import loop
-    from train.checkpoint import finished_steps
+    from train.folders import finished_steps
     from train.progress import Bar
     from train.provenance import machine
 

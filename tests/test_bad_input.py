@@ -98,7 +98,7 @@ def copy(world, tmp_path, monkeypatch):
 # A name for each mistake -> the words of the command, and what its line must say.
 MISTAKES = {
     "no command": ([], ["required: COMMAND"]),
-    "unknown command": (["trian"], ["'trian'", "'train'", "'compare'"]),
+    "unknown command": (["trian"], ["command", "'trian'", "Did you mean 'train'?", "compare"]),
     "unknown preset": (["train", "--preset=tinny"], ["preset", "'tinny'", "Did you mean 'tiny'?", "nanogpt-cpu"]),
     "unknown field": (["train", "--layrs", "3"], ["'--layrs'", "did you mean --layers?", "--help"]),
     "unknown dotted field": (["train", "--model.widht=3"], ["'--model.widht=3'", "did you mean --model.width?"]),
@@ -146,11 +146,14 @@ MISTAKES = {
     ),
     "not UTF-8": ([*NEW, "--corpus=latin.txt"], ["latin.txt is not UTF-8", "0xe9 at byte {offset}", "convert"]),
     "empty text": ([*NEW, "--corpus=empty.txt"], ["'empty.txt' is empty", "give a file or a folder with text"]),
-    "short text": ([*NEW, "--corpus=short.txt"], ["too short: 3 tokens", "context=16 needs at least 17", "more text"]),
-    "text that is not there": ([*NEW, "--corpus=word.txt"], ["'word.txt'", "pydoc", "path of a text file or folder"]),
+    "short text": (
+        [*NEW, "--corpus=short.txt"],
+        ["training split", "'short.txt'", "too short: 3 tokens", "context=16 needs at least 17", "more text"],
+    ),
+    "text that is not there": ([*NEW, "--corpus=word.txt"], ["no file or folder 'word.txt'", "pydoc"]),
     "unknown corpus": ([*NEW, "--corpus=pydocs"], ["'pydocs'", "Did you mean 'pydoc'?"]),
     "folder without text": ([*NEW, "--corpus=no text"], ["no .txt, .md, .py, .rst file in folder no text"]),
-    "more BPE than text": ([*NEW, "--tokenizer=bpe"], ["=1024", "the text gives only", "ask for at most"]),
+    "more BPE than text": ([*NEW, "--tokenizer=bpe"], ["data.bpe_size=1024", "the text gives only", "ask for at most"]),
     "run that exists": (RUN, ["'runs/null' exists", "--resume", "--overwrite", "--out"]),
     "run that exists, of several": (
         [*TEXT, "--attention", "standard", "null", "--out=grid"],
@@ -173,7 +176,7 @@ MISTAKES = {
     ),
     "resume on another text": (
         [*RUN, "--resume", "--corpus=other.txt"],
-        ["data.corpus: 'words.txt' on disk, 'other.txt' given"],
+        ["the text of 'other.txt' has changed since the run"],
     ),
     "info of no run": (["info", "runs/nul"], ["'runs/nul' does not exist", "runs here: bytes, bytes-of-other", "null"]),
     "info of a folder": (["info", "thesis"], ["'thesis' is not a run"]),
@@ -195,7 +198,7 @@ MISTAKES = {
     ),
     "unknown character": (
         ["sample", "runs/null", "--prompt", "the Zoo"],
-        ["character 'Z' at offset 4", "of the char tokenizer", "byte"],
+        ["--prompt: text: character 'Z' at offset 4", "of the char tokenizer", "byte"],
     ),
     "beyond learned positions": (
         ["sample", "runs/bytes", "--prompt", "the", "--length=20"],

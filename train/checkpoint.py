@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from jattn.errors import InputError
 from train.config import RunConfig, from_dict
+from train.folders import FINISHED, finished_steps, locate
 from train.quiet import quiet
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from train.step import TrainState
     from train.tokenizers import Tokenizer
 
-FINISHED = "commit_success.txt"  # Orbax writes it last
 SIZES = "sizes.json"  # the bytes of every file of a checkpoint, so that a damaged copy is known by its missing part
 
 
@@ -92,13 +92,11 @@ def load(path: str | Path, step: int | str = "latest") -> Run:
 
     Raises InputError where there is no run, no finished checkpoint, or no such step.
     """
-    folder = Path(path)
-    if (folder / FINISHED).exists():
-        return _read(folder.parent.parent if folder.parent.name == "checkpoints" else folder, folder)
+    folder, latest = locate(path)
+    if step == "latest" or latest == Path(path):
+        return _read(folder, latest)
     steps = finished_steps(folder)
-    if step == "latest":
-        chosen = steps[-1]
-    elif step == "best":
+    if step == "best":
         losses = {s: _meta(folder / "checkpoints" / str(s))["valid_loss"] for s in steps}
         chosen = min(losses, key=lambda s: losses[s])
     elif step in steps:
@@ -106,26 +104,6 @@ def load(path: str | Path, step: int | str = "latest") -> Run:
     else:
         raise InputError(f"step: {folder} has no checkpoint at step {step}; it has {', '.join(map(str, steps))}")
     return _read(folder, folder / "checkpoints" / str(chosen))
-
-
-def finished_steps(folder: Path) -> list[int]:
-    """The steps of a run's finished checkpoints, ascending; InputError if there is none."""
-    root = folder / "checkpoints"
-    if not root.is_dir():
-        near = f"; runs here: {', '.join(names)}" if (names := _siblings(folder)) else ""
-        reason = "is not a run (it has no checkpoints)" if folder.exists() else "does not exist"
-        raise InputError(f"run {str(folder)!r} {reason}{near}")
-    steps = sorted(int(p.name) for p in root.iterdir() if p.name.isdigit() and (p / FINISHED).exists())
-    if not steps:
-        rest = sorted(p.name for p in root.iterdir())
-        left = f" (unfinished: {', '.join(rest)})" if rest else ""
-        raise InputError(f"run {str(folder)!r} has no finished checkpoint{left}; train it again with --overwrite")
-    return steps
-
-
-def _siblings(folder: Path) -> list[str]:
-    parent = folder.parent
-    return sorted(p.name for p in parent.iterdir() if is_run(p))[:8] if parent.is_dir() else []
 
 
 def _read(folder: Path, checkpoint: Path) -> Run:
@@ -144,14 +122,13 @@ def load_state(folder: Path, like: "TrainState") -> "TrainState":
     """The latest training state of a run, shaped like `like` (arrays or shapes); bound to no device, as fresh ones."""
     import jax
 
-    checkpoint = folder / "checkpoints" / str(finished_steps(folder)[-1])
-    state = jax.device_get(_load_state(checkpoint, like._asdict()))
+    state = jax.device_get(_load_state(locate(folder)[1], like._asdict()))
     return type(like)(**jax.tree.map(jax.numpy.asarray, state))
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What the latest checkpoint of a run says of itself."""
-    return _meta(folder / "checkpoints" / str(finished_steps(folder)[-1]))
+    """What a checkpoint, or the latest one of a run, says of itself."""
+    return _meta(locate(folder)[1])
 
 
 def _meta(checkpoint: Path) -> dict[str, Any]:
@@ -236,7 +213,10 @@ class Writer:
         """Write the state after `step` steps; returns when its arrays are copied, the writing goes on behind."""
         self._seal()
         self._checkpointer.save_checkpointables_async(
-            step, {"state": state._asdict()}, metrics={"valid_loss": meta["valid_loss"]}, custom_metadata=meta
+            step,
+            {"state": state._asdict()},
+            metrics={"valid_loss": meta["valid_loss"]},
+            custom_metadata=meta | {"step": step},
         )
 
     def _seal(self) -> None:
@@ -254,53 +234,3 @@ class Writer:
     def __exit__(self, *_) -> None:
         self._seal()
         self._checkpointer.close()
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run: a config.json that says with which config and on which text it was trained."""
-    try:
-        told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(told, dict) and {"config", "corpus"} <= told.keys()
-
-
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """InputError unless a new run may go there: nothing is there yet, or, with `overwrite`, a run."""
-    there = next(p for p in (folder, *folder.parents) if p.exists())
-    if not there.is_dir():
-        raise InputError(f"out: {str(there)!r} is a file; name a folder")
-    if there != folder or not any(folder.iterdir()):
-        return
-    if not is_run(folder):
-        raise InputError(f"out: {str(folder)!r} is not empty and not a run, so it is left alone; name another folder")
-    if not overwrite:
-        raise InputError(f"run {str(folder)!r} exists; add --resume to go on, --overwrite to start anew, or --out")
-
-
-def prepare_folder(folder: Path, *, overwrite: bool) -> None:
-    """A folder for a new run, checked by `check_folder`; an old run's own files are removed, any others stay."""
-    check_folder(folder, overwrite=overwrite)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    for name in ("config.json", "metrics.jsonl"):
-        (folder / name).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def find_runs(pattern: str) -> list[Path]:
-    """Folders of runs that match a path or glob, sorted; InputError if there is none."""
-    from glob import glob
-
-    found = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)))
-    if not found:
-        near = f"; runs there: {', '.join(known)}" if (known := _siblings(Path(pattern))) else ""
-        raise InputError(f"no run matches {pattern!r}{near}")
-    return found
-
-
-def check_same(stored: dict[str, Any], given: dict[str, Any], free: set[str]) -> None:
-    """InputError naming every field in which a run on disk and the config to resume it with differ."""
-    differ = [name for name in given if name not in free and stored.get(name) != given[name]]
-    if differ:
-        shown = ", ".join(f"{n}: {stored.get(n)!r} on disk, {given[n]!r} given" for n in differ)
-        raise InputError(f"resume: the run was made with other settings ({shown}); drop them or choose another --out")

@@ -60,7 +60,7 @@ def train(args: argparse.Namespace) -> int:
 
 def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list[Path]) -> int:
     from train import loop
-    from train.checkpoint import check_folder, is_run
+    from train.folders import check_folder, is_run, prepare_folder
     from train.provenance import machine
 
     # What can be refused is refused before the first run, not after hours of training.
@@ -74,6 +74,9 @@ def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list
     for material, folder, resume in zip(materials, folders, resumed, strict=True):
         if resume:
             loop.check_resumable(folder, material)
+    if args.overwrite:  # all of them now, so that after a stop --resume finds no run of other settings
+        for folder in folders:
+            prepare_folder(folder, overwrite=True)
     facts = shared.corpus
     print(f"{facts['name']}: {facts['size']:,} characters, {shared.tokenizer.vocab_size} tokens", file=sys.stderr)
     print(f"device: {machine()}; attention: {_implementation(configs[0])}", file=sys.stderr)
@@ -115,7 +118,7 @@ def _folder(args: argparse.Namespace, config: RunConfig, count: int) -> Path:
 
 
 def _finished(config: RunConfig, folder: Path) -> bool:
-    from train.checkpoint import finished_steps
+    from train.folders import finished_steps
 
     return finished_steps(folder)[-1] >= config.steps
 
@@ -158,7 +161,10 @@ def sample(args: argparse.Namespace) -> int:
 
     run = load(args.path)
     prompt = _opening(run) if args.prompt is None else args.prompt
-    ids = run.encode(prompt)
+    try:
+        ids = run.encode(prompt)
+    except InputError as error:
+        raise InputError(f"--prompt: {error}") from None
     if ids.shape[1] == 0:
         raise InputError("--prompt is empty; give at least one character")
     import jax
@@ -192,7 +198,7 @@ def runs(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from train.checkpoint import is_run
+    from train.folders import is_run
     from train.metrics import read_metrics
 
     root = Path(args.folder)

@@ -120,10 +120,24 @@ def from_dict(kind: type, values: dict[str, Any], where: str = "") -> Any:
         one_of("field", where + name, [where + f.name for f in fields(kind)])
     return kind(
         **{
-            name: from_dict(types[name], value, f"{where}{name}.") if is_dataclass(types[name]) else value
+            name: from_dict(types[name], value, f"{where}{name}.")
+            if is_dataclass(types[name])
+            else _of_type(where + name, value, types[name])
             for name, value in values.items()
         }
     )
+
+
+def _of_type(name: str, value: Any, kind: Any) -> Any:
+    """The value if it is of its field's type; InputError otherwise (a bool is no number, a whole number is one)."""
+    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    for option_ in options:
+        if get_origin(option_) is Literal:
+            return value  # its own check names the choices
+        if type(value) is option_ or (option_ is float and type(value) is int):
+            return value
+    takes = " or ".join("none" if o is type(None) else o.__name__ for o in options)
+    raise InputError(f"{name} takes {takes}, got {value!r}")
 
 
 def override(config: Any, changes: dict[str, Any]) -> Any:

@@ -111,7 +111,7 @@ def text_width(tokens: Tokens, context: int, bos: int | None) -> int:
         raise InputError(f"context={context} needs rows of {context + 1} symbols, got {tokens.shape[1]}; load the same")
     if tokens.ndim == 1 and len(tokens) < width:
         raise InputError(
-            f"the corpus is too short: {len(tokens)} tokens in a split, context={context} needs at least {width}; "
+            f"the text is too short: {len(tokens)} tokens, context={context} needs at least {width}; "
             "lower the context or give more text"
         )
     return width

@@ -7,6 +7,7 @@ the step, saves, and says how to go on.
 import json
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import jax
 
 from jattn.errors import InputError
 from jattn.model import count_parameters
-from train import checkpoint, corpora, data, provenance, step
+from train import checkpoint, corpora, data, folders, provenance, step
 from train.config import RunConfig, flatten, override, to_dict
 from train.corpora.corpus import RowCorpus
 from train.evaluate import Evaluation, evenly
@@ -23,11 +24,11 @@ from train.progress import Bar
 from train.reporter import Reporter
 from train.tokenizers import Tokenizer
 
-# A resumed run may be longer or report more often; anything else would make it another run. The size of the
-# vocabulary follows from the text, which is compared by its hash.
+# A resumed run may be longer or report more often; anything else would make it another run. The text is compared by
+# its hash, and the size of the vocabulary follows from it.
 FREE_ON_RESUME = {
     *("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"),
-    *("preset", "model.vocab_size"),
+    *("preset", "data.corpus", "model.vocab_size"),
 }
 
 
@@ -57,8 +58,11 @@ def prepare(config: RunConfig) -> Material:
     config = override(config, {"model.vocab_size": tokenizer.vocab_size})
     facts = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
     encoded = data.encode_corpus(corpus, tokenizer)
-    for tokens in (encoded.train, encoded.valid):
-        data.text_width(tokens, config.model.context, tokenizer.bos)  # refused here if too short
+    for split, tokens in (("training", encoded.train), ("validation", encoded.valid)):
+        try:
+            data.text_width(tokens, config.model.context, tokenizer.bos)
+        except InputError as error:
+            raise InputError(f"{split} split of {d.corpus!r}: {error}") from None
     return Material(config, tokenizer, encoded, facts)
 
 
@@ -86,6 +90,7 @@ def run(
     )
     put = sharder(config.data.batch)
     state, saved = _begin(config, folder, resume, overwrite, material)
+    state = replicated(state)
     meta = {
         "config": to_dict(config),
         "tokenizer": material.tokenizer.to_json(),
@@ -115,7 +120,7 @@ def _bos(material: Material) -> int | None:
 def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, material: Material):
     """The state to start from, fresh or the latest checkpoint of the same run, and the step that is saved already."""
     if not resume:
-        checkpoint.prepare_folder(folder, overwrite=overwrite)
+        folders.prepare_folder(folder, overwrite=overwrite)
         return step.init_state(config), None
     check_resumable(folder, material)
     state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
@@ -126,7 +131,7 @@ def check_resumable(folder: Path, material: Material) -> None:
     """InputError unless the run in the folder can go on with this config and text."""
     meta = checkpoint.read_meta(folder)
     stored, given = flatten(checkpoint.from_dict(RunConfig, meta["config"])), flatten(material.config)
-    checkpoint.check_same(stored, given, FREE_ON_RESUME)
+    folders.check_same(stored, given, FREE_ON_RESUME)
     if meta["corpus"]["sha256"] != material.corpus["sha256"]:
         raise InputError(
             f"resume: the text of {given['data.corpus']!r} has changed since the run in {str(folder)!r}; "
@@ -173,15 +178,23 @@ def stretch(train_step, state, done: int, until: int, batches, put, report, inte
 
 
 def sharder(batch: int):
-    """Puts a batch on the devices, split over all of them; parameters are replicated by the compiler."""
+    """Puts a batch on the devices, split over all of them."""
     devices = jax.devices()
     if len(devices) == 1:
         return jax.numpy.asarray
     if batch % len(devices):
         raise InputError(f"data.batch must be a multiple of the number of devices ({len(devices)}), got {batch}")
-    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
-    return lambda batch: jax.device_put(batch, sharding)
+    return partial(jax.device_put, device=_over_devices("data"))
+
+
+def replicated(state: Any) -> Any:
+    """The state, a copy on every device: placed as each step leaves it, so that the first one compiles for good."""
+    return state if len(jax.devices()) == 1 else jax.device_put(state, _over_devices())
+
+
+def _over_devices(*axes: str) -> jax.sharding.NamedSharding:
+    mesh = jax.make_mesh((len(jax.devices()),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
 
 
 class _Interrupt:

@@ -8,7 +8,7 @@ import sys
 from difflib import get_close_matches
 from typing import Any, NoReturn, get_args
 
-from jattn.errors import InputError
+from jattn.errors import InputError, one_of
 from train.config import RunConfig, field_types, flatten, parse_value
 
 # Given their own way: several values at once, or set by the preset.
@@ -27,6 +27,7 @@ class Parser(argparse.ArgumentParser):
     def parse_all(self, argv: list[str] | None) -> argparse.Namespace:
         """Parse; an unknown option names the nearest one. The words themselves are kept as `argv`."""
         argv = sys.argv[1:] if argv is None else argv
+        self._check_command(argv)
         args, rest = self.parse_known_args(argv)
         if rest:
             names = [name for action in _actions(self, argv) for name in action.option_strings]
@@ -38,6 +39,13 @@ class Parser(argparse.ArgumentParser):
             raise InputError(f"unknown option {unknown!r}{hint} (see --help)")
         args.argv = list(argv)
         return args
+
+    def _check_command(self, argv: list[str]) -> None:
+        """A first word that is no command names the nearest one."""
+        if argv and not argv[0].startswith("-"):
+            for action in self._actions:
+                if isinstance(action, argparse._SubParsersAction):
+                    one_of("command", argv[0], action.choices)
 
 
 def _actions(parser: argparse.ArgumentParser, argv: list[str]):

@@ -16,7 +16,11 @@ class Reporter:
 
     def __init__(self, config: RunConfig, metrics: MetricsFile, bar: Bar):
         self._config, self._metrics, self._bar = config, metrics, bar
-        self._rate: Any = optimizer.schedule(config, config.optimizer.learning_rate)
+        o = config.optimizer
+        peaks = {"learning_rate": o.learning_rate}
+        if o.optimizer == "muon":
+            peaks["muon_learning_rate"] = o.muon_learning_rate
+        self._rates: dict[str, Any] = {name: optimizer.schedule(config, peak) for name, peak in peaks.items()}
         self._clock = Clock(config.tokens_per_step)
 
     def __call__(self, done: int, values: dict[str, Any]) -> None:
@@ -24,14 +28,15 @@ class Reporter:
             return
         numbers = {name: float(value) for name, value in values.items()}
         self.finite("loss", numbers["loss"], done)
-        lr, speed = float(self._rate(done - 1)), self._clock.tokens_per_second(done)
-        self._metrics.write(step=done, learning_rate=lr, tokens_per_second=round(speed), **numbers)
+        rates = {name: float(rate(done - 1)) for name, rate in self._rates.items()}
+        speed = self._clock.tokens_per_second(done)
+        self._metrics.write(step=done, **rates, tokens_per_second=round(speed), **numbers)
         self._bar.update(
             done,
             loss=numbers["loss"],
             null_mass=numbers.get("null_mass"),
             grad=numbers["grad_norm"],
-            lr=lr,
+            lr=rates["learning_rate"],
             **{"tokens/s": f"{speed:,.0f}"},
         )
 
@@ -40,7 +45,7 @@ class Reporter:
         if math.isfinite(value):
             return value
         raise InputError(
-            f"{self._config.name}: {what} is {value} at step {done}; earlier checkpoints are kept. "
+            f"{self._config.name}: {what} is {value} at step {done}; checkpoints saved before it are kept. "
             f"Lower optimizer.learning_rate (now {self._config.optimizer.learning_rate})"
         )
 

@@ -43,9 +43,9 @@ class Tokenizer:
         """
         one_of("tokenizer.kind", kind, KINDS)
         if (vocab_size is None) != (kind != "bpe"):
-            raise InputError(f"tokenizer.vocab_size={vocab_size} with kind {kind!r}: bpe needs it, the others set it")
+            raise InputError(f"vocab_size={vocab_size} with tokenizer {kind!r}: bpe needs it, the others set it")
         if vocab_size is not None:
-            return cls(_finish(_bpe(texts, at_least("tokenizer.vocab_size", vocab_size, BYTES + 1)), bos))
+            return cls(_finish(_bpe(texts, at_least("data.bpe_size", vocab_size, BYTES + 1)), bos))
         if kind == "byte":
             return cls(_finish(_bytes(), bos))
         texts = list(texts)
@@ -219,7 +219,7 @@ def _bpe(texts: Iterable[str], vocab_size: int) -> "tokenizers.Tokenizer":
     library.train_from_iterator(texts, trainer)
     if (reached := library.get_vocab_size()) < vocab_size:
         raise InputError(
-            f"tokenizer.vocab_size={vocab_size}: the text gives only {reached} tokens; "
+            f"data.bpe_size={vocab_size}: the text gives only {reached} tokens; "
             f"ask for at most {reached} (more than {BYTES}), use kind byte, or give more text"
         )
     return library

@@ -12,20 +12,8 @@ import train
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
 from train import loop
-from train.checkpoint import (
-    FINISHED,
-    SIZES,
-    Writer,
-    check_folder,
-    check_same,
-    find_runs,
-    finished_steps,
-    is_run,
-    load,
-    load_state,
-    prepare_folder,
-    read_meta,
-)
+from train.checkpoint import SIZES, Writer, load, load_state, read_meta
+from train.folders import FINISHED, check_folder, check_same, find_runs, finished_steps, is_run, prepare_folder
 from train.step import init_state
 
 

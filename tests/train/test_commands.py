@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -220,6 +221,15 @@ def test_info_tells_what_a_run_is(there):
     assert "steps 3 of 3; checkpoints 3" in shown and f"sha256 {told['corpus']['sha256'][:16]}" in shown
 
 
+def test_info_of_a_checkpoint_in_its_run_and_copied_out_of_it(there, tmp_path):
+    inside = Path("runs/tiny-standard-s0/checkpoints/3")
+    outside = tmp_path / "copy"
+    shutil.copytree(inside, outside)
+    for folder in (inside, outside):
+        code, out, err = jattn("info", folder)
+        assert code == 0 and err == "" and "steps 3 of 3; checkpoints 3" in " ".join(out.split())
+
+
 def test_info_as_json_is_the_whole_of_it(there):
     code, out, _ = jattn("info", "runs/tiny-standard-s0", "--json")
     told = json.loads(out)
@@ -318,6 +328,8 @@ def test_stop_in_the_second_run_keeps_the_first_and_says_how_to_go_on(there, tmp
         made = make(*args, **kwargs)
         return CtrlCAt(made) if len(calls) == 2 else made
 
+    old = [*words[:-2], "--attention", "null+local:4", "--mlp-dropout=0.5", "--out", str(tmp_path / "runs" / NAMES[1])]
+    assert jattn(*old)[0] == 0  # of other settings, and where the second run goes
     with monkeypatch.context() as patch:
         patch.setattr(data, "batches", batches)
         code, out, err = jattn(*words, "--overwrite")

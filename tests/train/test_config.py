@@ -236,3 +236,24 @@ assert not [m for m in ("jax", "flax", "optax", "orbax", "grain") if m in sys.mo
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "takes"),
+    [
+        ("steps", "10", "int"),
+        ("steps", 2.5, "int"),
+        ("steps", True, "int"),
+        ("model.kv_heads", "2", "int or none"),
+        ("optimizer.learning_rate", "fast", "float"),
+        ("data.bos", 1, "bool"),
+        ("data.corpus", None, "str"),
+    ],
+)
+def test_override_refuses_a_value_of_another_type(name, value, takes):
+    with pytest.raises(InputError, match=rf"^{name} takes {takes}, got {value!r}$"):
+        override(RunConfig(), {name: value})
+
+
+def test_whole_number_is_a_number():
+    assert override(RunConfig(), {"optimizer.learning_rate": 1}).optimizer.learning_rate == 1

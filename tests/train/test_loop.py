@@ -15,9 +15,10 @@ import pytest
 
 from jattn.errors import InputError
 from train import data, loop, step
-from train.checkpoint import Writer, finished_steps, load, load_state
+from train.checkpoint import Writer, load, load_state
 from train.config import flatten, override
 from train.evaluate import Evaluation, evenly
+from train.folders import finished_steps
 from train.metrics import read_metrics
 from train.options import OWN
 from train.presets import preset
@@ -161,6 +162,21 @@ def test_run_can_be_made_longer(muon, tmp_path):
     assert [row["step"] for row in read_metrics(longer.path) if "loss" in row] == [1, 2, 3, 4, 5, 6]
 
 
+def test_run_goes_on_with_the_same_text_in_another_place(muon, text, tmp_path):
+    shutil.copytree(muon.path, tmp_path / "run")
+    shutil.copy(text, tmp_path / "moved.txt")
+    changes = {"steps": 5, "data.corpus": str(tmp_path / "moved.txt")}
+    assert loop.run(override(muon.config, changes), tmp_path / "run", resume=True).step == 5
+
+
+def test_rates_of_both_optimizers_are_reported(muon):
+    """Two steps of warm-up: half the peak in the second, the peak in the third."""
+    rows = [row for row in read_metrics(muon.path) if "loss" in row]
+    for name in ("learning_rate", "muon_learning_rate"):
+        peak = getattr(muon.config.optimizer, name)
+        assert [row[name] for row in rows[:3]] == pytest.approx([0.0, peak / 2, peak])
+
+
 def test_metrics_hold_every_step_and_every_evaluation(straight):
     rows = read_metrics(straight.path)
     steps = [row for row in rows if "loss" in row]
@@ -237,7 +253,7 @@ def test_nothing_is_written_before_the_input_is_known_to_be_good(tiny, tmp_path,
     shutil.copytree(muon.path, tmp_path / "run")
     short = tmp_path / "short.txt"
     short.write_text("too short")
-    with pytest.raises(InputError, match=r"too short: \d tokens in a split, context=16 needs at least 17"):
+    with pytest.raises(InputError, match=r"too short: \d tokens, context=16 needs at least 17"):
         loop.run(tiny({"data.corpus": str(short)}), tmp_path / "run", overwrite=True)
     assert load(tmp_path / "run").step == 4
 

@@ -3,9 +3,10 @@
 Add a corpus: one file here, one entry in a table below.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 
-from jattn.errors import InputError, at_least, one_of
+from jattn.errors import InputError, at_least
 from train.corpora import backcopy, files, induction, pydoc, stdlib_code
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.corpora.split import text_corpus
@@ -29,8 +30,8 @@ def load(name_or_path: str | Path, *, context: int, valid_fraction: float = 0.1)
         return text_corpus(name, TEXTS[name](), valid_fraction)
     path = Path(name_or_path).expanduser()
     if not name or not path.exists():
-        try:
-            one_of("corpus", name, [*ROWS, *TEXTS])
-        except InputError as error:
-            raise InputError(f"{error}, or give the path of a text file or folder") from None
+        near = get_close_matches(name, [*ROWS, *TEXTS], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join([*ROWS, *TEXTS])
+        raise InputError(f"corpus: there is no file or folder {name!r}.{hint} Give the path of one, or one of: {known}")
     return text_corpus(name, files.documents(path), valid_fraction)

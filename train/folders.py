@@ -1,0 +1,88 @@
+"""The folders of runs: which are runs, which steps they hold, whether a new run may go there. No JAX, no Orbax."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from jattn.errors import InputError
+
+FINISHED = "commit_success.txt"  # Orbax writes it last
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run: a config.json that says with which config and on which text it was trained."""
+    try:
+        told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and {"config", "corpus"} <= told.keys()
+
+
+def find_runs(pattern: str) -> list[Path]:
+    """Folders of runs that match a path or glob, sorted; InputError if there is none."""
+    from glob import glob
+
+    found = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)))
+    if not found:
+        near = f"; runs there: {', '.join(known)}" if (known := _siblings(Path(pattern))) else ""
+        raise InputError(f"no run matches {pattern!r}{near}")
+    return found
+
+
+def finished_steps(folder: Path) -> list[int]:
+    """The steps of a run's finished checkpoints, ascending; InputError if there is none."""
+    root = folder / "checkpoints"
+    if not root.is_dir():
+        near = f"; runs here: {', '.join(names)}" if (names := _siblings(folder)) else ""
+        reason = "is not a run (it has no checkpoints)" if folder.exists() else "does not exist"
+        raise InputError(f"run {str(folder)!r} {reason}{near}")
+    steps = sorted(int(p.name) for p in root.iterdir() if p.name.isdigit() and (p / FINISHED).exists())
+    if not steps:
+        rest = sorted(p.name for p in root.iterdir())
+        left = f" (unfinished: {', '.join(rest)})" if rest else ""
+        raise InputError(f"run {str(folder)!r} has no finished checkpoint{left}; train it again with --overwrite")
+    return steps
+
+
+def locate(path: str | Path) -> tuple[Path, Path]:
+    """The folder of a run and its latest checkpoint; given a checkpoint's own folder, that one."""
+    folder = Path(path)
+    if (folder / FINISHED).exists():
+        return (folder.parent.parent if folder.parent.name == "checkpoints" else folder), folder
+    return folder, folder / "checkpoints" / str(finished_steps(folder)[-1])
+
+
+def _siblings(folder: Path) -> list[str]:
+    parent = folder.parent
+    return sorted(p.name for p in parent.iterdir() if is_run(p))[:8] if parent.is_dir() else []
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """InputError unless a new run may go there: nothing is there yet, or, with `overwrite`, a run."""
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not there.is_dir():
+        raise InputError(f"out: {str(there)!r} is a file; name a folder")
+    if there != folder or not any(folder.iterdir()):
+        return
+    if not is_run(folder):
+        raise InputError(f"out: {str(folder)!r} is not empty and not a run, so it is left alone; name another folder")
+    if not overwrite:
+        raise InputError(f"run {str(folder)!r} exists; add --resume to go on, --overwrite to start anew, or --out")
+
+
+def prepare_folder(folder: Path, *, overwrite: bool) -> None:
+    """A folder for a new run, checked by `check_folder`; an old run's own files are removed, any others stay."""
+    check_folder(folder, overwrite=overwrite)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for name in ("config.json", "metrics.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_same(stored: dict[str, Any], given: dict[str, Any], free: set[str]) -> None:
+    """InputError naming every field in which a run on disk and the config to resume it with differ."""
+    differ = [name for name in given if name not in free and stored.get(name) != given[name]]
+    if differ:
+        shown = ", ".join(f"{n}: {stored.get(n)!r} on disk, {given[n]!r} given" for n in differ)
+        raise InputError(f"resume: the run was made with other settings ({shown}); drop them or choose another --out")
