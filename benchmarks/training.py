@@ -32,7 +32,11 @@ def loop_against_step(rounds: int = 9) -> None:
     state = step.init_state(config)
     done = 0
     looped, bare = [], []
-    with tempfile.TemporaryDirectory() as folder, MetricsFile(Path(folder)) as metrics, Bar("loop", STEPS) as bar:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        MetricsFile(Path(folder)) as metrics,
+        Bar("loop", 2 * STEPS * (rounds + 1)) as bar,
+    ):
         report = Reporter(config, metrics, bar)
         for number in range(rounds + 1):
             began = time.perf_counter()

@@ -57,6 +57,7 @@ def fixed_value(norm: float, heads: int, head_size: int, dtype=jnp.float32) -> F
     return jnp.zeros((heads, head_size), dtype).at[:, 0].set(norm)
 
 
+@jax.checkpoint  # its backward computes it again: kept arrays of the output's size cost more than that
 def add_null(real: Partial, null: Null) -> Partial:
     """Attention over the real keys and the null. This line is where the null enters; nothing else knows of it."""
     v = jnp.zeros((), real.out.dtype) if null.v is None else null.v.astype(real.out.dtype)
