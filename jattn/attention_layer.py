@@ -14,9 +14,10 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jattn import nulls
-from jattn.config import LayerAttention, ModelConfig
+from jattn.config import ModelConfig
 from jattn.functional import attend
 from jattn.kernels.dense import masked_scores
+from jattn.kinds import LayerAttention
 from jattn.masks import Mask
 from jattn.nulls import Null, add_null
 from jattn.partial import Partial
@@ -42,7 +43,9 @@ def norm(config: ModelConfig, size: int, *, rngs: nnx.Rngs) -> nnx.Module:
     types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
     if config.norm == "rmsnorm":
         return nnx.RMSNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
-    return nnx.LayerNorm(size, epsilon=config.norm_eps, use_bias=config.norm_bias, rngs=rngs, **types)
+    # The fast variance, E[x^2] - E[x]^2, loses its digits where one entry of the residual stream is massive.
+    types |= {"use_bias": config.norm_bias, "use_fast_variance": False}
+    return nnx.LayerNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
 
 
 class NullTerm(nnx.Module):
@@ -136,7 +139,7 @@ class Attention(nnx.Module):
         return (q if self.q_norm is None else self.q_norm(q)), (k if self.k_norm is None else self.k_norm(k)), v
 
     def _rotate(self, x, positions):
-        return rope(x, positions, self.config.rope_theta) if self.config.positions == "rope" else x
+        return rope(x, positions, self.config.rope_theta, self.config.rope) if self.config.positions == "rope" else x
 
     def _sink_null(self, q, sink, positions) -> tuple[Null, Array]:
         """The sink token as a null: it sees only itself, so its key and value are the same for every text.

@@ -1,109 +1,15 @@
-"""What a model is: frozen dataclasses, checked where they are built, no JAX import.
-
-The attention of every layer is one string, so that a pair with and without a null differs in one field:
-
-    standard                    plain softmax attention
-    null                        a null key per head (the same as `key`); also: zero, logit, key_value, fixed_value:NORM
-    local:64                    the last 64 keys;   first:4+local:64  the first 4 and the last 64
-    null+local:64               parts combine with +
-    local:64,null               a pattern with commas repeats over the layers
-    token                       a learned sink token before the text (every layer of a model has it or none)
-    value_bias                  the control: a value added after attention, which no query can turn away from
-    gate, gate:headwise         an output gate (Qiu et al. 2025, arXiv 2505.06708)
-    sigmoid                     unnormalised sigmoid attention
-"""
+"""What a model is: frozen dataclasses, checked where they are built, no JAX import."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from jattn.errors import InputError, at_least, one_of
-
-NullKind = Literal["zero", "logit", "key", "key_value", "fixed_value"]
+from jattn.kinds import LayerAttention, parse_attention
 
 
 def option(default: Any, help: str) -> Any:
     """A field with a default and the one line that `--help` shows for it."""
     return field(default=default, metadata={"help": help})
-
-
-@dataclass(frozen=True)
-class LayerAttention:
-    """The attention of one layer, as parsed from its string."""
-
-    window: int | None = None
-    first: int = 0
-    null: NullKind | None = None
-    null_norm: float = 0.0
-    token: bool = False
-    value_bias: bool = False
-    gate: Literal["elementwise", "headwise"] | None = None
-    sigmoid: bool = False
-
-
-_PARTS = ("standard", "null", *get_args(NullKind), "local:W", "first:S", "token", "value_bias", "gate", "sigmoid")
-
-
-def parse_attention(text: str) -> tuple[LayerAttention, ...]:
-    """The repeating pattern that an attention string names; InputError with the nearest name otherwise."""
-    pattern = tuple(_parse_layer(layer.strip()) for layer in text.split(","))
-    if len({layer.token for layer in pattern}) > 1:
-        raise InputError(f"attention: 'token' is one token before the text, so every layer must have it, got {text!r}")
-    return pattern
-
-
-def _parse_layer(text: str) -> LayerAttention:
-    chosen: dict[str, Any] = {}
-
-    def choose(name: str, value: Any) -> None:
-        if name in chosen:
-            raise InputError(f"attention: {text!r} gives {name!r} twice; keep one")
-        chosen[name] = value
-
-    for part in text.split("+"):
-        name, _, argument = part.strip().partition(":")
-        if name == "standard" and not argument:
-            continue
-        if name == "null" or name in get_args(NullKind):
-            choose("null", "key" if name == "null" else name)
-            if name == "fixed_value":
-                choose("null_norm", _number("fixed_value", argument or "1", float, 0))
-                continue
-        elif name == "local":
-            choose("window", _number("local", argument, int, 1))
-            continue
-        elif name == "first":
-            choose("first", _number("first", argument, int, 1))
-            continue
-        elif name == "gate":
-            choose("gate", one_of("attention gate", argument or "elementwise", ("elementwise", "headwise")))
-            continue
-        elif name in ("token", "value_bias", "sigmoid"):
-            choose(name, True)
-        else:
-            one_of("attention", name, [p.partition(":")[0] for p in _PARTS])
-        if argument:
-            raise InputError(f"attention: {name!r} takes no value, got {part!r}")
-    layer = LayerAttention(**chosen)
-    _refuse_nonsense(text, layer)
-    return layer
-
-
-def _number(name: str, text: str, kind: type, minimum: int):
-    try:
-        value = kind(text)
-    except ValueError:
-        raise InputError(f"attention: {name} needs a number (for example {name}:64), got {text!r}") from None
-    return at_least(f"attention: {name}", value, minimum)
-
-
-def _refuse_nonsense(text: str, layer: LayerAttention) -> None:
-    """Combinations that mean nothing, each refused with its reason."""
-    if layer.first and layer.window is None:
-        raise InputError(f"attention: {text!r}: first:S needs local:W; without a window every key is visible")
-    if layer.sigmoid and (layer.null or layer.token):
-        raise InputError(f"attention: {text!r}: sigmoid attention has no normaliser, so a null or token means nothing")
-    if layer.token and layer.null:
-        raise InputError(f"attention: {text!r}: a sink token is a null already (key and value of a learned row)")
 
 
 @dataclass(frozen=True)
@@ -125,6 +31,31 @@ class NullConfig:
 
 
 @dataclass(frozen=True)
+class RopeConfig:
+    """How rotary frequencies are stretched for texts longer than those of the pretraining, as in Llama's successors."""
+
+    scaling: Literal["none", "linear", "llama3", "yarn"] = option("none", "rule that stretches the frequencies")
+    factor: float = option(1.0, "how much longer the texts are")
+    original_context: int = option(8192, "longest text of the pretraining (llama3, yarn)")
+    low_freq_factor: float = option(1.0, "llama3: fewer turns than this over the original context are stretched")
+    high_freq_factor: float = option(4.0, "llama3: more turns than this are left alone")
+    beta_fast: float = option(32.0, "yarn: more turns than this over the original context are left alone")
+    beta_slow: float = option(1.0, "yarn: fewer turns than this are stretched")
+    truncate: bool = option(True, "yarn: round the range between the two to whole dimensions")
+    attention_factor: float | None = option(None, "yarn: scale of rotated q and k; none: 0.1 ln(factor) + 1")
+
+    def __post_init__(self):
+        one_of("model.rope.scaling", self.scaling, ("none", "linear", "llama3", "yarn"))
+        at_least("model.rope.factor", self.factor, 1)
+        at_least("model.rope.original_context", self.original_context, 1)
+        if self.scaling == "llama3" and not self.high_freq_factor > self.low_freq_factor:
+            raise InputError(
+                "model.rope.high_freq_factor must be above low_freq_factor, "
+                f"got {self.high_freq_factor} and {self.low_freq_factor}"
+            )
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A Transformer. The default is ours: RoPE, RMSNorm, QK-norm, squared ReLU, zero-initialised outputs."""
 
@@ -136,10 +67,16 @@ class ModelConfig:
     kv_heads: int | None = option(None, "key/value heads; none: as many as query heads")
     width: int = option(128, "size of the hidden state")
     head_size: int | None = option(None, "size of a head; none: width / heads")
-    mlp: Literal["gelu", "gelu_tanh", "relu2", "swiglu", "none"] = option("relu2", "activation of the MLP, or none")
+    mlp: Literal["gelu", "gelu_tanh", "relu2", "swiglu", "swiglu_clamped", "none"] = option(
+        "relu2", "activation of the MLP, or none; swiglu_clamped is gpt-oss's"
+    )
     hidden: int | None = option(None, "hidden size of the MLP; none: 4 width (swiglu: 8/3 width)")
+    swiglu_limit: float = option(7.0, "bound of swiglu_clamped")
+    experts: int = option(0, "MLPs per layer that a router chooses from; 0: one MLP without a router")
+    experts_per_token: int = option(1, "MLPs that the router chooses for a token")
     positions: Literal["rope", "learned", "alibi", "none"] = option("rope", "how positions enter")
     rope_theta: float = option(10_000.0, "base of the rotary frequencies")
+    rope: RopeConfig = field(default_factory=RopeConfig)
     norm: Literal["rmsnorm", "layernorm"] = option("rmsnorm", "normalisation")
     norm_position: Literal["pre", "post"] = option("pre", "before each part (GPT-2, Llama) or after it (BERT)")
     norm_eps: float = option(1e-5, "epsilon of the normalisation")
@@ -149,6 +86,8 @@ class ModelConfig:
     mlp_bias: bool = option(False, "bias in the MLP")
     norm_bias: bool = option(False, "bias in LayerNorm")
     tied: bool = option(True, "the output layer is the embedding")
+    output: Literal["linear", "mlm", "none"] = option("linear", "output layer; mlm is BERT's, none gives hidden states")
+    output_bias: bool = option(False, "bias of the output layer, one per token of the vocabulary")
     causal: bool = option(True, "false: every token sees both sides (BERT)")
     token_types: int = option(0, "number of token types (BERT's sentence A and B)")
     score: Literal["softmax", "sigmoid_normalised"] = option("softmax", "weights from scores")
@@ -179,7 +118,7 @@ class ModelConfig:
         for name in ("embed_dropout", "resid_dropout", "mlp_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"model.{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        for name in ("attention_soft_cap", "logit_soft_cap", "rope_theta", "norm_eps"):
+        for name in ("attention_soft_cap", "logit_soft_cap", "rope_theta", "norm_eps", "swiglu_limit"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise InputError(f"model.{name} must be > 0, got {getattr(self, name)}")
         if self.head_size is None and self.width % self.heads:
@@ -188,6 +127,15 @@ class ModelConfig:
             raise InputError(f"model.kv_heads must divide model.heads, got {self.kv_heads} and {self.heads}")
         if self.positions == "rope" and self.H % 2:
             raise InputError(f"model.head_size must be even for rope, got {self.H}")
+        if self.experts and self.mlp != "swiglu_clamped":
+            raise InputError(f"model.experts needs model.mlp = 'swiglu_clamped', got {self.mlp!r}")
+        if self.experts and self.experts_per_token > self.experts:
+            got = f"{self.experts_per_token} and {self.experts}"
+            raise InputError(f"model.experts_per_token must be at most model.experts, got {got}")
+        if self.output == "mlm" and self.mlp not in ("gelu", "gelu_tanh", "relu2"):
+            raise InputError(f"model.output: 'mlm' needs model.mlp to be gelu, gelu_tanh or relu2, got {self.mlp!r}")
+        if self.output == "none" and (self.output_bias or self.logit_soft_cap):
+            raise InputError("model.output: 'none' has no logits, so no output_bias and no logit_soft_cap")
         pattern = self.pattern  # parsed here, so that a wrong name is refused where it is written
         if any(layer.sigmoid for layer in self.pattern):
             if self.score != "softmax":
@@ -219,7 +167,7 @@ class ModelConfig:
     @property
     def F(self) -> int:
         """Hidden size of the MLP: 4 D, or 8/3 D rounded up to a multiple of 8 where the gate is a third matrix."""
-        return self.hidden or (-(-8 * self.width // 24) * 8 if self.mlp == "swiglu" else 4 * self.width)
+        return self.hidden or (-(-8 * self.width // 24) * 8 if self.mlp.startswith("swiglu") else 4 * self.width)
 
     @property
     def sink_token(self) -> bool:
@@ -237,5 +185,7 @@ _MINIMA = {
     "head_size": 1,
     "hidden": 1,
     "token_types": 0,
+    "experts": 0,
+    "experts_per_token": 1,
     "init_std": 0,
 }

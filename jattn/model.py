@@ -15,33 +15,24 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jattn.attention_layer import Attention, linear, norm
-from jattn.config import LayerAttention, ModelConfig
+from jattn.config import ModelConfig
 from jattn.errors import InputError
+from jattn.kinds import LayerAttention
 from jattn.masks import documents as documents_mask
+from jattn.mlp import ACTIVATIONS, Experts, Mlp
 from jattn.taps import Edit, Observe, Tap
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
-    "relu2": lambda x: jnp.square(jax.nn.relu(x)),
-    "swiglu": jax.nn.silu,
-}
 
-
-class Mlp(nnx.Module):
-    """Two projections with an activation between; for swiglu a third one gates (Shazeer 2020, arXiv 2002.05202)."""
+class Transform(nnx.Module):
+    """What BERT does before its output layer: a projection, the activation, a norm (Devlin et al. 2018, 3.1)."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
-        D, F = config.width, config.F
         self.activation = ACTIVATIONS[config.mlp]
-        self.up = linear(config, D, F, config.mlp_bias, rngs=rngs)
-        self.gate = linear(config, D, F, config.mlp_bias, rngs=rngs) if config.mlp == "swiglu" else None
-        self.down = linear(config, F, D, config.mlp_bias, residual=True, rngs=rngs)
+        self.dense = linear(config, config.width, config.width, True, rngs=rngs)
+        self.norm = norm(config, config.width, rngs=rngs)
 
     def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
-        if self.gate is None:
-            return self.down(self.activation(self.up(x)))
-        return self.down(self.activation(self.gate(x)) * self.up(x))
+        return self.norm(self.activation(self.dense(x)))
 
 
 class Block(nnx.Module):
@@ -51,7 +42,8 @@ class Block(nnx.Module):
         self.config = config
         self.attention = Attention(config, kind, rngs=rngs)
         self.attention_norm = norm(config, config.width, rngs=rngs)
-        self.mlp = Mlp(config, rngs=rngs) if config.mlp != "none" else None
+        mlp = Experts if config.experts else Mlp
+        self.mlp = mlp(config, rngs=rngs) if config.mlp != "none" else None
         self.mlp_norm = norm(config, config.width, rngs=rngs) if config.mlp != "none" else None
 
     def __call__(self, x, sink, *, tap: Tap, dropout_key=None, **options):
@@ -98,7 +90,10 @@ class Transformer(nnx.Module):
         self.embed_norm = norm(config, D, rngs=rngs) if config.norm_position == "post" else None
         self.blocks = nnx.List([Block(config, config.layer(i), rngs=rngs) for i in range(config.layers)])
         self.final_norm = norm(config, D, rngs=rngs) if config.norm_position == "pre" else None
-        self.head = None if config.tied else linear(config, D, config.vocab_size, False, rngs=rngs)
+        self.transform = Transform(config, rngs=rngs) if config.output == "mlm" else None
+        separate = not config.tied and config.output != "none"
+        self.head = linear(config, D, config.vocab_size, False, rngs=rngs) if separate else None
+        self.output_bias = nnx.Param(jnp.zeros(config.vocab_size, dtype)) if config.output_bias else None
         self.sink_row = rows(1, rngs.extra()) if config.sink_token else None
 
     def __call__(
@@ -113,6 +108,7 @@ class Transformer(nnx.Module):
     ) -> Any:
         """Logits (B T V) in float32 or wider; with `observe`, the pair of logits and what it returned, stacked (L ...).
 
+        A model without an output layer (`output="none"`) gives its last hidden states (B T D) in their place.
         documents: an id per token; texts packed into one row do not see each other. dropout_key: training only.
         """
         x, sink = self.embed(tokens, token_types=token_types, dropout_key=dropout_key)
@@ -145,8 +141,12 @@ class Transformer(nnx.Module):
     def unembed(self, x: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
         """Logits of a residual stream: final norm, output layer, soft cap (Gemma 2, arXiv 2408.00118)."""
         x = x if self.final_norm is None else self.final_norm(x)
+        if self.config.output == "none":
+            return x
+        x = x if self.transform is None else self.transform(x)
         table = self.token_rows[...].T if self.head is None else self.head.kernel[...]
         logits = jnp.matmul(x, table.astype(x.dtype), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+        logits = logits if self.output_bias is None else logits + self.output_bias[...].astype(logits.dtype)
         cap = self.config.logit_soft_cap
         return logits if cap is None else cap * jnp.tanh(logits / cap)
 

@@ -17,9 +17,10 @@ from analysis.comparison import TITLES, Comparison, Row
 from analysis.record import Record
 from analysis.stats import Interval
 from analysis.truth import READOUTS
-from jattn.config import _PARTS, ModelConfig, NullKind, parse_attention
+from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
+from jattn.kinds import _PARTS, NullKind, parse_attention
 from jattn.model import parameter_shapes
 from train import corpora
 from train.checkpoint import Run

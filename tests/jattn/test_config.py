@@ -7,8 +7,9 @@ from dataclasses import FrozenInstanceError, fields, replace
 import jaxtyping
 import pytest
 
-from jattn.config import LayerAttention, ModelConfig, NullConfig, parse_attention
+from jattn.config import ModelConfig, NullConfig
 from jattn.errors import InputError
+from jattn.kinds import LayerAttention, parse_attention
 from jattn.model import count_parameters
 
 PARSED = {

@@ -1,0 +1,309 @@
+"""Imported models against transformers (eager attention, CPU), family by family and option by option.
+
+    python benchmarks/parity.py                      the table of docs/parity.md, from random small models
+    python benchmarks/parity.py --weights PATH ...   the same for real weights: a Hugging Face folder or a GGUF file
+
+float64: the largest difference over the largest value, of logits, hidden states and attention maps. transformers
+computes some parts in float32 whatever the model's type (rotary angles, RMSNorm, softmax); for this comparison its own
+code runs with float32 read as float64.
+float32: our error against that float64 result over transformers' own error, both in float32, layer by layer.
+"""
+
+import argparse
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jattn import interop
+from jattn.model import assemble
+
+T = 80
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small random model: its class, what its config says, and what it is asked."""
+
+    name: str
+    model: str
+    config: dict[str, Any] = field(default_factory=dict)
+    padding: int = 0  # tokens at the end of the second text that nobody sees
+    pair: bool = False  # sentence types for BERT
+
+
+LLAMA = {
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 96,
+    "max_position_embeddings": 256,
+}
+GPT2 = {"n_embd": 48, "n_layer": 3, "n_head": 4, "vocab_size": 96, "n_positions": 128}
+BERT = {
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "vocab_size": 96,
+    "max_position_embeddings": 128,
+}
+OSS = LLAMA | {"head_dim": 16, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 9}
+
+
+def _rope(kind: str, **more: Any) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 500.0, **more}}
+
+
+_YARN = {"factor": 4.0, "original_max_position_embeddings": 32}
+_LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "factor": 8.0, "original_max_position_embeddings": 32}
+_TYPES = ["sliding_attention", "full_attention", "sliding_attention"]
+CASES = [
+    Case("GPT-2", "GPT2LMHeadModel", GPT2),
+    Case("GPT-2, padding", "GPT2LMHeadModel", GPT2, padding=17),
+    Case("GPT-2, untied, n_inner 40", "GPT2LMHeadModel", GPT2 | {"tie_word_embeddings": False, "n_inner": 40}),
+    Case("Llama, grouped heads", "LlamaForCausalLM", LLAMA),
+    Case("Llama, padding", "LlamaForCausalLM", LLAMA, padding=17),
+    Case("Llama, tied (SmolLM2)", "LlamaForCausalLM", LLAMA | {"tie_word_embeddings": True}),
+    Case("Llama, biases", "LlamaForCausalLM", LLAMA | {"attention_bias": True, "mlp_bias": True}),
+    Case("Llama, own head size", "LlamaForCausalLM", LLAMA | {"head_dim": 20}),
+    Case("Llama, rope linear", "LlamaForCausalLM", LLAMA | _rope("linear", factor=3.0)),
+    Case("Llama, rope llama3", "LlamaForCausalLM", LLAMA | _rope("llama3", **_LLAMA3)),
+    Case("Llama, rope yarn", "LlamaForCausalLM", LLAMA | _rope("yarn", **_YARN)),
+    Case("Llama, rope yarn, not truncated", "LlamaForCausalLM", LLAMA | _rope("yarn", truncate=False, **_YARN)),
+    Case("Mistral, window 13", "MistralForCausalLM", LLAMA | {"sliding_window": 13}),
+    Case("Mistral, no window", "MistralForCausalLM", LLAMA | {"sliding_window": None}),
+    Case("Qwen2", "Qwen2ForCausalLM", LLAMA),
+    Case(
+        "Qwen2, window 13 from layer 2 on",
+        "Qwen2ForCausalLM",
+        LLAMA | {"use_sliding_window": True, "sliding_window": 13, "max_window_layers": 2},
+    ),
+    Case("Qwen3, QK-norm", "Qwen3ForCausalLM", LLAMA | {"head_dim": 16}),
+    Case(
+        "Qwen3, layer list",
+        "Qwen3ForCausalLM",
+        LLAMA | {"head_dim": 16, "use_sliding_window": True, "sliding_window": 7, "layer_types": _TYPES},
+    ),
+    Case("gpt-oss, sinks, experts, window 9", "GptOssForCausalLM", OSS),
+    Case("gpt-oss, padding", "GptOssForCausalLM", OSS, padding=17),
+    Case("BERT", "BertModel", BERT),
+    Case("BERT, masked-token head", "BertForMaskedLM", BERT),
+    Case("BERT, padding and sentence pairs", "BertForMaskedLM", BERT, padding=17, pair=True),
+]
+FULL_SIZE = Case("GPT-2 small, full size, random", "GPT2LMHeadModel", {})
+
+
+@contextlib.contextmanager
+def double_torch() -> Iterator[None]:
+    """Inside, torch code that asks for float32 gets float64: transformers' own formulas at full precision."""
+    import torch
+
+    names = ("float", "float32")
+    before = {n: getattr(torch, n) for n in names}
+    method = torch.Tensor.float
+    default = torch.get_default_dtype()
+    try:
+        for n in names:
+            setattr(torch, n, torch.float64)
+        torch.Tensor.float = torch.Tensor.double
+        torch.set_default_dtype(torch.float64)
+        yield
+    finally:
+        for n, kind in before.items():
+            setattr(torch, n, kind)
+        torch.Tensor.float = method
+        torch.set_default_dtype(default)
+
+
+def make(case: Case, folder: Path, seed: int = 0) -> None:
+    """Save a random model of the case; every parameter is drawn, norms and biases too, so that none is invisible."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    kind = getattr(transformers, case.model)
+    model = kind(kind.config_class(**case.config, attn_implementation="eager"))
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn(p.shape, generator=draw) * (0.1 if p.ndim < 2 else 1.5 / p.shape[-1] ** 0.5))
+    model.save_pretrained(folder)
+    write_tokenizer(folder, model.config.vocab_size)
+
+
+def write_tokenizer(folder: Path, size: int) -> None:
+    """A tokenizer of `size` words, so that the folder is whole."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    library = Tokenizer(models.WordLevel({f"w{i}": i for i in range(size)}, unk_token="w0"))
+    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    library.save(str(folder / "tokenizer.json"))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Logits (or last hidden states), hidden states [L + 1] and attention maps [L]; only what texts really hold."""
+
+    logits: np.ndarray
+    hidden: list[np.ndarray]
+    attention: list[np.ndarray]
+
+
+def inputs(case: Case, vocab: int, length: int = T) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Tokens [2, T], which of them are text, and sentence types or None."""
+    tokens = np.random.default_rng(1).integers(0, vocab, (2, length))
+    real = np.ones_like(tokens)
+    if case.padding:
+        real[1, -case.padding :] = 0
+    types = np.broadcast_to(np.arange(length) >= length // 2, tokens.shape).astype(int) if case.pair else None
+    return tokens, real, types
+
+
+def theirs(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
+    """What transformers makes of the tokens, in float32 or float64 throughout."""
+    import torch
+    import transformers
+
+    where = {"gguf_file": path.name} if path.suffix == ".gguf" else {}
+    folder = path.parent if where else path
+    config = transformers.AutoConfig.from_pretrained(folder, **where)
+    loader = getattr(transformers, (config.architectures or ["AutoModelForCausalLM"])[0])
+    if config.model_type == "gpt_oss":
+        config._experts_implementation = "eager"  # the fast one knows no float64
+    model = loader.from_pretrained(
+        folder, config=config, attn_implementation="eager", dtype=torch.float32, **where
+    ).eval()
+    with double_torch() if dtype == "float64" else contextlib.nullcontext():
+        if dtype == "float64":
+            model = model.double()
+            for module in model.modules():
+                if hasattr(module, "inv_freq"):  # made in float32 when the model was
+                    module.inv_freq = type(module)(config=model.config).inv_freq
+        ask = {"input_ids": torch.tensor(tokens), "attention_mask": torch.tensor(real)}
+        if types is not None:
+            ask["token_type_ids"] = torch.tensor(types)
+        with torch.no_grad():
+            out = model(**ask, output_hidden_states=True, output_attentions=True)
+        logits = out.logits if hasattr(out, "logits") else out.last_hidden_state
+        to = lambda x: x.detach().double().numpy()  # noqa: E731
+        return Outputs(to(logits), [to(h) for h in out.hidden_states], [to(a) for a in out.attentions])
+
+
+def ours(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
+    """What the imported model makes of them."""
+    found = interop.read(path, dtype=dtype)
+    config = found.config
+
+    def observe(seen):
+        return seen["resid_pre"], seen["resid_post"], seen.weights()
+
+    @jax.jit
+    def call(parameters, tokens, documents, types):
+        model = assemble(config, parameters)
+        logits, seen = model(tokens, token_types=types, documents=documents, observe=observe)
+        last = seen[1][-1]
+        return logits, seen, last if model.final_norm is None else model.final_norm(last)
+
+    padded = None if real.all() else jnp.asarray(1 - real)
+    logits, (before, _, weights), last = call(
+        found.parameters, jnp.asarray(tokens), padded, None if types is None else jnp.asarray(types)
+    )
+    to = lambda x: np.asarray(x, np.float64)  # noqa: E731
+    return Outputs(to(logits), [*map(to, before), to(last)], [to(w) for w in weights])
+
+
+def difference(a: np.ndarray, b: np.ndarray, real: np.ndarray, rows: int = 1) -> float:
+    """The largest difference at positions of text, over the largest value there; `rows` is the axis of positions."""
+    shape = [1] * a.ndim
+    shape[0], shape[rows] = real.shape
+    at = np.broadcast_to(real.reshape(shape).astype(bool), a.shape)
+    return float(np.abs(a - b)[at].max() / np.abs(b)[at].max())
+
+
+def errors(a: Outputs, b: Outputs, real: np.ndarray) -> dict[str, list[float]]:
+    """Relative differences of everything: one logits value, one per hidden state, one per attention map."""
+    return {
+        "logits": [difference(a.logits, b.logits, real)],
+        "hidden": [difference(x, y, real) for x, y in zip(a.hidden, b.hidden, strict=True)],
+        "attention": [difference(x, y, real, rows=2) for x, y in zip(a.attention, b.attention, strict=True)],
+    }
+
+
+def measure(path: Path, tokens, real, types=None) -> dict[str, dict[str, list[float]]]:
+    """Errors in float64, and in float32 ours and theirs, all against transformers in float64."""
+    ask = partial(dict, tokens=tokens, real=real, types=types)
+    exact = theirs(path, "float64", **ask())
+    found = {"theirs": errors(theirs(path, "float32", **ask()), exact, real)}
+    found["ours"] = errors(ours(path, "float32", **ask()), exact, real)
+    with jax.enable_x64(True):
+        found["float64"] = errors(ours(path, "float64", **ask()), exact, real)
+    return found
+
+
+def run_case(case: Case) -> dict[str, dict[str, list[float]]]:
+    """Make the model of a case and measure it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        make(case, path)
+        vocab = json.loads((path / "config.json").read_text()).get("vocab_size", 50257)
+        return measure(path, *inputs(case, vocab))
+
+
+def row(name: str, found: dict[str, dict[str, list[float]]]) -> str:
+    """A line of the table."""
+    exact = " | ".join(f"{max(found['float64'][n]):.0e}" for n in ("logits", "hidden", "attention"))
+    shown = f"{max(found['ours']['logits']):.1e} | {max(found['theirs']['logits']):.1e} | {worst_ratio(found):.2f}"
+    return f"| {name} | {exact} | {shown} |"
+
+
+def worst_ratio(found: dict[str, dict[str, list[float]]]) -> float:
+    """The largest of our float32 errors over theirs; errors below one rounding of float32 count as that."""
+    least = float(np.finfo(np.float32).eps)
+    pairs = [pair for n in found["ours"] for pair in zip(found["ours"][n], found["theirs"][n], strict=True)]
+    return max(max(mine, least) / max(own, least) for mine, own in pairs)
+
+
+HEADER = """| model | logits | hidden states | attention | ours, float32 | theirs, float32 | worst ratio |
+|---|---|---|---|---|---|---|"""
+
+
+def layers(found: dict[str, dict[str, list[float]]]) -> str:
+    """float32 errors layer by layer: hidden state after each layer and attention map in it, ours and theirs."""
+    lines = ["| layer | hidden, ours | hidden, theirs | attention, ours | attention, theirs |", "|---|---|---|---|---|"]
+    mine, own = found["ours"], found["theirs"]
+    for i in range(len(mine["attention"])):
+        values = mine["hidden"][i + 1], own["hidden"][i + 1], mine["attention"][i], own["attention"][i]
+        lines.append(f"| {i + 1} | " + " | ".join(f"{v:.1e}" for v in values) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", nargs="+", default=[], type=Path, metavar="PATH")
+    args = parser.parse_args()
+    print(HEADER, flush=True)
+    if not args.weights:
+        for case in [*CASES, FULL_SIZE]:
+            print(row(case.name, run_case(case)), flush=True)
+    tables = []
+    for path in args.weights:
+        vocab = interop.read(path).config.vocab_size
+        found = measure(path, *inputs(Case(path.name, ""), vocab))
+        print(row(path.name, found), flush=True)
+        tables.append(f"\n{path.name}, float32, layer by layer:\n\n{layers(found)}")
+    print("\n".join(tables))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The BERT family: both sides seen, norms after each part, learned positions and sentence types. BERT, MiniLM."""
+
+from typing import Any
+
+from jattn.config import ModelConfig
+from jattn.interop.keys import Keys
+from jattn.interop.layout import Entry, entry, linear
+
+MEMBERS = ("bert",)
+PREFIX = "bert."
+ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+
+
+def config(keys: Keys, kind: str) -> ModelConfig:
+    """The config of a BERT without an output layer; `with_output` adds the one for masked tokens.
+
+    Defaults are those of its class in transformers.
+    """
+    keys.only("position_embedding_type", "absolute")
+    keys.only("is_decoder", False)
+    keys.only("add_cross_attention", False)
+    keys.only("tie_word_embeddings", True)
+    act = keys("hidden_act", str, "gelu")
+    if act not in ACTIVATIONS:
+        keys.values["hidden_act"] = act
+        keys.only("hidden_act", *ACTIVATIONS)
+    width = keys("hidden_size", int, 768)
+    return ModelConfig(
+        vocab_size=keys("vocab_size", int, 30522),
+        context=keys("max_position_embeddings", int, 512),
+        layers=keys("num_hidden_layers", int, 12),
+        heads=keys("num_attention_heads", int, 12),
+        width=width,
+        mlp=ACTIVATIONS[act],
+        hidden=keys("intermediate_size", int, 4 * width),
+        positions="learned",
+        norm="layernorm",
+        norm_position="post",
+        norm_eps=keys("layer_norm_eps", float, 1e-12),
+        norm_bias=True,
+        qk_norm=False,
+        qkv_bias=True,
+        out_bias=True,
+        mlp_bias=True,
+        causal=False,
+        token_types=keys("type_vocab_size", int, 2),
+        output="none",
+    )
+
+
+def layout(c: ModelConfig) -> list[Entry]:
+    """Where every parameter stands."""
+    e = "bert.embeddings"
+    found = [
+        entry(f"{e}.word_embeddings.weight", "token_rows"),
+        entry(f"{e}.position_embeddings.weight", "position_rows"),
+        entry(f"{e}.token_type_embeddings.weight", "type_rows"),
+        *_norm(f"{e}.LayerNorm", "embed_norm"),
+    ]
+    for i in range(c.layers):
+        theirs, ours = f"bert.encoder.layer.{i}", f"blocks.{i}"
+        for n, name in (("q", "query"), ("k", "key"), ("v", "value")):
+            found += linear(f"{theirs}.attention.self.{name}", f"{ours}.attention.{n}", True)
+        found += linear(f"{theirs}.attention.output.dense", f"{ours}.attention.out", True)
+        found += _norm(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm")
+        found += linear(f"{theirs}.intermediate.dense", f"{ours}.mlp.up", True)
+        found += linear(f"{theirs}.output.dense", f"{ours}.mlp.down", True)
+        found += _norm(f"{theirs}.output.LayerNorm", f"{ours}.mlp_norm")
+    if c.output == "mlm":
+        found += linear("cls.predictions.transform.dense", "transform.dense", True)
+        found += _norm("cls.predictions.transform.LayerNorm", "transform.norm")
+        found.append(entry("cls.predictions.bias", "output_bias"))
+    return found
+
+
+def _norm(theirs: str, ours: str) -> list[Entry]:
+    return [entry(f"{theirs}.weight", f"{ours}.scale"), entry(f"{theirs}.bias", f"{ours}.bias")]
+
+
+def dropped(name: str) -> bool:
+    """Arrays that no token's hidden state depends on: pooler and sentence heads, position ids, copies of tied rows."""
+    return (
+        name.startswith(("bert.pooler.", "cls.seq_relationship.", "cls.predictions.decoder."))
+        or name == "bert.embeddings.position_ids"
+    )
+
+
+def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
+    """The config.json."""
+    names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+    return {
+        "architectures": ["BertForMaskedLM" if c.output == "mlm" else "BertModel"],
+        "model_type": "bert",
+        "vocab_size": c.vocab_size,
+        "max_position_embeddings": c.context,
+        "hidden_size": c.width,
+        "num_hidden_layers": c.layers,
+        "num_attention_heads": c.heads,
+        "intermediate_size": c.F,
+        "hidden_act": names.get(c.mlp, c.mlp),
+        "layer_norm_eps": c.norm_eps,
+        "type_vocab_size": c.token_types,
+        "tie_word_embeddings": True,
+    }

@@ -1,0 +1,209 @@
+"""The Llama family: Llama and SmolLM2, Mistral, Qwen2, Qwen3. RMSNorm, rotary positions, gated MLPs, grouped heads."""
+
+from typing import Any
+
+from jattn.config import ModelConfig, RopeConfig
+from jattn.errors import InputError
+from jattn.interop.keys import Keys
+from jattn.interop.layout import Entry, entry, linear
+from jattn.interop.patterns import repeating, windows
+
+MEMBERS = ("llama", "mistral", "qwen2", "qwen3")
+PREFIX = "model."
+
+
+def config(keys: Keys, kind: str) -> ModelConfig:
+    """The config of a member of the family; defaults are those of its class in transformers."""
+    keys.only("hidden_act", "silu")
+    keys.only("pretraining_tp", 1)
+    keys.only("rope_interleaved", False)
+    layers, heads = keys("num_hidden_layers", int), keys("num_attention_heads", int)
+    context = keys("max_position_embeddings", int, 2048)
+    bias = {"mistral": False, "qwen2": True}.get(kind)
+    if bias is None:
+        bias = keys("attention_bias", bool, False)
+    theta, rope = rotary(keys, context)
+    return ModelConfig(
+        attention=_attention(keys, kind, layers),
+        vocab_size=keys("vocab_size", int),
+        context=context,
+        layers=layers,
+        heads=heads,
+        kv_heads=keys("num_key_value_heads", int, heads),
+        width=keys("hidden_size", int),
+        head_size=keys("head_dim", int, 128 if kind == "qwen3" else None),
+        mlp="swiglu",
+        hidden=keys("intermediate_size", int),
+        positions="rope",
+        rope_theta=theta,
+        rope=rope,
+        norm="rmsnorm",
+        norm_eps=keys("rms_norm_eps", float, 1e-6),
+        qk_norm=kind == "qwen3",
+        qkv_bias=bias,
+        out_bias=bias and kind != "qwen2",
+        mlp_bias=keys("mlp_bias", bool, False) if kind == "llama" else False,
+        tied=keys("tie_word_embeddings", bool, False),
+    )
+
+
+def _attention(keys: Keys, kind: str, layers: int) -> str:
+    """The attention string: which layers see a window only."""
+    if kind == "llama":
+        keys.only("layer_types", ["full_attention"] * layers)
+        return "standard"
+    window = keys("sliding_window", int, None)
+    if kind == "mistral":
+        keys.only("layer_types", ["sliding_attention" if window else "full_attention"] * layers)
+        return f"local:{window}" if window else "standard"
+    if not keys("use_sliding_window", bool, False):
+        window = None
+    first = keys("max_window_layers", int, 28)
+    default = ["sliding_attention" if window and i >= first else "full_attention" for i in range(layers)]
+    return repeating(windows(layer_types(keys, layers, default), window))
+
+
+def layer_types(keys: Keys, layers: int, default: list[str]) -> list[str]:
+    """The list of "full_attention" and "sliding_attention", one per layer."""
+    kinds = keys("layer_types", list, default)
+    if len(kinds) != layers or not set(kinds) <= {"full_attention", "sliding_attention"}:
+        raise InputError(
+            f"{keys.where}: 'layer_types' must name full_attention or sliding_attention for each of {layers} layers, "
+            f"got {len(kinds)}: {', '.join(sorted(set(map(str, kinds))))}"
+        )
+    return kinds
+
+
+def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> tuple[float, RopeConfig]:
+    """Base and stretch of the rotary frequencies, in transformers' older spelling (rope_scaling) and its newer one."""
+    theta = keys("rope_theta", float, theta)
+    old, new = keys("rope_scaling", dict, {}), keys("rope_parameters", dict, {})
+    keys.only("partial_rotary_factor", 1, 1.0)
+    rope = Keys(old | new, f"{keys.where}: rope parameters")
+    theta = rope("rope_theta", float, theta)
+    rope.only("partial_rotary_factor", 1, 1.0)
+    named = rope.values.pop("type", "default"), rope.values.pop("rope_type", None)
+    kind = named[1] or named[0]
+    if kind == "default":
+        stretch = RopeConfig()
+    elif kind == "linear":
+        stretch = RopeConfig("linear", rope("factor", float))
+    elif kind == "llama3":
+        stretch = RopeConfig(
+            "llama3",
+            rope("factor", float),
+            rope("original_max_position_embeddings", int, context),
+            low_freq_factor=rope("low_freq_factor", float),
+            high_freq_factor=rope("high_freq_factor", float),
+        )
+    elif kind == "yarn":
+        stretch = _yarn(rope, context)
+    else:
+        raise InputError(f"{rope.where}: rope_type {kind!r} is not supported, only default, linear, llama3, yarn")
+    rope.done()
+    return theta, stretch
+
+
+def _yarn(rope: Keys, context: int) -> RopeConfig:
+    original = rope("original_max_position_embeddings", int, context)
+    factor = rope("factor", float, context / original)
+    scale, own, all_dim = (rope(n, float, None) for n in ("attention_factor", "mscale", "mscale_all_dim"))
+    if scale is None and own and all_dim:
+        import math
+
+        of = lambda m: 0.1 * m * math.log(factor) + 1 if factor > 1 else 1.0  # noqa: E731
+        scale = of(own) / of(all_dim)
+    return RopeConfig(
+        "yarn",
+        factor,
+        original,
+        beta_fast=rope("beta_fast", float, 32.0),
+        beta_slow=rope("beta_slow", float, 1.0),
+        truncate=rope("truncate", bool, True),
+        attention_factor=scale,
+    )
+
+
+def rope_parameters(c: ModelConfig) -> dict[str, Any]:
+    """The rotary part of a config to write."""
+    r, common = c.rope, {"rope_type": "default" if c.rope.scaling == "none" else c.rope.scaling}
+    common["rope_theta"] = c.rope_theta
+    if r.scaling == "none":
+        return common
+    common["factor"] = r.factor
+    if r.scaling == "linear":
+        return common
+    common["original_max_position_embeddings"] = r.original_context
+    if r.scaling == "llama3":
+        return common | {"low_freq_factor": r.low_freq_factor, "high_freq_factor": r.high_freq_factor}
+    scale = {} if r.attention_factor is None else {"attention_factor": r.attention_factor}
+    return common | {"beta_fast": r.beta_fast, "beta_slow": r.beta_slow, "truncate": r.truncate} | scale
+
+
+def attention_entries(c: ModelConfig, i: int) -> list[Entry]:
+    """The projections of a layer's attention."""
+    theirs, ours = f"model.layers.{i}.self_attn", f"blocks.{i}.attention"
+    found = [e for n in "qkv" for e in linear(f"{theirs}.{n}_proj", f"{ours}.{n}", c.qkv_bias)]
+    found += linear(f"{theirs}.o_proj", f"{ours}.out", c.out_bias)
+    if c.qk_norm:
+        found += [entry(f"{theirs}.{n}_norm.weight", f"{ours}.{n}_norm.scale") for n in "qk"]
+    return found
+
+
+def layout(c: ModelConfig) -> list[Entry]:
+    """Where every parameter stands."""
+    found = [
+        entry("model.embed_tokens.weight", "token_rows"),
+        entry("model.norm.weight", "final_norm.scale"),
+    ]
+    if not c.tied:
+        found.append(entry("lm_head.weight", "head.kernel", "transposed"))
+    for i in range(c.layers):
+        theirs, ours = f"model.layers.{i}", f"blocks.{i}"
+        found += [
+            entry(f"{theirs}.input_layernorm.weight", f"{ours}.attention_norm.scale"),
+            entry(f"{theirs}.post_attention_layernorm.weight", f"{ours}.mlp_norm.scale"),
+            *attention_entries(c, i),
+        ]
+        if c.experts == 0:
+            for n in ("up", "gate", "down"):
+                found += linear(f"{theirs}.mlp.{n}_proj", f"{ours}.mlp.{n}", c.mlp_bias)
+    return found
+
+
+def dropped(name: str) -> bool:
+    """Arrays that the model does not need: frequencies that older versions stored, the copy of a tied output layer."""
+    return name.endswith("rotary_emb.inv_freq") or name == "lm_head.weight"
+
+
+def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
+    """The config.json of a member of the family that holds this model, if any does."""
+    kinds = [c.layer(i) for i in range(c.layers)]
+    window = max((k.window or 0 for k in kinds), default=0) or None
+    types = ["sliding_attention" if k.window else "full_attention" for k in kinds]
+    written = {
+        "architectures": [{"mistral": "MistralForCausalLM"}.get(kind, f"{kind.capitalize()}ForCausalLM")],
+        "model_type": kind,
+        "vocab_size": c.vocab_size,
+        "hidden_size": c.width,
+        "intermediate_size": c.F,
+        "num_hidden_layers": c.layers,
+        "num_attention_heads": c.heads,
+        "num_key_value_heads": c.N_kv,
+        "head_dim": c.H,
+        "hidden_act": "silu",
+        "max_position_embeddings": c.context,
+        "rms_norm_eps": c.norm_eps,
+        "tie_word_embeddings": c.tied,
+        "rope_parameters": rope_parameters(c),
+    }
+    if kind in ("llama", "qwen3"):
+        written["attention_bias"] = c.qkv_bias
+    if kind == "llama":
+        written["mlp_bias"] = c.mlp_bias
+    if kind in ("qwen2", "qwen3"):
+        written |= {"use_sliding_window": window is not None, "sliding_window": window, "layer_types": types}
+        written["max_window_layers"] = c.layers
+    if kind == "mistral":
+        written["sliding_window"] = window
+    return written

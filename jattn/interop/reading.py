@@ -1,0 +1,113 @@
+"""A foreign model as ours: config, parameters by name, tokenizer. Everything is checked before any array is read."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.interop import bert, gpt2, gpt_oss, layout, llama
+from jattn.interop.keys import Keys
+from jattn.interop.safetensors_files import SafetensorsFolder
+from jattn.interop.tokenizer_files import read_tokenizer
+
+FAMILIES: dict[str, Any] = {"gpt2": gpt2, "llama": llama, "bert": bert, "gpt_oss": gpt_oss}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files."""
+
+    config: ModelConfig
+    parameters: dict[str, Any]
+    tokenizer: str
+    kind: str
+    path: str
+    sha256: str
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether a path looks like a model that `read` is for: a GGUF file, or a folder with a model's config.json."""
+    path = Path(path)
+    if path.is_file():
+        return path.suffix == ".gguf" or path.suffix in (".safetensors", ".bin", ".pt", ".pth")
+    try:
+        told = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return path.is_dir() and any(path.glob("*.safetensors"))
+    return isinstance(told, dict) and not {"config", "corpus"} <= told.keys()
+
+
+def read(path: str | Path, *, dtype: str = "float32") -> Imported:
+    """The model in a Hugging Face folder or a GGUF file, in that type of number.
+
+    Raises InputError, before anything large is allocated, for a file that is damaged, an architecture or a config key
+    that is not known, arrays that are missing, not known, or of another shape, and for pickles.
+    """
+    path = Path(path)
+    if path.suffix == ".gguf":
+        from jattn.interop.gguf_file import read_gguf
+
+        return read_gguf(path, dtype)
+    if not path.is_dir():
+        what = "does not exist" if not path.exists() else "is a file; name its folder, or a .gguf file"
+        raise InputError(f"import: {str(path)!r} {what}")
+    keys = Keys(_json(path / "config.json"), str(path / "config.json"))
+    kind = keys("model_type", str)
+    family = family_of(kind, keys.where)
+    keys.only("quantization_config")
+    keys.only("auto_map")
+    config = family.config(keys, kind)
+    keys.done()
+    source = SafetensorsFolder(path, family.PREFIX)
+    if family is bert and any(name.startswith("cls.predictions.") for name in source.shapes):
+        config = replace(config, output="mlm", output_bias=True)
+    tokenizer = read_tokenizer(path)
+    return build(source, family, config, tokenizer, kind, dtype, [path / "config.json", *source.files])
+
+
+def family_of(kind: str, where: str) -> Any:
+    """The family that a model type belongs to; InputError naming what is supported."""
+    for family in FAMILIES.values():
+        if kind in family.MEMBERS:
+            return family
+    known = ", ".join(member for family in FAMILIES.values() for member in family.MEMBERS)
+    raise InputError(f"{where}: model_type {kind!r} is not supported; supported: {known}")
+
+
+def build(
+    source: layout.Source, family: Any, config: ModelConfig, tokenizer: str, kind: str, dtype: str, files: list[Path]
+) -> Imported:
+    """Check the arrays against the config, then read them."""
+    from jattn.model import parameter_shapes
+
+    # A config that asks for more layers than there are arrays would only cost time and memory to refuse in detail.
+    if config.layers > len(source.shapes):
+        raise InputError(
+            f"{source.path}: the config asks for {config.layers:,} layers, {len(source.shapes)} arrays found"
+        )
+    config = replace(config, dtype=dtype, param_dtype=dtype)
+    shapes = {name: shape.shape for name, shape in parameter_shapes(config).items()}
+    table = family.layout(config)
+    layout.check(source, table, shapes, family.dropped)
+    parameters = layout.read(source, table, shapes, dtype)
+    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files))
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file.parent}: there is no config.json; name the folder of a model") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file} cannot be read as JSON ({error})") from None
+
+
+def _sha256(files: list[Path]) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return total.hexdigest()

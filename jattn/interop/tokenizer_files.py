@@ -1,0 +1,72 @@
+"""The tokenizer of a Hugging Face folder as the JSON of the `tokenizers` library."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jattn.errors import InputError
+
+LARGEST_BYTES = 200 << 20
+
+
+def read_tokenizer(folder: Path) -> str:
+    """tokenizer.json, or the same made from vocab.json + merges.txt (GPT-2) or vocab.txt (BERT).
+
+    Raises InputError where there is none of them, or a sentencepiece model only.
+    """
+    if (folder / "tokenizer.json").is_file():
+        return _text(folder / "tokenizer.json")
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return _byte_level(folder)
+    if (folder / "vocab.txt").is_file():
+        return _wordpiece(folder)
+    other = next((p.name for p in sorted(folder.glob("*.model"))), None)
+    hint = f"; {other} alone is not read, save it with transformers as tokenizer.json" if other else ""
+    raise InputError(f"{folder}: there is no tokenizer.json (nor vocab.json with merges.txt, nor vocab.txt){hint}")
+
+
+def _text(file: Path) -> str:
+    if file.stat().st_size > LARGEST_BYTES:
+        raise InputError(f"{file} has {file.stat().st_size:,} bytes; a tokenizer has at most {LARGEST_BYTES:,}")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read ({error})") from None
+
+
+def _byte_level(folder: Path) -> str:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    vocab = _object(folder / "vocab.json")
+    lines = _text(folder / "merges.txt").splitlines()
+    merges: Any = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    try:
+        library = Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    except Exception as error:  # the library raises bare Exception
+        raise InputError(f"{folder}: vocab.json and merges.txt make no tokenizer ({error})") from None
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    if "<|endoftext|>" in vocab:
+        library.add_special_tokens([AddedToken("<|endoftext|>", special=True, normalized=False)])
+    return library.to_str()
+
+
+def _wordpiece(folder: Path) -> str:
+    from tokenizers import BertWordPieceTokenizer
+
+    settings = _object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    vocab = {word: i for i, word in enumerate(_text(folder / "vocab.txt").splitlines())}
+    missing = [t for t in ("[UNK]", "[CLS]", "[SEP]") if t not in vocab]
+    if missing:
+        raise InputError(f"{folder}: vocab.txt lacks {', '.join(missing)}; is it a BERT's?")
+    return BertWordPieceTokenizer(vocab, lowercase=bool(settings.get("do_lower_case", True))).to_str()
+
+
+def _object(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(file))
+    except ValueError as error:
+        raise InputError(f"{file} is not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{file}: expected an object, got {type(found).__name__}")
+    return found
