@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args
 from jattn.errors import InputError, at_least, one_of
 from jattn.kinds import LayerAttention, parse_attention
 
+CLAMPED_GAIN = 1.702  # of the sigmoid in swiglu_clamped, gpt-oss's gated activation
+
 
 def option(default: Any, help: str) -> Any:
     """A field with a default and the one line that `--help` shows for it."""

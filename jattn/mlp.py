@@ -8,14 +8,13 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from jattn.attention_layer import linear
-from jattn.config import ModelConfig
+from jattn.config import CLAMPED_GAIN, ModelConfig
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
     "relu2": lambda x: jnp.square(jax.nn.relu(x)),
 }
-CLAMPED_GAIN = 1.702  # of the sigmoid in swiglu_clamped
 
 
 def gated(config: ModelConfig, gate: Float[Array, "*x F"], up: Float[Array, "*x F"]) -> Float[Array, "*x F"]:

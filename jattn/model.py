@@ -195,9 +195,12 @@ def build(config: ModelConfig, seed: int = 0) -> Transformer:
     return assemble(config, init_parameters(config, seed))
 
 
-def init_parameters(config: ModelConfig, seed: int = 0) -> Parameters:
-    """Fresh parameters by name; those that two configs share start equal (a null draws from a stream of its own)."""
-    return _initializer(config)(jax.random.key(seed))
+def init_parameters(config: ModelConfig, seed: int = 0, only: frozenset[str] | None = None) -> Parameters:
+    """Fresh parameters by name; those that two configs share start equal (a null draws from a stream of its own).
+
+    only: the names that are wanted; no others are computed.
+    """
+    return _initializer(config, only)(jax.random.key(seed))
 
 
 def parameters_of(model: Transformer) -> Parameters:
@@ -226,8 +229,11 @@ def count_parameters(config: ModelConfig) -> int:
 
 
 @lru_cache(maxsize=64)
-def _initializer(config: ModelConfig) -> Callable[[Array], Parameters]:
-    return jax.jit(lambda key: parameters_of(_construct(config, key)))
+def _initializer(config: ModelConfig, only: frozenset[str] | None) -> Callable[[Array], Parameters]:
+    def draw(key):
+        return {n: p for n, p in parameters_of(_construct(config, key)).items() if only is None or n in only}
+
+    return jax.jit(draw)
 
 
 @lru_cache(maxsize=64)

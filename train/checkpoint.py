@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jattn.errors import InputError
+from jattn.interop.foreign import is_foreign
 from train.config import RunConfig, from_dict
 from train.folders import FINISHED, finished_steps, locate
 from train.quiet import quiet
@@ -56,13 +57,12 @@ class Run:
         return Tokenizer.from_json(self.meta["tokenizer"])
 
     def encode(self, text: str) -> Any:
-        """Token ids [1, T] of a text, with the run's fixed first token if it has one."""
+        """Token ids [1, T] of a text, with what stands around every text of the run: a fixed first token, [CLS]."""
         import jax.numpy as jnp
         import numpy as np
 
-        ids = self.tokenizer.encode(text)
-        bos = self.tokenizer.bos
-        return jnp.asarray(ids if bos is None else np.concatenate([[bos], ids]), jnp.int32)[None]
+        before, after = self.tokenizer.frame
+        return jnp.asarray(np.concatenate([before, self.tokenizer.encode(text), after]), jnp.int32)[None]
 
     def logits(self, text: str) -> Any:
         """Logits [T, V] of the next token after each token of a text."""
@@ -90,14 +90,17 @@ class Run:
 def load(path: str | Path, step: int | str = "latest") -> Run:
     """The run in a folder, at its `latest` or `best` checkpoint or at a step; a checkpoint's own folder works too.
 
-    Raises InputError where there is no run, no finished checkpoint, or no such step.
+    A Hugging Face folder or a GGUF file (jattn.interop) is a run that was not trained here. Raises InputError where
+    there is no run, no finished checkpoint, or no such step.
     """
+    if is_foreign(path):
+        return imported(path)
     folder, latest = locate(path)
     if step == "latest" or latest == Path(path):
         return _read(folder, latest)
     steps = finished_steps(folder)
     if step == "best":
-        losses = {s: _meta(folder / "checkpoints" / str(s))["valid_loss"] for s in steps}
+        losses = {s: _meta(folder / "checkpoints" / str(s)).get("valid_loss", float("inf")) for s in steps}
         chosen = min(losses, key=lambda s: losses[s])
     elif step in steps:
         chosen = int(step)
@@ -116,6 +119,51 @@ def _read(folder: Path, checkpoint: Path) -> Run:
     wanted = {"step": jax.ShapeDtypeStruct((), "int32"), "parameters": parameter_shapes(config.model)}
     state = _load_state(checkpoint, wanted, partly=True)
     return Run(folder, int(state["step"]), config, meta, state["parameters"])
+
+
+def imported(path: str | Path) -> Run:
+    """The model in a Hugging Face folder or a GGUF file as a run of 0 steps, which has seen none of our text.
+
+    Measures read the text `pydoc` unless told another. Raises InputError as `jattn.interop.read` does.
+    """
+    from jattn import interop
+    from jattn.model import count_parameters
+    from train import provenance
+    from train.config import DataConfig, to_dict
+    from train.tokenizers import Tokenizer
+
+    found = interop.read(path)
+    tokenizer = Tokenizer.from_json(found.tokenizer)
+    if tokenizer.vocab_size > found.config.vocab_size:
+        raise InputError(
+            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model {found.config.vocab_size:,}; "
+            "are they of the same model?"
+        )
+    name = Path(path).resolve().name.removesuffix(".gguf")
+    data = DataConfig(tokenizer="model", length=min(128, found.config.context))
+    config = RunConfig(preset=name, steps=1, start=str(path), model=found.config, data=data)
+    meta = {
+        "config": to_dict(config),
+        "tokenizer": found.tokenizer,
+        "corpus": {"name": "not trained here", "size": 0, "sha256": None},
+        "imported": {"kind": found.kind, "path": str(path), "sha256": found.sha256},
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "parameters": count_parameters(found.config),
+        "step": 0,
+    }
+    return Run(Path(path), 0, config, meta, found.parameters)
+
+
+def save_imported(run: Run, folder: Path) -> None:
+    """Write a run that was not trained here as an ordinary one, with one checkpoint at step 0."""
+    import jax.numpy as jnp
+
+    ocp = _orbax()
+    state = {"step": jnp.zeros((), jnp.int32), "parameters": run.parameters}
+    shown = {k: v for k, v in run.meta.items() if k != "tokenizer"}
+    ocp.save_checkpointables((folder / "checkpoints" / "0").resolve(), {"state": state}, custom_metadata=run.meta)
+    (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
 
 
 def load_state(folder: Path, like: "TrainState") -> "TrainState":

@@ -25,7 +25,8 @@ def add_train(commands: Any) -> None:
         "print the command that compares them. Runs go to runs/<preset>-<attention>-s<seed>.",
         epilog="Presets: " + "; ".join(f"{n}: {(f.__doc__ or '').split(':')[0]}" for n, f in PRESETS.items()),
     )
-    p.add_argument("--preset", default="small", help="named starting point [small]: " + ", ".join(PRESETS))
+    p.add_argument("--preset", help="named starting point [small; finetune with --from]: " + ", ".join(PRESETS))
+    p.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of a run or an imported model")
     p.add_argument(
         "--attention",
         nargs="+",
@@ -43,7 +44,8 @@ def add_train(commands: Any) -> None:
 
 def train(args: argparse.Namespace) -> int:
     """Train all combinations; exit 130 if stopped by Ctrl-C."""
-    configs = _configs(args)
+    start = _start(args)
+    configs = _configs(args, start)
     if args.resume and args.overwrite:
         raise InputError("--resume and --overwrite exclude each other; keep one")
     folders = [_folder(args, config, len(configs)) for config in configs]
@@ -55,10 +57,19 @@ def train(args: argparse.Namespace) -> int:
         for config in configs:
             print(describe(config))
         return 0
-    return _train_all(args, configs, folders)
+    return _train_all(args, configs, folders, start)
 
 
-def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list[Path]) -> int:
+def _start(args: argparse.Namespace) -> Any:
+    """The run that training starts from, if one is given."""
+    if args.start is None:
+        return None
+    from train.checkpoint import load
+
+    return load(args.start)
+
+
+def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list[Path], start: Any) -> int:
     from train import loop
     from train.folders import check_folder, is_run, prepare_folder
     from train.provenance import machine
@@ -68,8 +79,8 @@ def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list
     for folder, resume in zip(folders, resumed, strict=True):
         if not resume:
             check_folder(folder, overwrite=args.overwrite)
-    shared = loop.prepare(configs[0])
-    size = {"model.vocab_size": shared.tokenizer.vocab_size}
+    shared = loop.prepare(configs[0], start)
+    size = {"model.vocab_size": shared.config.model.vocab_size}
     materials = [replace(shared, config=override(config, size)) for config in configs]
     for material, folder, resume in zip(materials, folders, resumed, strict=True):
         if resume:
@@ -97,14 +108,25 @@ def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list
     return 0
 
 
-def _configs(args: argparse.Namespace) -> list[RunConfig]:
-    base = override(preset(args.preset), changes(args))
+def _configs(args: argparse.Namespace, start: Any) -> list[RunConfig]:
+    from train.start import config_from, with_attention
+
+    given = changes(args)
+    base = preset(args.preset or ("finetune" if start else "small"))
+    if start is None:
+        base = override(base, given)
+    else:
+        base = config_from(start, args.start, base, given)
     seeds = [_seed("--seeds", s) for s in args.seeds or [str(base.seed)]]
     attentions = args.attention or [base.model.attention]
     for name, given in (("--seeds", seeds), ("--attention", attentions)):
         if len(set(given)) < len(given):
             raise InputError(f"{name}: {' '.join(map(str, given))} names one twice; give each once")
-    return [override(base, {"seed": s, "model.attention": a}) for s in seeds for a in attentions]
+    if start is None:
+        return [override(base, {"seed": s, "model.attention": a}) for s in seeds for a in attentions]
+    rest = {n: v for n, v in given.items() if not n.startswith("model.")} | {"data.length": base.data.length}
+    how = given.get("null_start", base.null_start)
+    return [override(with_attention(start, base, a, how), rest | {"seed": s}) for s in seeds for a in attentions]
 
 
 def _seed(name: str, text: str) -> int:
@@ -135,7 +157,7 @@ def _implementation(config: RunConfig) -> str:
     from jattn.kernels.select import pick
 
     chosen = None if config.model.implementation == "auto" else config.model.implementation
-    return pick(chosen, config.model.context, config.model.context).name
+    return pick(chosen, config.length, config.length).name
 
 
 def add_sample(commands: Any) -> None:

@@ -17,14 +17,18 @@ class DataConfig:
     """The text, its tokens, and how many of them a step sees."""
 
     corpus: str = option("pydoc", "backcopy, induction, pydoc, stdlib-code, or the path of a text file or folder")
-    tokenizer: Literal["char", "byte", "bpe"] = option("char", "kind of tokens (languages bring their own symbols)")
+    tokenizer: Literal["char", "byte", "bpe", "model"] = option(
+        "char", "kind of tokens (languages bring their own symbols); model: that of the run to start from"
+    )
     bpe_size: int = option(1024, "vocabulary of the bpe tokenizer")
     bos: bool = option(False, "start every text with one fixed token")
     batch: int = option(12, "sequences per step")
+    length: int | None = option(None, "tokens of a sequence; none: the model's context")
     valid_fraction: float = option(0.1, "share of the text that is held out")
 
     def __post_init__(self):
-        one_of("data.tokenizer", self.tokenizer, ("char", "byte", "bpe"))
+        one_of("data.tokenizer", self.tokenizer, ("char", "byte", "bpe", "model"))
+        at_least("data.length", 1 if self.length is None else self.length, 1)
         at_least("data.batch", self.batch, 1)
         if not 0 < self.valid_fraction < 1:
             raise InputError(f"data.valid_fraction must be above 0 and below 1, got {self.valid_fraction}")
@@ -69,6 +73,11 @@ class RunConfig:
     log_every: int = option(10, "steps between lines in metrics.jsonl")
     save_every: int = option(500, "steps between checkpoints")
     keep: int = option(2, "latest checkpoints to keep; the best is always kept")
+    start: str | None = option(None, "run or imported model whose weights training starts from")
+    null_start: Literal["off", "sink"] = option(
+        "off", "a null that `start` lacks begins near off, or as a copy of the model's own sink"
+    )
+    trainable: Literal["all", "null"] = option("all", "train all parameters, or those of the null alone")
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -77,6 +86,20 @@ class RunConfig:
         check_seed("seed", self.seed)
         for name in ("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"):
             at_least(name, getattr(self, name), 1)
+        one_of("null_start", self.null_start, ("off", "sink"))
+        one_of("trainable", self.trainable, ("all", "null"))
+        if self.length > self.model.context:
+            raise InputError(f"data.length must be at most model.context = {self.model.context}, got {self.length}")
+        if self.trainable == "null" and not any(kind.null or kind.token for kind in self.model.pattern):
+            raise InputError(f"trainable: 'null' needs an attention with a null, got {self.model.attention!r}")
+        if (self.data.tokenizer == "model" or self.null_start == "sink") and self.start is None:
+            field_, value = ("null_start", "sink") if self.null_start == "sink" else ("data.tokenizer", "model")
+            raise InputError(f"{field_}: {value!r} needs a run to start from (--from RUN)")
+
+    @property
+    def length(self) -> int:
+        """Tokens of a training text."""
+        return self.data.length or self.model.context
 
     @property
     def name(self) -> str:
@@ -86,7 +109,7 @@ class RunConfig:
 
     @property
     def tokens_per_step(self) -> int:
-        return self.data.batch * self.model.context
+        return self.data.batch * self.length
 
 
 def check_seed(name: str, seed: int) -> int:

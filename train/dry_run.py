@@ -22,7 +22,7 @@ def describe(config: RunConfig) -> str:
     tokens = config.tokens_per_step * config.steps
     epochs = tokens / max(material.data.train.size, 1)
     state = jax.eval_shape(lambda: step.init_state(config))
-    batch = jax.ShapeDtypeStruct((config.data.batch, config.model.context + 1), jnp.int32)
+    batch = jax.ShapeDtypeStruct((config.data.batch, config.length + 1), jnp.int32)
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
     compiled = step.jitted_step(config).lower(state, batch, seed).compile()
     memory = compiled.memory_analysis()
@@ -42,7 +42,7 @@ def _step_seconds(config: RunConfig, compiled, parameters: int) -> tuple[float, 
     if guess > LONGEST_STEP_SECONDS:
         return guess, "from arithmetic alone, at the speed of a large matrix product"
     state = step.init_state(config)
-    batch = jnp.zeros((config.data.batch, config.model.context + 1), jnp.int32)
+    batch = jnp.zeros((config.data.batch, config.length + 1), jnp.int32)
     times = []
     for _ in range(STEPS_TIMED + 1):
         began = time.perf_counter()

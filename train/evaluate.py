@@ -15,7 +15,7 @@ class Evaluation:
     def __init__(self, config: RunConfig, windows: np.ndarray):
         self._step = step.make_eval_step(config.model)
         # Batches of one size, so one compiled program; the last few windows are a batch of their own.
-        size = min(len(windows), max(1, 16_384 // config.model.context))
+        size = min(len(windows), max(1, 16_384 // config.length))
         self._batches = [windows[i : i + size] for i in range(0, len(windows), size)]
         self.tokens = int(windows.shape[0] * (windows.shape[1] - 1))
 

@@ -22,6 +22,7 @@ from train.evaluate import Evaluation, evenly
 from train.metrics import MetricsFile
 from train.progress import Bar
 from train.reporter import Reporter
+from train.start import parameters_from
 from train.tokenizers import Tokenizer
 
 # A resumed run may be longer or report more often; anything else would make it another run. The text is compared by
@@ -44,26 +45,32 @@ class Material:
     tokenizer: Tokenizer
     data: data.Data
     corpus: dict[str, Any]
+    start: checkpoint.Run | None = None  # whose weights and tokenizer training starts from
 
 
-def prepare(config: RunConfig) -> Material:
-    """Read the corpus, train the tokenizer, and complete the config with the vocabulary's size."""
+def prepare(config: RunConfig, start: checkpoint.Run | None = None) -> Material:
+    """Read the corpus, train the tokenizer or take that of the `start`, and complete the config with the vocabulary."""
     d = config.data
-    corpus = corpora.load(d.corpus, context=config.model.context, valid_fraction=d.valid_fraction)
-    if isinstance(corpus, RowCorpus):
+    if config.start is not None and start is None:
+        start = checkpoint.load(config.start)
+    corpus = corpora.load(d.corpus, context=config.length, valid_fraction=d.valid_fraction)
+    if start is not None:
+        tokenizer = start.tokenizer
+    elif isinstance(corpus, RowCorpus):
         tokenizer = Tokenizer.symbols(corpus.alphabet, bos=d.bos)
     else:
         size = d.bpe_size if d.tokenizer == "bpe" else None
         tokenizer = Tokenizer.train(d.tokenizer, corpus.train + corpus.valid, size, bos=d.bos)
-    config = override(config, {"model.vocab_size": tokenizer.vocab_size})
+    if start is None:
+        config = override(config, {"model.vocab_size": tokenizer.vocab_size})
     facts = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
     encoded = data.encode_corpus(corpus, tokenizer)
     for split, tokens in (("training", encoded.train), ("validation", encoded.valid)):
         try:
-            data.text_width(tokens, config.model.context, tokenizer.bos)
+            data.text_width(tokens, config.length, tokenizer.bos)
         except InputError as error:
             raise InputError(f"{split} split of {d.corpus!r}: {error}") from None
-    return Material(config, tokenizer, encoded, facts)
+    return Material(config, tokenizer, encoded, facts, start)
 
 
 def run(
@@ -83,11 +90,9 @@ def run(
     material = material or prepare(config)
     config = material.config
     batches = data.batches(
-        material.data.train, context=config.model.context, batch=config.data.batch, seed=config.seed, bos=_bos(material)
+        material.data.train, context=config.length, batch=config.data.batch, seed=config.seed, bos=_bos(material)
     )
-    windows = evenly(
-        data.windows(material.data.valid, context=config.model.context, bos=_bos(material)), config.eval_windows
-    )
+    windows = evenly(data.windows(material.data.valid, context=config.length, bos=_bos(material)), config.eval_windows)
     put = sharder(config.data.batch)
     state, saved = _begin(config, folder, resume, overwrite, material)
     state = replicated(state)
@@ -121,10 +126,20 @@ def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, mater
     """The state to start from, fresh or the latest checkpoint of the same run, and the step that is saved already."""
     if not resume:
         folders.prepare_folder(folder, overwrite=overwrite)
-        return step.init_state(config), None
+        return step.init_state(config, first_parameters(material)), None
     check_resumable(folder, material)
     state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
     return state, int(state.step)
+
+
+def first_parameters(material: Material) -> Any:
+    """The parameters of the run to start from, with the null that it lacks; None for a run from nothing."""
+    if material.start is None:
+        return None
+    config, bos = material.config, _bos(material)
+    tokens = evenly(data.windows(material.data.train, context=config.length, bos=bos), 32)[:, :-1]
+    # A step gives its state's memory away; the run that all of them start from keeps its own.
+    return jax.tree.map(jax.numpy.copy, parameters_from(material.start, config, tokens))
 
 
 def check_resumable(folder: Path, material: Material) -> None:

@@ -29,6 +29,11 @@ def decays(config: RunConfig, parameters: Any) -> dict[str, bool]:
     return {n: np.ndim(p) >= 2 and (null or not any(e in n for e in _EXTRA)) for n, p in parameters.items()}
 
 
+def is_null(name: str) -> bool:
+    """Whether it is a parameter of a null: of a null term or of the sink token."""
+    return ".null." in name or name == "sink_row"
+
+
 def is_hidden_matrix(name: str) -> bool:
     """Whether Muon trains it: a projection inside a block."""
     return name.startswith("blocks.") and name.endswith(".kernel")

@@ -12,7 +12,7 @@ from jattn.errors import InputError, one_of
 from train.config import RunConfig, field_types, flatten, parse_value
 
 # Given their own way: several values at once, or set by the preset.
-OWN = {"model.attention", "model.vocab_size", "preset", "seed"}
+OWN = {"model.attention", "model.vocab_size", "preset", "seed", "start"}
 
 
 class Parser(argparse.ArgumentParser):

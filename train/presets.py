@@ -82,6 +82,20 @@ def backcopy() -> RunConfig:
     )
 
 
+def finetune() -> RunConfig:
+    """A run or an imported model trained on (--from): AdamW at a low rate, 500 steps, length 128."""
+    return RunConfig(
+        preset="finetune",
+        steps=500,
+        eval_every=100,
+        eval_windows=64,
+        save_every=250,
+        log_every=5,
+        data=DataConfig(batch=8),
+        optimizer=OptimizerConfig(optimizer="adamw", learning_rate=1e-4, warmup=20),
+    )
+
+
 PRESETS: dict[str, Callable[[], RunConfig]] = {
     "tiny": tiny,
     "small": small,
@@ -89,6 +103,7 @@ PRESETS: dict[str, Callable[[], RunConfig]] = {
     "nanogpt-gpu": nanogpt_gpu,
     "gpt2-124m": gpt2_124m,
     "backcopy": backcopy,
+    "finetune": finetune,
 }
 
 

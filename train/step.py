@@ -23,10 +23,16 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
-def init_state(config: RunConfig) -> TrainState:
-    """The state before the first step; a function of the config alone."""
-    parameters = init_parameters(config.model, config.seed)
-    return TrainState(jnp.zeros((), jnp.int32), parameters, optimizer.build(config).init(parameters))
+def init_state(config: RunConfig, parameters: Parameters | None = None) -> TrainState:
+    """The state before the first step: a function of the config alone, unless other parameters are given."""
+    parameters = init_parameters(config.model, config.seed) if parameters is None else parameters
+    moved = trained(parameters, config.trainable)
+    return TrainState(jnp.zeros((), jnp.int32), parameters, optimizer.build(config).init(moved))
+
+
+def trained(parameters: Parameters, which: str) -> Parameters:
+    """The parameters that training changes: "all", or those of the "null" alone."""
+    return parameters if which == "all" else {n: p for n, p in parameters.items() if optimizer.is_null(n)}
 
 
 def has_null(config: ModelConfig) -> bool:
@@ -60,11 +66,11 @@ def make_train_step(config: RunConfig) -> Callable[[TrainState, Array], tuple[Tr
 
 def jitted_step(config: RunConfig) -> Any:
     """step(state, batch, seed) under jax.jit, before compilation."""
-    return _jitted_step(config.model, config.optimizer, config.steps)
+    return _jitted_step(config.model, config.optimizer, config.steps, config.trainable)
 
 
 @lru_cache(maxsize=16)
-def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int):
+def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int, trainable: str):
     update = optimizer.build(RunConfig(model=model, optimizer=settings, steps=steps)).update
     drops = max(model.embed_dropout, model.resid_dropout, model.mlp_dropout) > 0
 
@@ -72,10 +78,14 @@ def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int):
     def step(state: TrainState, batch, seed):
         # The step's own randomness is a function of (seed, step), so resuming repeats it.
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), seed), state.step) if drops else None
-        loss = partial(loss_fn, model, batch=batch, dropout_key=key)
-        (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(state.parameters)
-        updates, opt_state = update(grads, state.opt_state, state.parameters)
-        parameters: Any = optax.apply_updates(state.parameters, updates)
+        moved = trained(state.parameters, trainable)
+
+        def loss(moved):
+            return loss_fn(model, state.parameters | moved, batch=batch, dropout_key=key)
+
+        (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(moved)
+        updates, opt_state = update(grads, state.opt_state, moved)
+        parameters: Any = state.parameters | optax.apply_updates(moved, updates)
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **extra}
         return TrainState(state.step + 1, parameters, opt_state), metrics
 

@@ -81,13 +81,13 @@ class Tokenizer:
 
     @cached_property
     def kind(self) -> str:
-        """ "char", "byte" or "bpe", read off the model in the JSON."""
-        model = json.loads(self.json)["model"]
+        """ "char", "byte", "bpe", or what another library's is: "wordlevel", "wordpiece", "unigram"."""
+        model = self._model
         if model["type"] == "BPE":
             return "bpe" if model["merges"] else "byte"
         if model["type"] == "WordLevel" and all(len(token) == 1 for token in model["vocab"]):
             return "char"
-        raise InputError(f"tokenizer.json holds a {model['type']} model; only {', '.join(KINDS)} are supported")
+        return model["type"].lower()
 
     @cached_property
     def vocab_size(self) -> int:
@@ -96,9 +96,36 @@ class Tokenizer:
 
     @cached_property
     def bos(self) -> int | None:
-        """Id of the fixed first token, the last of the vocabulary, or None."""
-        added = json.loads(self.json)["added_tokens"]
-        return next((token["id"] for token in added if token["content"] == BOS and token["special"]), None)
+        """Id of the fixed first token, if every text starts with one and nothing else is put around it, or None."""
+        before, after = self.frame
+        return before[0] if len(before) == 1 and not after else None
+
+    @cached_property
+    def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ids that stand before and after every text: our <bos>, or what another library's model expects.
+
+        BERT's is [CLS] before and [SEP] after.
+        """
+        own = next((t["id"] for t in self._parsed["added_tokens"] if t["content"] == BOS and t["special"]), None)
+        if own is not None:
+            return (own,), ()
+        if not self._parsed.get("post_processor"):
+            return (), ()
+        encoding = self._library.encode("a", add_special_tokens=True)
+        text = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+        first, last = (text[0], text[-1] + 1) if text else (len(encoding.ids), len(encoding.ids))
+        return tuple(encoding.ids[:first]), tuple(encoding.ids[last:])
+
+    @cached_property
+    def special(self) -> frozenset[int]:
+        """Ids that no text encodes to."""
+        return frozenset(t["id"] for t in self._parsed["added_tokens"] if t["special"])
+
+    def encode_pair(self, first: str, second: str) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        """Ids of two texts with what the model expects around them, and which text (0 or 1) each belongs to."""
+        _check_encodable(first + second)
+        encoding = self._library.encode(first, second, add_special_tokens=True)
+        return np.array(encoding.ids, np.int32), np.array(encoding.type_ids, np.int32)
 
     def encode(self, text: str) -> Int32[np.ndarray, " n"]:
         """Ids of the text, without the fixed first token. InputError for a character that the vocabulary lacks."""
@@ -146,12 +173,22 @@ class Tokenizer:
 
         library = Library.from_str(self.json)
         library.encode_special_tokens = True  # "<bos>" typed in a text is five characters
+        library.no_padding()
+        library.no_truncation()
         return library
+
+    @cached_property
+    def _parsed(self) -> dict[str, Any]:
+        return json.loads(self.json)
+
+    @property
+    def _model(self) -> dict[str, Any]:
+        return self._parsed["model"]
 
     @cached_property
     def _characters(self) -> np.ndarray:
         """Code point of each id of a char tokenizer; the fixed first token has none."""
-        vocab = json.loads(self.json)["model"]["vocab"]
+        vocab = self._model["vocab"]
         return np.array([ord(character) for character in sorted(vocab, key=vocab.__getitem__)], "<u4")
 
     @cached_property

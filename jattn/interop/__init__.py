@@ -6,7 +6,8 @@
 Add a family: one file with `config`, `layout`, `dropped`, `to_keys`, and an entry in FAMILIES.
 """
 
-from jattn.interop.reading import FAMILIES, Imported, is_foreign, read
+from jattn.interop.foreign import is_foreign
+from jattn.interop.reading import FAMILIES, Imported, read
 from jattn.interop.writing import FORMATS, write
 
 __all__ = ["FAMILIES", "FORMATS", "Imported", "is_foreign", "read", "write"]

@@ -5,12 +5,11 @@ Source: OpenAI 2025, arXiv 2508.10925. The sink logit is the null of this projec
 
 from typing import Any
 
-from jattn.config import ModelConfig
+from jattn.config import CLAMPED_GAIN, ModelConfig
 from jattn.interop import llama
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry
 from jattn.interop.patterns import repeating, windows
-from jattn.mlp import CLAMPED_GAIN
 
 MEMBERS = ("gpt_oss",)
 PREFIX = "model."

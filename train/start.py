@@ -1,0 +1,125 @@
+"""Training that starts from a run or an imported model: the same weights with a null and without.
+
+A null that the model lacks is added to every layer, whatever its window. Its parameters start
+
+    off    near off: the logit at -10, so that the loss hardly moves and the null still gets a gradient
+    sink   as a copy of the model's own sink: per head the mean key (and value) of the first position, as in
+           "attention biases" (Sun et al. 2024, arXiv 2402.17762), scored as a key at position 0. The first token keeps
+           its own key, so the sink's share is divided between the two and the loss jumps before training.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.kinds import parse_attention
+from train.checkpoint import Run
+from train.config import RunConfig, override
+
+OFF = -10.0
+FREE = {"model.attention", "model.implementation", "model.layer_loop"}
+"""Fields of the model that may differ from those of the run it starts from; the null's and dropout's may too."""
+
+
+def is_free(name: str) -> bool:
+    """Whether a field of the model may differ from that of the run that training starts from."""
+    return name in FREE or name.startswith("model.null.") or name.endswith("_dropout")
+
+
+def attention_of(base: str, asked: str) -> str:
+    """The attention string of `asked` on a model whose own is `base`: nulls are added to every layer of it.
+
+    standard is the model as it is. Raises InputError for a null on a model that has one.
+    """
+    kinds = parse_attention(asked)
+    if asked.replace(" ", "") in ("standard", base.replace(" ", "")):
+        return base
+    plain = len(kinds) == 1 and kinds[0].null is not None and kinds[0].window is None and "+" not in asked
+    if not plain:
+        return asked
+    if any(kind.null or kind.token for kind in parse_attention(base)):
+        raise InputError(f"--attention: the model has a null already ({base!r}); {asked!r} cannot be added")
+    return ",".join(asked if layer.strip() == "standard" else f"{asked}+{layer.strip()}" for layer in base.split(","))
+
+
+def with_null(config: ModelConfig, base: ModelConfig, start: str) -> ModelConfig:
+    """The config of a model that gets a null: how the null's parameters start is part of it."""
+    if config.pattern == base.pattern or (start == "sink" and base.positions != "rope"):
+        return config
+    if start == "sink":
+        return replace(config, null=replace(config.null, rotary="after"))
+    return replace(config, null=replace(config.null, logit_init=OFF))
+
+
+def parameters_from(run: Run, config: RunConfig, tokens: np.ndarray) -> dict[str, Any]:
+    """The run's parameters, and those of the null that it lacks; `tokens` [W, T] are for a start from its sink.
+
+    Raises InputError if the attention asked for has no place for what the run has learned.
+    """
+    from jattn.model import init_parameters, parameter_shapes
+
+    wanted = parameter_shapes(config.model)
+    lost = sorted(set(run.parameters) - set(wanted))
+    if lost:
+        raise InputError(
+            f"--attention {config.model.attention!r} has no place for {lost[0]} of {run.path} "
+            f"(attention {run.config.model.attention!r}); training would lose what it has learned"
+        )
+    new = set(wanted) - set(run.parameters)
+    fresh = init_parameters(config.model, config.seed, only=frozenset(new)) if new else {}
+    if new and config.null_start == "sink":
+        fresh = fresh | _sink(run, config.model, tokens, new)
+    return {**run.parameters, **fresh}
+
+
+def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> dict[str, Any]:
+    """Null keys and values [N, H] that are the means of the first position's; logits of 0."""
+    import jax
+    import jax.numpy as jnp
+
+    keys = [n for n in new if n.endswith(".null.key")]
+    if not keys:
+        raise InputError(
+            f"null_start: 'sink' copies a key, which attention {config.attention!r} has not; use null or key_value"
+        )
+
+    def observe(seen):
+        return seen["k"][:, 0].mean(0), seen["v"][:, 0].mean(0)
+
+    k, v = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
+    each = config.heads // config.N_kv
+    of = {
+        "key": jnp.repeat(k, each, 1),
+        "value": jnp.repeat(v, each, 1),
+        "logit": jnp.zeros((config.layers, config.heads)),
+    }
+    return {n: of[n.rpartition(".")[2]][int(n.split(".")[1])].astype(config.param_dtype) for n in new}
+
+
+def config_from(run: Run, path: str, base: RunConfig, given: dict[str, Any]) -> RunConfig:
+    """The config that trains a run's model on: `base`, its model replaced, with the fields that were `given`.
+
+    Raises InputError for a field of the model that would make it another one.
+    """
+    fixed = sorted(n for n in given if n.startswith("model.") and not is_free(n))
+    if fixed or given.get("data.tokenizer", "model") != "model":
+        name = (fixed or ["data.tokenizer"])[0]
+        raise InputError(f"--{name}: {path} brings its own; with --from only attention, null and dropout may differ")
+    if not run.config.model.causal or run.config.model.output == "none":
+        raise InputError(
+            f"--from: {path} sees both sides or has no output layer, so there is no next token to train on"
+        )
+    of_model = {n.removeprefix("model."): v for n, v in given.items() if n.startswith("model.")}
+    length = given.get("data.length") or min(128, run.config.model.context)
+    data = replace(base.data, tokenizer="model", length=length)
+    return replace(base, model=override(run.config.model, of_model), data=data, start=path)
+
+
+def with_attention(run: Run, config: RunConfig, asked: str, null_start: str) -> RunConfig:
+    """The config with the attention that is asked for, and the start of a null that the run lacks."""
+    base = run.config.model
+    model = replace(config.model, attention=attention_of(base.attention, asked))
+    return replace(config, model=with_null(model, base, null_start))
