@@ -62,7 +62,7 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
     from analysis import report
     from analysis.comparison import compare
     from train import loop
-    from train.folders import finished_steps
+    from train.folders import steps_of
     from train.progress import Bar
     from train.provenance import machine
 
@@ -81,8 +81,8 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
         )
         folder = out / "runs" / config.name
         folders.setdefault((chapter.name, group), []).append(folder)
-        exists = (folder / "config.json").exists()
-        if resume and exists and finished_steps(folder)[-1] >= config.steps:
+        saved = steps_of(folder)  # none in a run that was killed before its first checkpoint: it starts anew
+        if resume and saved and saved[-1] >= config.steps:
             continue
         spent = time.monotonic() - began
         left = f" (about {clock(spent / trained * (len(jobs) - number + 1))} left in all)" if trained else ""
@@ -90,7 +90,7 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
         trained += 1
         one = loop.Material(config, material.tokenizer, material.data, material.corpus)
         try:
-            loop.run(config, folder, resume=resume and exists, material=one)
+            loop.run(config, folder, resume=resume and bool(saved), overwrite=resume, material=one)
         except loop.Stopped:
             print(f"saved. Go on with: jattn demo --out {out}{' --full' * full} --resume", file=sys.stderr)
             return 130

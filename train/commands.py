@@ -71,14 +71,16 @@ def _start(args: argparse.Namespace) -> Any:
 
 def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list[Path], start: Any) -> int:
     from train import loop
-    from train.folders import check_folder, is_run, prepare_folder
+    from train.folders import check_folder, prepare_folder, steps_of
     from train.provenance import machine
 
     # What can be refused is refused before the first run, not after hours of training.
-    resumed = [args.resume and is_run(folder) for folder in folders]
+    # A run that was killed before its first checkpoint has nothing to go on from, and nothing to lose.
+    resumed = [args.resume and bool(steps_of(folder)) for folder in folders]
+    anew = args.overwrite or args.resume
     for folder, resume in zip(folders, resumed, strict=True):
         if not resume:
-            check_folder(folder, overwrite=args.overwrite)
+            check_folder(folder, overwrite=anew)
     shared = loop.prepare(configs[0], start)
     size = {"model.vocab_size": shared.config.model.vocab_size}
     materials = [replace(shared, config=override(config, size)) for config in configs]
@@ -96,7 +98,7 @@ def _train_all(args: argparse.Namespace, configs: list[RunConfig], folders: list
             print(f"{folder}: finished already", file=sys.stderr)
             continue
         try:
-            run = loop.run(material.config, folder, resume=resume, overwrite=args.overwrite, material=material)
+            run = loop.run(material.config, folder, resume=resume, overwrite=anew, material=material)
         except loop.Stopped:
             again = [a for a in args.argv if a not in ("--overwrite", "--resume")]
             print(f"saved. Go on with: jattn {shlex.join([*again, '--resume'])}", file=sys.stderr)
@@ -113,15 +115,12 @@ def _configs(args: argparse.Namespace, start: Any) -> list[RunConfig]:
 
     given = changes(args)
     base = preset(args.preset or ("finetune" if start else "small"))
-    if start is None:
-        base = override(base, given)
-    else:
-        base = config_from(start, args.start, base, given)
+    base = override(base, given) if start is None else config_from(start, args.start, base, given)
     seeds = [_seed("--seeds", s) for s in args.seeds or [str(base.seed)]]
     attentions = args.attention or [base.model.attention]
-    for name, given in (("--seeds", seeds), ("--attention", attentions)):
-        if len(set(given)) < len(given):
-            raise InputError(f"{name}: {' '.join(map(str, given))} names one twice; give each once")
+    for name, several in (("--seeds", seeds), ("--attention", attentions)):
+        if len(set(several)) < len(several):
+            raise InputError(f"{name}: {' '.join(map(str, several))} names one twice; give each once")
     if start is None:
         return [override(base, {"seed": s, "model.attention": a}) for s in seeds for a in attentions]
     rest = {n: v for n, v in given.items() if not n.startswith("model.")} | {"data.length": base.data.length}

@@ -32,6 +32,12 @@ def find_runs(pattern: str) -> list[Path]:
     return found
 
 
+def steps_of(folder: Path) -> list[int]:
+    """The steps of the finished checkpoints in a folder, ascending; none where there is no run."""
+    found = (folder / "checkpoints").glob(f"*/{FINISHED}")
+    return sorted(int(p.parent.name) for p in found if p.parent.name.isdigit())
+
+
 def finished_steps(folder: Path) -> list[int]:
     """The steps of a run's finished checkpoints, ascending; InputError if there is none."""
     root = folder / "checkpoints"
@@ -39,7 +45,7 @@ def finished_steps(folder: Path) -> list[int]:
         near = f"; runs here: {', '.join(names)}" if (names := _siblings(folder)) else ""
         reason = "is not a run (it has no checkpoints)" if folder.exists() else "does not exist"
         raise InputError(f"run {str(folder)!r} {reason}{near}")
-    steps = sorted(int(p.name) for p in root.iterdir() if p.name.isdigit() and (p / FINISHED).exists())
+    steps = steps_of(folder)
     if not steps:
         rest = sorted(p.name for p in root.iterdir())
         left = f" (unfinished: {', '.join(rest)})" if rest else ""

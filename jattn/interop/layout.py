@@ -5,7 +5,7 @@ A table is a list of entries. `Entry("h.0.attn.c_attn.weight", (q, k, v), "joine
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -61,6 +61,7 @@ def linear(theirs: str, ours: str, bias: bool) -> list[Entry]:
     return [*pair, entry(f"{theirs}.bias", f"{ours}.bias")] if bias else pair
 
 
+@runtime_checkable
 class Source(Protocol):
     """Named arrays in a file: their shapes are known before any is read."""
 

@@ -138,6 +138,15 @@ def test_resume_skips_finished_runs_and_starts_missing_ones(there):
     assert {path: after[path] for path in before} == before
 
 
+def test_resume_starts_anew_a_run_that_was_killed_before_its_first_checkpoint(there, tmp_path):
+    words = [*there, "--steps", "3", "--out", tmp_path / "run"]
+    assert jattn("train", *words)[0] == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    code, out, err = jattn("train", *words, "--resume")
+    assert code == 0 and "validation loss" in out
+    assert [row["step"] for row in read_metrics(tmp_path / "run") if "valid_loss" in row] == [3]
+
+
 def test_overwrite_trains_anew(there, tmp_path):
     words = [*there, "--steps", "3", "--out", tmp_path / "run"]
     assert jattn("train", *words)[0] == 0
