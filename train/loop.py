@@ -125,8 +125,9 @@ def _bos(material: Material) -> int | None:
 def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, material: Material):
     """The state to start from, fresh or the latest checkpoint of the same run, and the step that is saved already."""
     if not resume:
+        state = step.init_state(config, first_parameters(material))
         folders.prepare_folder(folder, overwrite=overwrite)
-        return step.init_state(config, first_parameters(material)), None
+        return state, None
     check_resumable(folder, material)
     state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
     return state, int(state.step)

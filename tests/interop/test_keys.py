@@ -1,0 +1,105 @@
+"""A config is read whole: what is not known is refused, what changes the mathematics is never ignored."""
+
+import pytest
+
+from jattn.config import RopeConfig
+from jattn.errors import InputError
+from jattn.interop import bert, gpt2, gpt_oss, llama
+from jattn.interop.keys import Keys
+from jattn.interop.patterns import repeating
+
+LLAMA = {
+    "hidden_size": 32,
+    "intermediate_size": 40,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "vocab_size": 11,
+    "max_position_embeddings": 64,
+}
+
+
+def read(kind, family=llama, **changes):
+    keys = Keys({k: v for k, v in {**LLAMA, **changes}.items() if v != "absent"}, "config.json")
+    config = family.config(keys, kind)
+    keys.done()
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"logits_scaling": 8.0}, "'logits_scaling' = 8.0 is not known here and may change the model"),
+        ({"hidden_act": "gelu"}, "'hidden_act' = 'gelu' is not supported, only 'silu'"),
+        ({"hidden_size": "absent"}, "'hidden_size' is missing"),
+        ({"hidden_size": "32"}, "'hidden_size' must be int, got '32'"),
+        ({"hidden_size": True}, "'hidden_size' must be int, got True"),
+        ({"vocab_size": 10**12}, "a size must be from 1 to"),
+        ({"num_hidden_layers": -1}, "a size must be from 1 to"),
+        ({"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}, "rope_type 'longrope' is not supported"),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_type 'dynamic' is not supported"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0, "beta": 1}}, "'beta' = 1 is not known"),
+        ({"rope_scaling": {"type": "linear"}}, "'factor' is missing"),
+        ({"partial_rotary_factor": 0.5}, "'partial_rotary_factor' = 0.5 is not supported"),
+        ({"rope_interleaved": True}, "'rope_interleaved' = True is not supported"),
+    ],
+)
+def test_refusal_names_the_key_and_its_value(changes, says):
+    with pytest.raises(InputError, match=r"^config\.json") as error:
+        read("llama", **changes)
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "key", "value"),
+    [
+        (gpt2, "gpt2", "scale_attn_by_inverse_layer_idx", True),
+        (gpt2, "gpt2", "scale_attn_weights", False),
+        (gpt2, "gpt2", "activation_function", "relu"),
+        (bert, "bert", "position_embedding_type", "relative_key"),
+        (bert, "bert", "is_decoder", True),
+        (bert, "bert", "hidden_act", "relu"),
+        (gpt_oss, "gpt_oss", "swiglu_alpha", 1.0),
+    ],
+)
+def test_other_mathematics_is_refused_by_name(family, kind, key, value):
+    with pytest.raises(InputError, match=f"'{key}' = .* is not supported"):
+        family.config(Keys({**LLAMA, key: value}, "config.json"), kind)
+
+
+def test_bookkeeping_is_ignored():
+    plain = read("llama")
+    more = {"architectures": ["LlamaForCausalLM"], "torch_dtype": "bfloat16", "use_cache": True, "bos_token_id": 1}
+    assert read("llama", **more) == plain
+
+
+def test_defaults_are_those_of_each_member():
+    assert read("mistral").attention == "standard" and read("mistral", sliding_window=7).attention == "local:7"
+    assert (read("qwen2").qkv_bias, read("qwen2").out_bias) == (True, False)
+    assert read("qwen3").qk_norm and read("qwen3").H == 128 and not read("llama").qk_norm
+    assert not read("llama").tied and gpt2.config(Keys({}, ""), "gpt2").tied
+
+
+def test_layer_lists_become_the_shortest_pattern():
+    types = ["sliding_attention", "full_attention"] * 2
+    changes = {"use_sliding_window": True, "sliding_window": 5, "layer_types": types, "num_hidden_layers": 4}
+    assert read("qwen3", **changes).attention == "local:5,standard"
+    assert repeating(["a", "b", "a"]) == "a,b" and repeating(["a", "b", "b"]) == "a,b,b" and repeating(["a"] * 3) == "a"
+
+
+def test_layer_list_of_another_length_is_refused():
+    with pytest.raises(InputError, match="for each of 3 layers, got 2"):
+        read("qwen3", layer_types=["full_attention"] * 2)
+
+
+def test_both_spellings_of_rope_are_read():
+    old = read("llama", rope_theta=500.0, rope_scaling={"type": "linear", "factor": 4.0})
+    new = read("llama", rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0})
+    assert old == new and old.rope == RopeConfig("linear", 4.0) and old.rope_theta == 500.0
+
+
+def test_written_config_reads_back():
+    stretch = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "truncate": False}
+    config = read("llama", rope_parameters=stretch, num_key_value_heads=2, attention_bias=True)
+    assert llama.config(Keys(llama.to_keys(config, "llama"), ""), "llama") == read(
+        "llama", rope_parameters=stretch, num_key_value_heads=2, attention_bias=True, head_dim=8
+    )

@@ -1,0 +1,211 @@
+"""Training from a run or an imported model: the same weights with a null and without."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from analysis.cli import main
+from jattn import interop
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.model import init_parameters
+from train import loop
+from train.checkpoint import load, save_imported
+from train.config import RunConfig, override
+from train.importing import give_null, loss_of
+from train.start import attention_of, config_from, with_attention
+from train.tokenizers import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def foreign(text, tmp_path_factory):
+    """A small Llama in a Hugging Face folder, as if it came from elsewhere; every parameter is drawn."""
+    tokenizer = Tokenizer.train("char", [text.read_text()])
+    config = ModelConfig(
+        vocab_size=tokenizer.vocab_size,
+        context=64,
+        layers=2,
+        heads=4,
+        kv_heads=2,
+        width=32,
+        mlp="swiglu",
+        qk_norm=False,
+        zero_init=False,
+        init_std=0.3,
+    )
+    folder = tmp_path_factory.mktemp("foreign") / "llama"
+    return interop.write(config, init_parameters(config), tokenizer.to_json(), folder, "llama")
+
+
+def arm(foreign, text, attention, **changes):
+    """The config of a short run that starts from the foreign model."""
+    run = load(foreign)
+    base = RunConfig(preset="finetune", steps=4, save_every=2, eval_every=4, log_every=1)
+    base = override(base, {"data.corpus": str(text), "data.batch": 4, "optimizer.optimizer": "adamw"})
+    base = config_from(run, str(foreign), base, {"data.length": 16})
+    how = changes.get("null_start", "off")
+    return override(with_attention(run, base, attention, how), changes)
+
+
+def test_foreign_model_is_an_ordinary_run(foreign):
+    run = load(foreign)
+    ids = run.encode("the null token")
+    assert run.step == 0 and run.logits("the null token").shape == (ids.shape[1], run.config.model.vocab_size)
+    rows = run.attention("the null token").sum(-1)
+    np.testing.assert_allclose(rows, 1.0, rtol=1e-5)
+
+
+def test_saved_as_a_run_it_loads_the_same(foreign, tmp_path):
+    run = load(foreign)
+    save_imported(run, tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert again.config == run.config and again.meta["imported"] == run.meta["imported"] and again.step == 0
+    assert set(again.parameters) == set(run.parameters)
+    for name, array in run.parameters.items():
+        np.testing.assert_array_equal(again.parameters[name], array)
+
+
+@pytest.mark.parametrize(
+    ("base", "asked", "given"),
+    [
+        ("standard", "standard", "standard"),
+        ("standard", "null", "null"),
+        ("local:8", "standard", "local:8"),
+        ("local:8", "null", "null+local:8"),
+        ("local:8,standard", "key_value", "key_value+local:8,key_value"),
+        ("null", "null", "null"),
+        ("standard", "local:4", "local:4"),
+        ("standard", "null+local:4", "null+local:4"),
+    ],
+)
+def test_null_is_added_to_every_layer_whatever_its_window(base, asked, given):
+    assert attention_of(base, asked) == given
+
+
+def test_second_null_is_refused():
+    with pytest.raises(InputError, match="has a null already"):
+        attention_of("logit+local:8", "null")
+
+
+@pytest.mark.parametrize("attention", ["null", "key_value", "logit"])
+def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradient(foreign, text, attention):
+    config = arm(foreign, text, attention)
+    material = loop.prepare(config)
+    parameters = loop.first_parameters(material)
+    from train.step import loss_fn
+
+    batch = jnp.asarray(material.data.train[: 4 * 17].reshape(4, 17))
+    before = loss_fn(load(foreign).config.model, load(foreign).parameters, batch)[0]
+    (after, _), gradient = jax.value_and_grad(lambda p: loss_fn(material.config.model, p, batch), has_aux=True)(
+        parameters
+    )
+    assert 0 < abs(float(after - before)) < 0.01
+    nulls = [n for n in parameters if ".null." in n]
+    assert nulls and all(float(jnp.abs(gradient[n]).max()) > 0 for n in nulls)
+
+
+def test_null_copied_from_the_sink_takes_the_same_share_as_the_first_token(foreign, text):
+    """In the first layer, on texts that begin alike, its key is the first token's: same score, same share."""
+    config = arm(foreign, text, "key_value", null_start="sink")
+    run = load(foreign)
+    opening = np.tile(run.tokenizer.encode("the null token"), (2, 1))
+    from train.start import parameters_from
+
+    parameters = parameters_from(run, config, opening)
+    from jattn.model import assemble
+
+    see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))  # noqa: E731
+    first, null = assemble(config.model, parameters)(jnp.asarray(opening), observe=see)[1]
+    np.testing.assert_allclose(first[0], null[0], rtol=1e-5)
+    assert config.model.null.rotary == "after"
+    v = run.model(jnp.asarray(opening), observe=lambda seen: seen["v"][:, 0])[1]
+    np.testing.assert_allclose(parameters["blocks.1.attention.null.value"], jnp.repeat(v[1, 0], 2, 0), rtol=1e-5)
+
+
+def test_training_the_null_alone_leaves_all_else_as_it_was(foreign, text, tmp_path):
+    config = arm(foreign, text, "null", trainable="null", **{"optimizer.learning_rate": 0.1, "optimizer.warmup": 0})
+    run = loop.run(config, tmp_path / "run")
+    before = load(foreign).parameters
+    moved = {n for n in run.parameters if n not in before}
+    assert moved and all(".null." in n for n in moved)
+    for name, array in before.items():
+        np.testing.assert_array_equal(run.parameters[name], array)
+    assert any(float(jnp.abs(run.parameters[n] - (-10.0 if n.endswith("logit") else 0)).max()) > 0.05 for n in moved)
+
+
+def test_stopped_and_resumed_it_is_the_same_run(foreign, text, tmp_path):
+    """Half of it, then the rest from the checkpoint at step 2."""
+    import shutil
+
+    config = arm(foreign, text, "null")
+    straight = loop.run(config, tmp_path / "straight")
+    shutil.copytree(tmp_path / "straight", tmp_path / "half")
+    shutil.rmtree(tmp_path / "half" / "checkpoints" / "4")
+    again = loop.run(config, tmp_path / "half", resume=True)
+    for name, array in straight.parameters.items():
+        np.testing.assert_array_equal(again.parameters[name], array)
+
+
+def test_arms_from_the_command_line_start_equal_and_see_the_same_text(foreign, text, tmp_path, capsys):
+    words = ["train", "--from", str(foreign), "--corpus", str(text), "--attention", "standard", "null", "--steps=2"]
+    words += ["--batch=4", "--length=16", "--log-every=1", "--out", str(tmp_path / "arms")]
+    assert main(words) == 0
+    from train.metrics import read_metrics
+
+    one, two = (read_metrics(tmp_path / "arms" / f"finetune-{a}-s0") for a in ("standard", "null"))
+    assert one[0]["loss"] == pytest.approx(two[0]["loss"], abs=0.01)
+    told = capsys.readouterr().out
+    assert "jattn compare standard=" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--layers=3"], "--model.layers"),
+        (["--tokenizer=byte"], "--data.tokenizer"),
+        (["--trainable=null"], "trainable: 'null' needs an attention with a null"),
+        (["--length=65"], "data.length must be at most model.context = 64, got 65"),
+        (["--attention=logit", "--null-start=sink"], "copies a key"),
+    ],
+)
+def test_what_would_make_it_another_model_is_refused(foreign, text, tmp_path, capsys, words, says):
+    code = main(["train", "--from", str(foreign), "--corpus", str(text), "--out", str(tmp_path / "run"), *words])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert code == 2 and says in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_import_writes_a_run_and_says_what_the_null_costs(foreign, text, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["import", str(foreign), "--out", str(out), "--attention", "null", "--corpus", str(text)]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == str(out) and "before any training" in told.err
+    run = load(out)
+    assert run.config.model.attention == "null" and run.config.model.null.logit_init == -10
+    assert main(["import", str(foreign), "--out", str(out)]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main(["sample", str(out), "--prompt", "the", "--length", "5"]) == 0
+
+
+def test_folded_import_has_the_same_loss(foreign, text, tmp_path):
+    assert main(["import", str(foreign), "--out", str(tmp_path / "run"), "--fold-norms"]) == 0
+    raw, folded = load(foreign), load(tmp_path / "run")
+    windows = raw.tokenizer.encode(text.read_text())[: 4 * 17].reshape(4, 17)
+    assert loss_of(folded, windows) == pytest.approx(loss_of(raw, windows), rel=1e-5)
+    assert not folded.config.model.tied
+
+
+@pytest.mark.parametrize("path", ["nowhere", "words"])
+def test_import_of_what_is_no_model_is_one_line_and_leaves_nothing(tmp_path, capsys, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words").mkdir()
+    assert main(["import", path, "--out", "run"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("jattn: import: ") and len(err.splitlines()) == 1 and not (tmp_path / "run").exists()
+
+
+def test_null_that_is_there_already_is_not_given_twice(foreign, text):
+    run = give_null(load(foreign), "null", "off", str(text))
+    with pytest.raises(InputError, match="has already"):
+        give_null(run, "null", "off", str(text))

@@ -1,0 +1,118 @@
+"""The command `jattn export`: a run as other libraries read it, or what it makes of a text, as arrays."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jattn.errors import InputError, one_of
+from train.provenance import versions
+
+FORMATS = ("gpt2", "llama", "bert", "gpt_oss", "transformerlens", "npz")
+
+
+def add_export(commands: Any) -> None:
+    p = commands.add_parser(
+        "export",
+        help="write a run for transformers, TransformerLens or NumPy",
+        description="Write a run as other libraries read it (docs/export.md): gpt2, llama, bert and gpt_oss for "
+        "transformers, transformerlens for TransformerLens, npz for the attention of a text as plain arrays.",
+    )
+    p.add_argument("path", metavar="RUN", help="folder of a run, of one of its checkpoints, or of an imported model")
+    p.add_argument("--format", required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    p.add_argument("--text", help="npz: the text whose attention is written; transformerlens: also its activations")
+    p.add_argument("--out", metavar="DIR", help="a new folder [RUN-FORMAT]")
+    p.set_defaults(run=export)
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write the folder and print its path."""
+    form = one_of("--format", args.format, FORMATS)
+    if args.text is not None and form not in ("npz", "transformerlens"):
+        raise InputError(f"--text: --format {form} holds weights only; drop it, or use --format transformerlens or npz")
+    if args.text is None and form == "npz":
+        raise InputError("--format npz holds the attention of a text; add --text TEXT")
+    from train.checkpoint import load
+
+    run = load(args.path)
+    out = Path(args.out) if args.out else run.path.with_name(f"{run.path.name}-{form}")
+    tokens = None if args.text is None else _encode(run, args.text)
+    write = {"npz": write_attention, "transformerlens": write_transformer_lens}.get(form)
+    if write is None:
+        from jattn import interop
+
+        interop.write(run.config.model, run.parameters, run.tokenizer.json, out, form)
+    else:
+        write(run, tokens, args.text, out)
+    print(out)
+    return 0
+
+
+def _encode(run: Any, text: str) -> Any:
+    try:
+        tokens = run.encode(text)
+    except InputError as error:
+        raise InputError(f"--text: {error}") from None
+    if tokens.shape[1] == 0:
+        raise InputError("--text is empty; give at least one character")
+    return tokens
+
+
+def write_attention(run: Any, tokens: Any, text: str, out: Path) -> None:
+    """attention.npz: the schema is in docs/export.md, and numpy.load needs no pickle for it."""
+    import numpy as np
+
+    from jattn.interop.writing import new_folder
+
+    model = run.config.model
+    if model.layers == 0:
+        raise InputError("--format npz: the model has no layers, so it has no attention")
+    attention = np.asarray(run.attention(text), np.float32)
+    arrays = {
+        "attention": attention,
+        "null_mass": attention[..., 0],
+        "tokens": np.array(_words(run, tokens)),
+        "ids": np.asarray(tokens[0], np.int32),
+        "layers": np.array(_layers(model)),
+        "meta": np.array(json.dumps(_meta(run, text))),
+    }
+    with new_folder(out) as part:
+        np.savez_compressed(part / "attention.npz", **arrays)
+
+
+def write_transformer_lens(run: Any, tokens: Any, text: str | None, out: Path) -> None:
+    """weights.safetensors and config.json; with a text, activations.npz, which a model of any kind has."""
+    import numpy as np
+
+    from jattn import interop
+    from jattn.interop import transformer_lens
+    from jattn.interop.writing import check, new_folder
+
+    lost = transformer_lens.cannot_hold(run.config.model)
+    if lost and text is None:
+        check(run.config.model, "transformerlens")
+    with new_folder(out) as part:
+        if lost:
+            print(f"note: no weights, TransformerLens cannot hold {', '.join(lost)}; activations only", file=sys.stderr)
+        else:
+            interop.write(run.config.model, run.parameters, run.tokenizer.json, part, "transformerlens")
+        if text is not None:
+            arrays = transformer_lens.activations(run.model, tokens)
+            arrays |= {"tokens": np.array(_words(run, tokens)), "meta": np.array(json.dumps(_meta(run, text)))}
+            np.savez_compressed(part / "activations.npz", **arrays)
+
+
+def _words(run: Any, tokens: Any) -> list[str]:
+    return [run.tokenizer.token(int(i)) for i in tokens[0]]
+
+
+def _layers(model: Any) -> list[str]:
+    """The attention string of every layer."""
+    pattern = [part.strip() for part in model.attention.split(",")]
+    return [pattern[i % len(pattern)] for i in range(model.layers)]
+
+
+def _meta(run: Any, text: str) -> dict[str, Any]:
+    """Where the arrays come from."""
+    return {"run": str(run.path), "step": run.step, "text": text, "versions": versions()}
