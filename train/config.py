@@ -72,6 +72,7 @@ class RunConfig:
     eval_windows: int = option(2048, "most validation windows that an evaluation reads")
     log_every: int = option(10, "steps between lines in metrics.jsonl")
     save_every: int = option(500, "steps between checkpoints")
+    watch_sinks: bool = option(False, "at evaluations also measure where attention goes that has no use")
     keep: int = option(2, "latest checkpoints to keep; the best is always kept")
     start: str | None = option(None, "run or imported model whose weights training starts from")
     null_start: Literal["off", "sink"] = option(

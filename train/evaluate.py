@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jattn.model import assemble
 from train import step
 from train.config import RunConfig
 
@@ -22,6 +24,36 @@ class Evaluation:
     def __call__(self, parameters: Any) -> float:
         sums = [self._step(parameters, jnp.asarray(batch)) for batch in self._batches]
         return float(sum(map(float, sums)) / self.tokens)
+
+
+WATCHED = 8  # windows on which sinks are watched
+
+
+class SinkWatch:
+    """Where attention without a use goes, on a few fixed windows: what `watch_sinks` adds to each evaluation.
+
+    first_token_share, null_share: mean attention of queries t >= 2 to position 1 and to the null, over layers and
+    heads. massive: the largest entry of a residual stream over its median, in magnitude, in the layer where that is
+    largest (Sun et al. 2024, arXiv 2402.17762).
+    """
+
+    def __init__(self, config: RunConfig, windows: np.ndarray):
+        self._windows = jnp.asarray(windows[:WATCHED, :-1])
+
+        def observe(seen):
+            size = jnp.abs(seen["resid_post"])
+            first, null = seen.weights()[:, :, 1:, 0].mean(), seen.null_mass[:, 1:].mean()
+            return first, null, jnp.max(size.max((1, 2)) / jnp.median(size, (1, 2)))
+
+        self._see = jax.jit(lambda p, tokens: assemble(config.model, p)(tokens, observe=observe)[1])
+
+    def __call__(self, parameters: Any) -> dict[str, float]:
+        first, null, massive = self._see(parameters, self._windows)
+        return {
+            "first_token_share": float(first.mean()),
+            "null_share": float(null.mean()),
+            "massive": float(massive.max()),
+        }
 
 
 def evenly(windows: np.ndarray, most: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from jattn.model import count_parameters
 from train import checkpoint, corpora, data, folders, provenance, step
 from train.config import RunConfig, flatten, override, to_dict
 from train.corpora.corpus import RowCorpus
-from train.evaluate import Evaluation, evenly
+from train.evaluate import Evaluation, SinkWatch, evenly
 from train.metrics import MetricsFile
 from train.progress import Bar
 from train.reporter import Reporter
@@ -159,14 +159,24 @@ def _train(config, state, saved, batches, windows, put, writer, metrics, bar, in
     """Stretches of steps, each up to the next evaluation or checkpoint; `saved` is the step that is on disk."""
     train_step, evaluate = step.make_train_step(config), Evaluation(config, windows)
     report = Reporter(config, metrics, bar)
+    watch = SinkWatch(config, windows) if config.watch_sinks else None
     done = saved or 0
+
+    def measured() -> float:
+        """The validation loss, written down with what is watched."""
+        loss = report.finite("validation loss", evaluate(state.parameters), done)
+        extra = watch(state.parameters) if watch else {}
+        metrics.write(step=done, valid_loss=loss, valid_tokens=evaluate.tokens, **extra)
+        return loss
+
+    if config.start is not None and saved is None:  # training from a model: what it was worth before
+        bar.note(f"{config.name}: step 0  validation loss {measured():.4f}")
     while done < config.steps:
         until = min(config.steps, *(every * (done // every + 1) for every in (config.eval_every, config.save_every)))
         state, done = stretch(train_step, state, done, until, batches, put, report, interrupt)
         last, valid_loss = done == config.steps, None
         if last or done % config.eval_every == 0:
-            valid_loss = report.finite("validation loss", evaluate(state.parameters), done)
-            metrics.write(step=done, valid_loss=valid_loss, valid_tokens=evaluate.tokens)
+            valid_loss = measured()
             bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
         stops = interrupt.asked  # read once: a Ctrl-C from here on ends the next stretch
         if done != saved and (stops or last or done % config.save_every == 0):

@@ -86,6 +86,7 @@ def finetune() -> RunConfig:
     """A run or an imported model trained on (--from): AdamW at a low rate, 500 steps, length 128."""
     return RunConfig(
         preset="finetune",
+        watch_sinks=True,
         steps=500,
         eval_every=100,
         eval_windows=64,

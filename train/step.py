@@ -85,7 +85,8 @@ def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int, trai
 
         (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(moved)
         updates, opt_state = update(grads, state.opt_state, moved)
-        parameters: Any = state.parameters | optax.apply_updates(moved, updates)
+        changed: Any = optax.apply_updates(moved, updates)
+        parameters = state.parameters | changed
         metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **extra}
         return TrainState(state.step + 1, parameters, opt_state), metrics
 

@@ -126,8 +126,9 @@ def _yarn(rope: Keys, context: int) -> RopeConfig:
 
 def rope_parameters(c: ModelConfig) -> dict[str, Any]:
     """The rotary part of a config to write."""
-    r, common = c.rope, {"rope_type": "default" if c.rope.scaling == "none" else c.rope.scaling}
-    common["rope_theta"] = c.rope_theta
+    r = c.rope
+    kind = "default" if r.scaling == "none" else r.scaling
+    common: dict[str, Any] = {"rope_type": kind, "rope_theta": c.rope_theta}
     if r.scaling == "none":
         return common
     common["factor"] = r.factor
