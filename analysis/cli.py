@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser():
     from analysis import commands
     from train import commands as launch
-    from train import importing
+    from train import export, importing
     from train.options import Parser
 
     parser = Parser(
@@ -46,6 +46,7 @@ def _parser():
     launch.add_train(verbs)
     commands.add_compare(verbs)
     launch.add_sample(verbs)
+    export.add_export(verbs)
     importing.add_import(verbs)
     commands.add_info(verbs)
     launch.add_runs(verbs)

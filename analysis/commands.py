@@ -14,13 +14,14 @@ def add_compare(commands: Any) -> None:
         "compare",
         help="compare groups of runs and write a report",
         description="Compare groups of runs: jattn compare standard='runs/*-standard-*' null='runs/*-null-*'. "
-        "The first group is the baseline. Writes report.html, PNG figures, JSON and CSV.",
+        "The first group is the baseline. A run may be a model of another library (a Hugging Face folder, a GGUF "
+        "file), and one group alone works. Writes report.html, PNG figures, JSON and CSV.",
     )
     p.add_argument("groups", nargs="+", metavar="NAME=RUNS", help="a name, and a path or glob of runs in quotes")
     p.add_argument("--out", metavar="DIR", help="folder of the report [reports/<names>]")
     p.add_argument("--windows", default="256", help="validation windows to read [256]")
     p.add_argument("--tokens", default="none", help="length of a window [the context, at most 128]")
-    p.add_argument("--corpus", help="where the runs' text is now, if it has moved")
+    p.add_argument("--corpus", help="where the runs' text is now, if it has moved; for imported models, any text")
     p.add_argument("--json", action="store_true", help="print the numbers as JSON instead of a table; writes no report")
     p.set_defaults(run=compare)
 
@@ -82,10 +83,10 @@ def _print_table(result: Any) -> None:
             continue
         cells = []
         for name in result.groups:
-            found = [r for r in result.rows if (r.measure, r.group) == (measure, name)]
-            cells.append(number(found[0].value) if found else "-")
+            row = result.find(measure, name)
+            cells.append(number(row.value) if row else "-")
             if name != result.baseline:
-                cells.append(signed(found[0].difference) if found else "")
+                cells.append(signed(row.difference) if row else "")
         table.add_row(TITLES[measure][0], *cells)
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
@@ -94,41 +95,63 @@ def _print_table(result: Any) -> None:
 
 
 def add_info(commands: Any) -> None:
-    p = commands.add_parser("info", help="say what a run is", description="Config, text, steps and losses of a run.")
-    p.add_argument("path", metavar="RUN", help="folder of a run, or of one of its checkpoints")
+    p = commands.add_parser(
+        "info",
+        help="say what a run is",
+        description="Config, text, steps and losses of a run, or of a model of another library.",
+    )
+    p.add_argument("path", metavar="RUN", help="folder of a run or of one of its checkpoints, or a model to import")
     p.add_argument("--json", action="store_true", help="everything as JSON")
     p.set_defaults(run=info)
 
 
 def info(args: argparse.Namespace) -> int:
     """Print what a run is, from its latest checkpoint and its metrics."""
-    from train.checkpoint import read_meta
-    from train.folders import finished_steps, is_run, locate
-    from train.metrics import read_metrics
-
-    folder, checkpoint = locate(args.path)
-    meta = read_meta(checkpoint)
-    meta.pop("tokenizer")
-    rows = read_metrics(folder)
-    steps = finished_steps(folder) if is_run(folder) else [meta["step"]]
-    told = {"run": str(folder), "checkpoints": steps, **meta, "last": rows[-1] if rows else None}
+    told = _told(args.path)
     if args.json:
         print(json.dumps(told, indent=1))
         return 0
-    c, text = meta["config"], meta["corpus"]
+    c, text, source = told["config"], told["corpus"], told.get("imported")
     m = c["model"]
-    print(f"{folder}")
-    print(f"  attention   {m['attention']}")
-    print(f"  model       {m['layers']} layers, {m['heads']} heads, {m['width']} wide, context {m['context']}")
-    print(f"              {m['positions']}, {m['norm']}, {m['mlp']}; {meta['parameters']:,} parameters")
-    print(f"  text        {text['name']}, {text['size']:,} characters, sha256 {text['sha256'][:16]}")
-    print(f"  tokens      {c['data']['tokenizer']}, {m['vocab_size']}")
-    print(f"  seed        {c['seed']}")
-    saved = ", ".join(map(str, told["checkpoints"]))
-    print(f"  steps       {meta['step']} of {c['steps']}; checkpoints {saved}")
-    print(f"  valid loss  {meta['valid_loss']:.4f} nats")
-    print(f"  made with   {', '.join(f'{k} {v}' for k, v in meta['versions'].items())} on {meta['machine']}")
+    shared = f" ({m['kv_heads']} of keys and values)" if m["kv_heads"] not in (None, m["heads"]) else ""
+    print(told["run"])
+    if source:
+        print(f"  imported    {source['kind']}, from {source['path']}")
+        print(f"              sha256 {source['sha256']}")
+    print(f"  attention   {m['attention']}{'' if m['causal'] else ', every token sees both sides'}")
+    print(f"  model       {m['layers']} layers, {m['heads']} heads{shared}, {m['width']} wide, context {m['context']}")
+    print(f"              {m['positions']}, {m['norm']}, {m['mlp']}; {told['parameters']:,} parameters")
+    if text["sha256"]:
+        print(f"  text        {text['name']}, {text['size']:,} characters, sha256 {text['sha256'][:16]}")
+    kind = "the model's own" if c["data"]["tokenizer"] == "model" else c["data"]["tokenizer"]
+    print(f"  tokens      {kind}, {m['vocab_size']}")
+    if told["step"] or not source:
+        saved = ", ".join(map(str, told["checkpoints"]))
+        print(f"  seed        {c['seed']}")
+        print(f"  steps       {told['step']} of {c['steps']}; checkpoints {saved}")
+    else:
+        print("  steps       0, not trained here")
+    if "valid_loss" in told:
+        print(f"  valid loss  {told['valid_loss']:.4f} nats")
+    print(f"  made with   {', '.join(f'{k} {v}' for k, v in told['versions'].items())} on {told['machine']}")
     return 0
+
+
+def _told(path: str) -> dict[str, Any]:
+    """All that is known of a run, or of a model that could be imported, without its tokenizer."""
+    from jattn.interop.foreign import is_foreign
+    from train.checkpoint import load, read_meta
+    from train.folders import finished_steps, is_run, locate
+    from train.metrics import read_metrics
+
+    if is_foreign(path):
+        folder, meta, steps, rows = Path(path), load(path).meta, [], []
+    else:
+        folder, checkpoint = locate(path)
+        meta, rows = read_meta(checkpoint), read_metrics(folder)
+        steps = finished_steps(folder) if is_run(folder) else [meta["step"]]
+    shown = {name: value for name, value in meta.items() if name != "tokenizer"}
+    return {"run": str(folder), "checkpoints": steps, **shown, "last": rows[-1] if rows else None}
 
 
 def add_demo(commands: Any) -> None:

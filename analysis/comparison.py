@@ -15,8 +15,9 @@ import numpy as np
 from analysis.record import EPS, Record, capture, uniform_values
 from analysis.stats import Interval, interval, paired
 from analysis.truth import Truth, truth
+from analysis.windows import predicts_next, text_name, text_of, windows_of
 from jattn.errors import InputError, at_least
-from train import corpora, data
+from train import data
 from train.checkpoint import Run, load
 from train.folders import find_runs
 
@@ -26,8 +27,11 @@ LONGEST = 128  # tokens of a window by default, or the runs' context if shorter
 # What is compared, in the order of the tables: measure -> (title, unit or range).
 TITLES = {
     "valid_loss": ("validation loss", "nats"),
+    "window_loss": ("loss on the windows read", "nats"),
     "null_share": ("null share: attention that goes to the null (t >= 2)", "0-1"),
     "first_token_share": ("first-token share: attention that goes to position 1 (t >= 2)", "0-1"),
+    "cls_share": ("[CLS] share: attention that goes to what stands before the text (t >= 2)", "0-1"),
+    "sep_share": ("[SEP] share: attention that goes to what stands after the text (t >= 2)", "0-1"),
     **{f"alpha_{k}": (f"alpha_{k}: mean attention to position {k}", "0-1") for k in (1, 2, 3, 4)},
     "alpha_null": ("alpha of the null", "0-1"),
     **{f"sink_1_{e}": (f"sink rate, position 1, eps {e}", "0-1") for e in EPS},
@@ -46,18 +50,22 @@ TITLES = {
     "induction_score": ("induction score, repeated random tokens", "0-1"),
     "induction_raw": ("induction, mass per query that has a match", "0-1"),
     "induction": ("induction, conditional on non-null", "0-1"),
+    "value_norm_ratio": ("norm of the value at position 1 over the mean of the others", "ratio"),
+    "key_norm_ratio": ("norm of the key at position 1 over the mean of the others", "ratio"),
+    "residual_norm_ratio": ("residual stream: norm of position 1 over the mean of the others, per layer", "ratio"),
+    "residual_max_over_median": ("residual stream: largest entry over the median one, per layer", "ratio"),
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measure of one group: the mean over heads, layers and windows per run, then over seeds."""
+    """One measure of one group: the mean over heads (or layers) and windows per run, then over seeds."""
 
     measure: str
     group: str
     value: Interval
     difference: Interval | None  # to the baseline, paired by seed; None for the baseline or without common seeds
-    best_head: float  # the largest head's value, mean over seeds
+    best_head: float  # the largest head's (or layer's) value, mean over seeds
     floor: float | None  # what attention spread evenly over all that a query sees would give, null included
 
 
@@ -80,8 +88,12 @@ class Comparison:
         return next(iter(self.groups))
 
     def row(self, measure: str, group: str) -> Row:
-        """The row of one measure and group."""
+        """The row of one measure and group, which must have it; `find` where it may not."""
         return next(r for r in self.rows if (r.measure, r.group) == (measure, group))
+
+    def find(self, measure: str, group: str) -> Row | None:
+        """The row of one measure and group, or None where it has none."""
+        return next((r for r in self.rows if (r.measure, r.group) == (measure, group)), None)
 
     def has(self, measure: str) -> bool:
         return any(r.measure == measure for r in self.rows)
@@ -110,8 +122,9 @@ def compare(
 ) -> Comparison:
     """Compare groups of runs: compare(standard="runs/*-standard-*", null="runs/*-null-*"); the first is the baseline.
 
-    A group is a path, a glob, or a list of paths or loaded runs. All are read on the validation text of the baseline's
-    corpus (`corpus` names another place of the same text), on `windows` windows of `tokens` tokens.
+    A group is a path, a glob, or a list of paths or loaded runs; a path may be a model of another library. All are read
+    on the validation text of the baseline's corpus (`corpus` names another place of the same text), on `windows`
+    windows of `tokens` tokens. An imported baseline reads `pydoc`, or any text that `corpus` names.
     progress(what, done, total) is called as it goes. Raises InputError for runs that cannot be compared.
     """
     loaded = {name: _runs(value) for name, value in {**(groups or {}), **named}.items()}
@@ -122,7 +135,10 @@ def compare(
     T = at_least("tokens", tokens, 2) if tokens is not None else min(LONGEST, base.config.model.context)
     if min(r.config.model.context for rs in loaded.values() for r in rs) < T:
         raise InputError(f"tokens must be at most the context of every run, got {T}")
-    read, rows = _windows(base, corpus, T, at_least("windows", windows, 1))
+    text = text_of(base, corpus)
+    encoded = data.encode_corpus(text, base.tokenizer)
+    rows = encoded.valid if base.config.data.corpus == "backcopy" else None
+    read = windows_of(base, encoded.valid, T, at_least("windows", windows, 1))
     total = sum(map(len, loaded.values())) * len(read)
     records: dict[str, list[Record]] = {}
     done = 0
@@ -133,9 +149,8 @@ def compare(
             records[name].append(capture(run, read, progress=tick))
             done += len(read)
     truths = {n: [truth(r, rows) for r in rs] for n, rs in loaded.items()} if rows is not None else {}
-    return Comparison(
-        title, loaded, records, _rows(loaded, records, T), truths, len(read), T, base.meta["corpus"]["name"], warnings
-    )
+    name = base.meta["corpus"]["name"] if base.meta["corpus"]["sha256"] else text.name
+    return Comparison(title, loaded, records, _rows(loaded, records, T), truths, len(read), T, name, warnings)
 
 
 def _runs(value: Any) -> list[Run]:
@@ -157,9 +172,11 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
                 f"{run.path} and {first.path} have different tokenizers "
                 f"({run.tokenizer.vocab_size} and {first.tokenizer.vocab_size} tokens); their losses cannot be compared"
             )
+        if _sort(run) != _sort(first):
+            raise InputError(f"{run.path} is a {_sort(run)}, {first.path} a {_sort(first)}: compare them apart")
     warnings = []
     if len({r.meta["corpus"]["sha256"] for r in runs}) > 1:
-        names = sorted({f"{Path(r.meta['corpus']['name']).name} {r.meta['corpus']['sha256'][:8]}" for r in runs})
+        names = sorted({text_name(r) for r in runs})
         warnings.append(
             f"The runs were trained on different text ({'; '.join(names)}): differences may come from that."
         )
@@ -167,7 +184,9 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
     if len({tuple(s) for s in seeds.values()}) > 1:
         told = "; ".join(f"{name}: {', '.join(map(str, s))}" for name, s in seeds.items())
         warnings.append(f"The groups have different seeds ({told}): only seeds that two groups share are paired.")
-    if max(map(len, seeds.values())) == 1:
+    if len(runs) == 1:
+        warnings.append("One run: its numbers carry no interval.")
+    elif max(map(len, seeds.values())) == 1:
         warnings.append("One seed per group: these numbers carry no interval, and a difference may be chance.")
     for name, rs in groups.items():
         if len({r.config.model.attention for r in rs}) > 1:
@@ -181,30 +200,18 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
     return warnings
 
 
-def _windows(base: Run, corpus: str | None, T: int, count: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Evenly spaced validation windows of the baseline's corpus; for backcopy also the held-out sequences."""
-    d = base.config.data
-    try:
-        text = corpora.load(corpus or d.corpus, context=base.config.model.context, valid_fraction=d.valid_fraction)
-    except InputError as error:
-        raise InputError(f"{error} (the text of {base.path}; has it moved? name it with --corpus)") from error
-    if text.sha256 != base.meta["corpus"]["sha256"]:
-        raise InputError(
-            f"corpus: the text of {corpus or d.corpus!r} is not the one that {base.path} was trained on "
-            f"({text.sha256[:8]}, trained on {base.meta['corpus']['sha256'][:8]}); name the right file with --corpus"
-        )
-    encoded = data.encode_corpus(text, base.tokenizer)
-    windows = data.windows(encoded.valid, context=T, bos=base.tokenizer.bos)
-    if len(windows) > count:
-        windows = windows[np.linspace(0, len(windows) - 1, count).round().astype(int)]
-    return windows, encoded.valid if d.corpus == "backcopy" else None
+def _sort(run: Run) -> str:
+    """What must agree for windows to be the same."""
+    if not run.config.model.causal:
+        return "model that sees both sides"
+    return "causal model" if predicts_next(run.config.model) else "causal model without an output layer"
 
 
 def _rows(groups: dict[str, list[Run]], records: dict[str, list[Record]], T: int) -> list[Row]:
     means = {g: {r.config.seed: _means(r, rec) for r, rec in zip(groups[g], records[g], strict=True)} for g in groups}
     tops = {g: [_tops(rec) for rec in records[g]] for g in groups}
     base = means[next(iter(groups))]
-    floors = {g: uniform_values(groups[g][0].config.model, T) for g in groups}
+    floors = {g: uniform_values(groups[g][0].config.model, T, groups[g][0].tokenizer.frame) for g in groups}
     rows = []
     for measure in TITLES:
         for g in groups:
@@ -237,10 +244,22 @@ def _nanmean(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.where(known, values, 0).sum(0) / np.maximum(count, 1), np.nan)
 
 
+def per_layer(record: Record) -> dict[str, np.ndarray]:
+    """Every measure of the residual stream as [L]: the mean over windows."""
+    return {name: _nanmean(values) for name, values in record.layers.items()}
+
+
+def _known(record: Record) -> dict[str, np.ndarray]:
+    """What heads and layers have a value for."""
+    return {n: v for n, v in (per_head(record) | per_layer(record)).items() if np.isfinite(v).any()}
+
+
 def _means(run: Run, record: Record) -> dict[str, float]:
-    heads = {n: float(np.nanmean(v)) for n, v in per_head(record).items() if np.isfinite(v).any()}
-    return {"valid_loss": run.meta["valid_loss"]} | heads
+    losses = {} if record.loss_nats is None else {"window_loss": float(record.loss_nats.mean())}
+    if "valid_loss" in run.meta:
+        losses["valid_loss"] = run.meta["valid_loss"]
+    return losses | {n: float(np.nanmean(v)) for n, v in _known(record).items()}
 
 
 def _tops(record: Record) -> dict[str, float]:
-    return {n: float(np.nanmax(v)) for n, v in per_head(record).items() if np.isfinite(v).any()}
+    return {n: float(np.nanmax(v)) for n, v in _known(record).items()}

@@ -1,4 +1,4 @@
-"""Pictures of a comparison, as matplotlib Figures. The only file that imports matplotlib.
+"""Pictures of a comparison, as matplotlib Figures. The only file that imports matplotlib; others take it from here.
 
 In every map the null is a column of its own on the left, orange, apart from the real keys, blue: what goes to nothing
 and what goes to a token are never the same colour.
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 from analysis.comparison import TITLES, Comparison, per_head
@@ -21,6 +21,7 @@ from train.metrics import read_metrics
 INK, PALE, NULL_COLOUR, REAL_COLOUR = "#1f2933", "#d5dae0", "#d9730d", "#1f5fa8"
 REAL = LinearSegmentedColormap.from_list("real", ["#ffffff", "#c9dcf0", "#5b93cc", "#1f5fa8", "#0b2545"])
 NULL = LinearSegmentedColormap.from_list("null", ["#ffffff", "#fbdcb8", "#f2a65a", "#d9730d", "#7a3c00"])
+RATIO = LinearSegmentedColormap.from_list("ratio", ["#4a1d7a", "#9a7cc4", "#f7f7f5", "#6fb793", "#135c3a"])
 GROUPS = ["#5f6b7a", "#d9730d", "#1f5fa8", "#2f8f5b", "#8c4a9e", "#b8860b", "#c2334d", "#3aa0a8"]
 SCALE = PowerNorm(0.5, 0, 1)  # square root: a weight of 0.04 is still seen
 
@@ -34,6 +35,16 @@ def png(figure: Figure) -> bytes:
 
 def colour(comparison: Comparison, group: str) -> str:
     return GROUPS[list(comparison.groups).index(group) % len(GROUPS)]
+
+
+def share_norm() -> Normalize:
+    """Colour by a share, from 0 to 1."""
+    return Normalize(0, 1)
+
+
+def ratio_norm(most: float) -> Normalize:
+    """Colour by the logarithm of a ratio, from 1 / most to most: 1 is in the middle."""
+    return LogNorm(1 / most, most)
 
 
 def draw_map(axis: Axes, attention: np.ndarray, *, norm: Any = SCALE) -> None:
@@ -68,6 +79,44 @@ def head_grid(comparison: Comparison, group: str) -> Figure:
     return figure
 
 
+def head_mosaic(comparison: Comparison, group: str) -> Figure:
+    """`head_grid` for models of many heads: the same maps edge to edge, layers numbered at the side.
+
+    A model with many more layers than heads is folded: its later layers stand beside the earlier ones.
+    """
+    maps = comparison.records[group][0].mean_map
+    L, N, T, _ = maps.shape
+    blocks = max(1, round((L / N) ** 0.5))
+    rows, side = -(-L // blocks), T + 1 + T // 8
+    inches = 10 / max(N * blocks, 12)
+    figure = Figure(figsize=(inches * N * blocks + 0.3, inches * rows + 0.35))
+    axes = figure.subplots(1, blocks, squeeze=False)[0]
+    middle = T / 2 + side * np.arange(max(rows, N))
+    for axis, start in zip(axes, range(0, L, rows), strict=False):
+        shown = maps[start : start + rows]
+        image = np.ones((rows * side, N * side, 3))
+        for layer, head in np.ndindex(*shown.shape[:2]):
+            image[layer * side :, head * side :][:T, : T + 1 + T // 24 + 1] = tile(shown[layer, head])
+        axis.imshow(image, interpolation="antialiased")
+        axis.set_xticks(middle[:N], [str(n) for n in range(N)])
+        axis.set_yticks(middle[: len(shown)], [str(start + n) for n in range(len(shown))])
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0, labelsize=6, labelcolor=INK, pad=1)
+        axis.spines[:].set_visible(False)
+    axes[0].set_ylabel("layer", fontsize=7, color=INK)
+    figure.suptitle(group, fontsize=11, color=INK, y=1.0)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def tile(attention: np.ndarray) -> np.ndarray:
+    """One map [T, 1 + T] as an image: the null's column, a gap, the square."""
+    T = len(attention)
+    gap = np.ones((T, 1 + T // 24, 3))
+    null, real = NULL(SCALE(attention[:, :1])), REAL(SCALE(attention[:, 1:]))
+    return np.concatenate([null[..., :3], gap, real[..., :3]], 1)
+
+
 def has_null(run: Any) -> bool:
     """Whether any layer of the run has a null or a sink token."""
     return bool(layers_with_null(run.config.model).any())
@@ -84,8 +133,9 @@ def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) 
         draw_map(axis, record.maps[0, layer, head, :T, : T + 1])
         ids = record.tokens[0, :T]
         shown = [label(run.tokenizer.token(int(i))) for i in ids]
-        axis.set_yticks(np.arange(T) + 0.5, shown, fontsize=6, family="monospace")
-        axis.set_xticks(np.arange(T) + 0.5, shown, fontsize=6, family="monospace")
+        size, upright = (6, 0) if max(map(len, shown)) < 3 else (4.6, 90)
+        axis.set_yticks(np.arange(T) + 0.5, shown, fontsize=size, family="monospace")
+        axis.set_xticks(np.arange(T) + 0.5, shown, fontsize=size, family="monospace", rotation=upright)
         axis.xaxis.tick_top()
         axis.tick_params(length=0, pad=1)
         if comparison.truths:
@@ -102,7 +152,8 @@ def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) 
 
 
 def label(token: str) -> str:
-    """A token in one visible character or word."""
+    """A token in one visible character or word, at most 12 characters."""
+    token = token if len(token) <= 12 else token[:11] + "…"
     return token.replace("\n", "⏎").replace(" ", "␣").replace("\t", "⇥") or "∅"
 
 

@@ -5,22 +5,23 @@ Sentences are made from the numbers alone; a figure without an interval is never
 
 import numpy as np
 
-from analysis.comparison import TITLES, Comparison
+from analysis.comparison import TITLES, Comparison, per_layer
 from analysis.figures import has_null
 from analysis.stats import Interval
 from analysis.truth import NULL_READOUT
 
 # Smaller than this is called no change where one seed gives no interval; chosen per unit, before looking.
 SMALL = {"nats": 0.02, "0-1": 0.05, "tokens": 1.0}
+MASSIVE = 1000  # times the median entry (Sun et al. 2024, section 2)
 LEVEL = 0.001  # AUROC or accuracy closer than this is level, not better
 SENTENCE_MEASURES = ("valid_loss", "first_token_share", "previous", "local", "entropy_nats", "mean_distance_tokens")
 
 
 def verdict(comparison: Comparison) -> list[str]:
     """The first paragraph: the outcome, bad news first."""
-    return ([*_readouts(comparison), *_masses(comparison)] if comparison.truths else _text(comparison)) + _loss(
-        comparison
-    )
+    if comparison.truths:
+        return [*_readouts(comparison), *_masses(comparison), *_loss(comparison)]
+    return [*_text(comparison), *_frame(comparison), *_massive(comparison), *_loss(comparison)]
 
 
 def unchanged(comparison: Comparison) -> list[str]:
@@ -30,7 +31,7 @@ def unchanged(comparison: Comparison) -> list[str]:
         same = [
             TITLES[m][0]
             for m in SENTENCE_MEASURES
-            if comparison.has(m) and (d := comparison.row(m, group).difference) and no_change(d, TITLES[m][1])
+            if (row := comparison.find(m, group)) and (d := row.difference) and no_change(d, TITLES[m][1])
         ]
         if same:
             sentences.append(f"{group}: {'; '.join(same)}.")
@@ -125,16 +126,44 @@ def _text(comparison: Comparison) -> list[str]:
     return sentences
 
 
+def _frame(comparison: Comparison) -> list[str]:
+    """A model that sees both sides: what the tokens around the text get."""
+    told = []
+    for group in comparison.groups:
+        shares = [comparison.find(name, group) for name in ("cls_share", "sep_share")]
+        if all(shares):
+            cls, sep = (f"{row.value.mean:.1%} (at most {row.best_head:.0%} in a head)" for row in shares if row)
+            told.append(f"In the {group} model [CLS] gets {cls} of attention, [SEP] {sep}.")
+    return told
+
+
+def _massive(comparison: Comparison) -> list[str]:
+    """Massive activations (Sun et al. 2024), if a group has any: entries of 1,000 times the median."""
+    told, any_found = [], False
+    for group, records in comparison.records.items():
+        measured = per_layer(records[0])
+        largest = measured["residual_max_over_median"]
+        found, top = np.flatnonzero(largest >= MASSIVE), f"{np.nanmax(largest, initial=0):,.0f} times the median entry"
+        if not len(found):
+            told.append(f"The {group} model has no massive activations: at most {top}.")
+            continue
+        any_found = True
+        told.append(
+            f"In the {group} model the residual stream has massive activations after {len(found)} of {len(largest)} "
+            f"layers ({found[0]} to {found[-1]}): up to {top}; the first token is up to "
+            f"{np.nanmax(measured['residual_norm_ratio'], initial=0):,.0f} times as long as the others."
+        )
+    return told if any_found else []
+
+
 def _loss(comparison: Comparison) -> list[str]:
-    """Validation loss against the baseline, all groups in one sentence."""
-    told = [
-        f"{signed(d, 4)} ({group})"
-        for group in list(comparison.groups)[1:]
-        if (d := comparison.row("valid_loss", group).difference)
-    ]
-    if not told:
-        return []
-    value = number(comparison.row("valid_loss", comparison.baseline).value, 4)
-    return [
-        f"Validation loss is {value} nats in the {comparison.baseline} model; the others differ by {', '.join(told)}."
-    ]
+    """Loss against the baseline, all groups in one sentence: validation loss, or that on the windows read."""
+    others = list(comparison.groups)[1:]
+    for measure, name in (("valid_loss", "Validation loss"), ("window_loss", "Loss on the windows read")):
+        base = comparison.find(measure, comparison.baseline)
+        rows = [comparison.find(measure, g) for g in others]
+        told = [f"{signed(row.difference, 4)} ({row.group})" for row in rows if row and row.difference]
+        if base and len(told) == len(others):
+            value = f"{name} is {number(base.value, 4)} nats in the {comparison.baseline} model"
+            return [f"{value}; the others differ by {', '.join(told)}." if told else f"{value}."]
+    return []

@@ -13,9 +13,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import figures, findings, tables
+from analysis import figures, findings, layer_figures, tables
 from analysis.comparison import Comparison
+from analysis.record import EPS
+from analysis.sinks import alpha_floor
 from jattn.errors import InputError
+from train.metrics import read_metrics
+
+GRID = 64  # heads up to which each map has a title of its own
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def write(
     comparisons: list[Comparison],
     out: str | Path,
     *,
-    title: str = "Attention with and without a null token",
+    title: str | None = None,
     lesson: bool = False,
 ) -> Path:
     """Write the report of one or several comparisons; returns the path of report.html.
@@ -55,7 +60,11 @@ def write(
         json.dumps([tables.to_json(c) for c in comparisons], indent=1, allow_nan=False) + "\n"
     )
     _csv(folder / "measures.csv", [row for c in comparisons for row in tables.measures_table(c)])
-    _csv(folder / "heads.csv", [{"comparison": c.title, **row} for c in comparisons for row in tables.heads_table(c)])
+    for name, table in (("heads.csv", tables.heads_table), ("layers.csv", tables.layers_table)):
+        _csv(folder / name, [{"comparison": c.title, **row} for c in comparisons for row in table(c)])
+    if title is None:
+        null = any(_nulls(c) for c in comparisons)
+        title = "Attention with and without a null token" if null else "What attention heads do"
     page = folder / "report.html"
     page.write_text(_template("report.html").render(title=title, lesson=lesson, sections=sections), encoding="utf-8")
     return page
@@ -103,6 +112,7 @@ def _pictures(comparison: Comparison, prefix: str) -> list[Picture]:
     def add(name: str, figure: figures.Figure, caption: str, half: bool = False) -> None:
         made.append(Picture(f"{prefix}{name}.png", caption, figures.png(figure), half))
 
+    several = comparison.records[comparison.baseline][0].mean_map[..., 0, 0].size > 1
     if comparison.truths:
         if (histogram := figures.null_histogram(comparison)) is not None:
             add("null-mass", histogram, "Null mass of every query of the held-out sequences.")
@@ -113,21 +123,42 @@ def _pictures(comparison: Comparison, prefix: str) -> list[Picture]:
             "Filled and hollow together at the right is best.",
         )
     else:
+        if several:
+            add("layers", layer_figures.layer_maps(comparison), _layers_caption(comparison))
         for group in comparison.groups:
-            add(
-                f"heads-{_slug(group)}",
-                figures.head_grid(comparison, group),
-                f"{group}: the mean map of every head (layer.head) over {comparison.windows} windows; beside the name "
-                f"the share of attention that goes to {_place(comparison, group)}.",
-                half=True,
-            )
-    if comparison.records[comparison.baseline][0].mean_map[..., 0, 0].size > 1:
+            add(f"heads-{_slug(group)}", *_heads(comparison, group))
+    if several:
         strips = ["null_share", "first_token_share", "previous", "local", "entropy_nats", "mean_distance_tokens"]
         strips += ["induction", "duplicate_score", "entropy_normalised"]
+        strips = strips if _nulls(comparison) else ["cls_share", "sep_share", *strips[1:]]
         caption = "Each dot is a head of a run, the bar the mean over them; dotted: what uniform attention would give."
         add("measures", figures.measure_strips(comparison, strips), caption)
-    add("loss", figures.loss_curves(comparison), "Loss while training (thin: training, smoothed; dots: validation).")
+    if any(read_metrics(run.path) for runs in comparison.groups.values() for run in runs):
+        caption = "Loss while training (thin: training, smoothed; dots: validation)."
+        add("loss", figures.loss_curves(comparison), caption)
     return made
+
+
+def _heads(comparison: Comparison, group: str) -> tuple[figures.Figure, str, bool]:
+    """The mean map of every head, its caption, and whether two such pictures fit side by side."""
+    L, N = comparison.records[group][0].mean_map.shape[:2]
+    caption = f"{group}: the mean map of every head over {comparison.windows} windows"
+    if L * N > GRID:
+        return figures.head_mosaic(comparison, group), f"{caption}: layers down, heads across.", False
+    beside = f"beside its name (layer.head) the share of attention that goes to {_place(comparison, group)}."
+    return figures.head_grid(comparison, group), f"{caption}; {beside}", True
+
+
+def _layers_caption(comparison: Comparison) -> str:
+    several = " first run of each group;" if any(len(runs) > 1 for runs in comparison.groups.values()) else ""
+    return (
+        f"Where sinks sit, layers down and heads across;{several} means over {comparison.windows} windows of "
+        f"T = {comparison.tokens} tokens. Sink rate: share of windows in which alpha_1, the mean attention to position "
+        f"1, is above eps = {EPS[-1]}; even attention of a causal model would give alpha_1 = "
+        f"{alpha_floor(comparison.tokens):.3f}. Value norm: that of the value at position 1 over the mean of the "
+        "others, purple where it is smaller. Right, on a log scale: the residual stream after each layer, the norm of "
+        "position 1 over the mean of the others, and its largest entry over the median one. Dotted: 1."
+    )
 
 
 def _nulls(comparison: Comparison) -> list[str]:
@@ -143,12 +174,15 @@ def _slug(name: str) -> str:
 
 
 def _busiest(comparison: Comparison) -> tuple[int, int]:
-    """The head to show: the one with the largest null share in any group, else with the largest first-token share."""
+    """The head to show, one that every group has: the one with the largest null share in any, else with the largest
+    first-token share."""
+    sizes = [records[0].mean_map.shape[:2] for records in comparison.records.values()]
+    L, N = (min(size) for size in zip(*sizes, strict=True))
     best = (-1.0, (0, 0))
     for records in comparison.records.values():
         for name in ("null_share", "first_token_share"):
-            means = records[0].values[name].mean(0)
-            at = divmod(int(means.argmax()), means.shape[1])
+            means = records[0].values[name].mean(0)[:L, :N]
+            at = divmod(int(means.argmax()), N)
             value = float(means[at]) + (1.0 if name == "null_share" and means[at] > 0 else 0.0)
             best = max(best, (value, at))
     return best[1]

@@ -51,6 +51,17 @@ def first_token_share(weights: Float[Array, "B N T T"]) -> Float[Array, "B N"]:
     return weights[:, :, 1:, 0].mean(-1)
 
 
+def key_share(weights: Float[Array, "B N T T"], keys: Bool[Array, "B T"]) -> Float[Array, "B N"]:
+    """Mean over queries t >= 2 of sum_s A[t, s] over the marked keys: of all attention, what goes to those tokens.
+
+    In [0, 1], the null's part not added back. Query 1 is left out as in `first_token_share`, which this equals where
+    key 1 alone is marked; marked tokens are queries like any others. BERT's [CLS] and [SEP] are the case in mind.
+    Raises InputError if T < 2. Source: Clark et al. 2019 (arXiv 1906.04341), section 3.2.
+    """
+    at_least("weights: number of queries T", weights.shape[-2], 2)
+    return (weights[:, :, 1:] * keys[:, None, None]).sum(-1).mean(-1)
+
+
 def sink_rate(alphas: Float[Array, "B N"], eps: float = 0.3) -> Float[Array, " N"]:
     """Sink^eps = share of windows whose alpha is strictly above eps, per head; the mean over heads is Gu's Sink_k.
 

@@ -59,12 +59,12 @@ def entropy_filtered(
 
 
 def mean_distance(weights: Float[Array, "B N T T"]) -> Float[Array, "B N"]:
-    """sum a_ij (i - j) / sum a_ij, in tokens, over all queries and real keys. Uniform causal attention: (T-1)/4.
+    """sum a_ij |i - j| / sum a_ij, in tokens, over all queries and real keys. Uniform causal attention: (T-1)/4.
 
     NaN for a head whose mean real mass is below 1e-6. Source: Vig and Belinkov 2019, eq. 6.
     """
     T = weights.shape[-1]
-    distance = jnp.arange(T)[:, None] - jnp.arange(T)
+    distance = jnp.abs(jnp.arange(T)[:, None] - jnp.arange(T))
     total = weights.sum((-2, -1))
     return jnp.where(total >= MIN_REAL_MASS * T, (weights * distance).sum((-2, -1)) / total, jnp.nan)
 

@@ -1,13 +1,17 @@
 """A comparison as tables: JSON with every run's provenance, CSV rows, and the rows of the page."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from analysis import findings
-from analysis.comparison import TITLES, Comparison, per_head
+from analysis.comparison import TITLES, Comparison, per_head, per_layer
 from analysis.truth import READOUTS
+
+# Decimals in the page's table; 3 for all else.
+DIGITS = {"valid_loss": 4, "window_loss": 4, "residual_norm_ratio": 1, "residual_max_over_median": 1}
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -23,6 +27,8 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "measures": [asdict(row) for row in comparison.rows],
         "truth": {g: [_truth_json(t) for t in ts] for g, ts in comparison.truths.items()},
         "runs": [provenance(g, run) for g, runs in comparison.groups.items() for run in runs],
+        "heads": _by_run(comparison, per_head),
+        "layers": _by_run(comparison, per_layer),
     }
 
 
@@ -57,12 +63,31 @@ def _truth_json(t: Any) -> dict[str, Any]:
 
 
 def provenance(group: str, run: Any) -> dict[str, Any]:
+    """Where a run comes from; `imported` and `valid_loss` are None where it was not, or has none."""
     return {
         "group": group,
         "run": str(run.path),
         "step": run.step,
-        **{k: run.meta[k] for k in ("config", "corpus", "versions", "machine", "parameters", "valid_loss")},
+        **{k: run.meta[k] for k in ("config", "corpus", "versions", "machine", "parameters")},
+        **{k: run.meta.get(k) for k in ("imported", "valid_loss")},
     }
+
+
+def _by_run(comparison: Comparison, measured: Callable[[Any], dict[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """Every measure of every run as nested lists, layers first; None where it is undefined."""
+    return [
+        {"group": g, "run": str(run.path)} | {name: _rounded(values) for name, values in measured(record).items()}
+        for g, runs in comparison.groups.items()
+        for run, record in zip(runs, comparison.records[g], strict=True)
+    ]
+
+
+def _rounded(values: np.ndarray) -> list[Any]:
+    return [_rounded(v) if np.ndim(v) else _cell(v) for v in values]
+
+
+def _cell(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def heads_table(comparison: Comparison) -> list[dict[str, Any]]:
@@ -80,10 +105,28 @@ def heads_table(comparison: Comparison) -> list[dict[str, Any]]:
                             "layer": layer,
                             "head": head,
                             "measure": measure,
-                            "value": None if not np.isfinite(value) else round(float(value), 6),
+                            "value": _cell(value),
                         }
                     )
     return rows
+
+
+def layers_table(comparison: Comparison) -> list[dict[str, Any]]:
+    """One row per group, run, layer and measure of the residual stream."""
+    return [
+        {
+            "group": group,
+            "run": str(run.path),
+            "seed": run.config.seed,
+            "layer": layer,
+            "measure": measure,
+            "value": _cell(value),
+        }
+        for group, runs in comparison.groups.items()
+        for run, record in zip(runs, comparison.records[group], strict=True)
+        for measure, values in per_layer(record).items()
+        for layer, value in enumerate(values)
+    ]
 
 
 def readout_rows(comparison: Comparison) -> list[dict[str, Any]]:
@@ -122,15 +165,15 @@ def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
         if not comparison.has(measure):
             continue
         cells = []
+        digits = DIGITS.get(measure, 3)
         for g in comparison.groups:
-            found = [r for r in comparison.rows if (r.measure, r.group) == (measure, g)]
-            digits = 4 if measure == "valid_loss" else 3
+            row = comparison.find(measure, g)
             cells.append(
                 {
-                    "value": findings.number(found[0].value, digits) if found else "–",
-                    "difference": findings.signed(found[0].difference, digits) if found else "",
-                    "top": f"{found[0].best_head:.2f}" if found and measure != "valid_loss" else "",
-                    "floor": "" if not found or found[0].floor is None else f"{found[0].floor:.2f}",
+                    "value": findings.number(row.value, digits) if row else "–",
+                    "difference": findings.signed(row.difference, digits) if row else "",
+                    "top": f"{row.best_head:.{min(digits, 2)}f}" if row and not measure.endswith("_loss") else "",
+                    "floor": "" if row is None or row.floor is None else f"{row.floor:.2f}",
                 }
             )
         rows.append({"title": title, "unit": unit, "cells": cells})

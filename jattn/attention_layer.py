@@ -16,11 +16,11 @@ from jaxtyping import Array, Float, Int
 from jattn import nulls
 from jattn.config import ModelConfig
 from jattn.functional import attend
-from jattn.kernels.dense import masked_scores
+from jattn.kernels.dense import masked_scores, softmax
 from jattn.kinds import LayerAttention
 from jattn.masks import Mask
 from jattn.nulls import Null, add_null
-from jattn.partial import Partial
+from jattn.partial import Partial, shares
 from jattn.positions import rope
 from jattn.scores import Alibi, LogSigmoid, SoftCap, alibi_slopes, chain, scale_of
 from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
@@ -170,15 +170,17 @@ class Attention(nnx.Module):
 
     @staticmethod
     def _weights(q, k, positions, where, real: Partial, null: Null, start: int, size: int):
-        """exp(score - lse) of a block of queries, lse being that of the real keys and the null together."""
+        """Softmax over the real keys of a block of queries, times the share of all attention that they have.
+
+        Not exp(score - lse): lse comes from the kernel, which rounds its scores another way.
+        """
         cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, size, 1)  # noqa: E731
-        both = add_null(real, null).lse
+        share, _ = shares(cut(real.lse), cut(null.s))
         mask: Mask = where["mask"]
         mask = replace(mask, documents=tuple((cut(of_t), of_s) for of_t, of_s in mask.documents))
         t = jax.lax.dynamic_slice_in_dim(positions, start, size)
         x = masked_scores(cut(q), k, mask=mask, score=where["score"], q_pos=t, k_pos=where.get("k_pos"))
-        lse = cut(both).swapaxes(1, 2)[..., None]
-        return jnp.exp(x - jnp.where(lse == -jnp.inf, 0.0, lse))
+        return softmax(x)[0] * share.swapaxes(1, 2)[..., None]
 
     def _sigmoid(self, q, k, v, where, tap: Tap):
         bias = default_bias(self.config.context)

@@ -179,7 +179,7 @@ MISTAKES = {
         ["the text of 'other.txt' has changed since the run"],
     ),
     "info of no run": (["info", "runs/nul"], ["'runs/nul' does not exist", "runs here: bytes, bytes-of-other", "null"]),
-    "info of a folder": (["info", "thesis"], ["'thesis' is not a run"]),
+    "info of a folder": (["info", "thesis"], ["thesis: there is no model.safetensors"]),
     "sample of no run": (["sample", "runs/nul"], ["'runs/nul' does not exist", "null"]),
     "compare of no run": (["compare", "a=runs/nul"], ["no run matches 'runs/nul'", "runs there: bytes", "null"]),
     "compare of no match": (["compare", "a=runs/null", "b=runs/*x*"], ["no run matches 'runs/*x*'", "null"]),

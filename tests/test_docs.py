@@ -68,7 +68,7 @@ COMMANDS = sorted({command for page in TEXT for block in blocks(page, "") for co
 def test_command_on_a_page_is_understood(command):
     args = cli._parser().parse_all(shlex.split(command, comments=True))
     if command.startswith("train "):
-        assert all(parse_attention(config.model.attention) for config in _configs(args))
+        assert all(parse_attention(config.model.attention) for config in _configs(args, None))
 
 
 def test_pages_show_every_command_that_makes_something():

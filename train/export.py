@@ -69,7 +69,7 @@ def write_attention(run: Any, tokens: Any, text: str, out: Path) -> None:
     if model.layers == 0:
         raise InputError("--format npz: the model has no layers, so it has no attention")
     attention = np.asarray(run.attention(text), np.float32)
-    arrays = {
+    arrays: dict[str, Any] = {
         "attention": attention,
         "null_mass": attention[..., 0],
         "tokens": np.array(_words(run, tokens)),
@@ -98,7 +98,7 @@ def write_transformer_lens(run: Any, tokens: Any, text: str | None, out: Path) -
         else:
             interop.write(run.config.model, run.parameters, run.tokenizer.json, part, "transformerlens")
         if text is not None:
-            arrays = transformer_lens.activations(run.model, tokens)
+            arrays: dict[str, Any] = transformer_lens.activations(run.model, tokens)
             arrays |= {"tokens": np.array(_words(run, tokens)), "meta": np.array(json.dumps(_meta(run, text)))}
             np.savez_compressed(part / "activations.npz", **arrays)
 

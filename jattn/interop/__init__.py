@@ -6,8 +6,9 @@
 Add a family: one file with `config`, `layout`, `dropped`, `to_keys`, and an entry in FAMILIES.
 """
 
+from jattn.interop.building import Imported
 from jattn.interop.foreign import is_foreign
-from jattn.interop.reading import FAMILIES, Imported, read
+from jattn.interop.reading import FAMILIES, read
 from jattn.interop.writing import FORMATS, write
 
 __all__ = ["FAMILIES", "FORMATS", "Imported", "is_foreign", "read", "write"]

@@ -88,14 +88,16 @@ dropped = llama.dropped
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json."""
-    written = llama.to_keys(c, "llama")
+    written = llama.to_keys(c, "gpt_oss")
     kinds = [c.layer(i) for i in range(c.layers)]
     return written | {
         "architectures": ["GptOssForCausalLM"],
         "model_type": "gpt_oss",
+        "attention_bias": c.qkv_bias,
         "num_local_experts": max(c.experts, 1),
         "num_experts_per_tok": c.experts_per_token,
         "swiglu_limit": c.swiglu_limit,
-        "sliding_window": max((k.window or 0 for k in kinds), default=0) or None,
+        # transformers makes the mask of a window even where no layer has one
+        "sliding_window": max((k.window or 0 for k in kinds), default=0) or c.context,
         "layer_types": ["sliding_attention" if k.window else "full_attention" for k in kinds],
     }

@@ -26,6 +26,17 @@ HARMLESS = {
 }
 
 
+def shown(value: Any) -> str:
+    """A value from a file, on one line and not too long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nested(values: Any) -> bool:
+    """Whether a list holds lists or objects: nothing that is read here does."""
+    return any(isinstance(v, list | dict) for v in values)
+
+
 class Keys:
     """A config being read: `keys("hidden_size", int)` takes a value, `only` allows one, `done` refuses what is left."""
 
@@ -41,29 +52,28 @@ class Keys:
             if default is REQUIRED:
                 raise InputError(f"{self.where}: {name!r} is missing; is the file complete?")
             return default
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) <= 1 << 64:
             value = float(value)
-        if type(value) is not kind:
-            raise InputError(f"{self.where}: {name!r} must be {kind.__name__}, got {value!r}")
+        if type(value) is not kind or (kind is list and _nested(value)):
+            raise InputError(f"{self.where}: {name!r} must be {kind.__name__}, got {shown(value)}")
         if kind is int and not 0 < value <= LARGEST:
-            raise InputError(f"{self.where}: {name!r} is {value:,}; a size must be from 1 to {LARGEST:,}")
+            raise InputError(f"{self.where}: {name!r} is {f'{value:,}'[:60]}; a size must be from 1 to {LARGEST:,}")
         return value
 
     def only(self, name: str, *allowed: Any) -> None:
         """Refuse a key at any value but these, by name; absent and null are fine."""
         value = self.values.pop(name, None)
         if value is not None and value not in allowed:
-            raise InputError(
-                f"{self.where}: {name!r} = {value!r} is not supported, only {', '.join(map(repr, allowed))}"
-            )
+            only = f", only {', '.join(map(repr, allowed))}" if allowed else ""
+            raise InputError(f"{self.where}: {name!r} = {shown(value)} is not supported{only}")
 
     def done(self) -> None:
         """Refuse what nobody has read: a key that is not known might change the mathematics."""
         left = sorted(n for n, value in self.values.items() if n not in HARMLESS and value is not None)
         if left:
-            shown = ", ".join(f"{n!r} = {str(self.values[n])[:60]}" for n in left[:3])
+            some = ", ".join(f"{shown(n)} = {shown(self.values[n])}" for n in left[:3])
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             raise InputError(
-                f"{self.where}: {shown}{more} is not known here and may change the model, so it is not ignored; "
+                f"{self.where}: {some}{more} is not known here and may change the model, so it is not ignored; "
                 "this model is not supported as it is"
             )

@@ -69,7 +69,7 @@ def layer_types(keys: Keys, layers: int, default: list[str]) -> list[str]:
     if len(kinds) != layers or not set(kinds) <= {"full_attention", "sliding_attention"}:
         raise InputError(
             f"{keys.where}: 'layer_types' must name full_attention or sliding_attention for each of {layers} layers, "
-            f"got {len(kinds)}: {', '.join(sorted(set(map(str, kinds))))}"
+            f"got {len(kinds)}: {', '.join(sorted(set(map(repr, kinds))))}"
         )
     return kinds
 

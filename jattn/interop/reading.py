@@ -1,31 +1,18 @@
 """A foreign model as ours: config, parameters by name, tokenizer. Everything is checked before any array is read."""
 
-import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.interop import bert, gpt2, gpt_oss, layout, llama
+from jattn.interop import bert, gpt2, gpt_oss, llama
+from jattn.interop.building import Imported, build
 from jattn.interop.keys import Keys
 from jattn.interop.safetensors_files import SafetensorsFolder
 from jattn.interop.tokenizer_files import read_tokenizer
 
 FAMILIES: dict[str, Any] = {"gpt2": gpt2, "llama": llama, "bert": bert, "gpt_oss": gpt_oss}
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files."""
-
-    config: ModelConfig
-    parameters: dict[str, Any]
-    tokenizer: str
-    kind: str
-    path: str
-    sha256: str
 
 
 def read(path: str | Path, *, dtype: str = "float32") -> Imported:
@@ -65,25 +52,6 @@ def family_of(kind: str, where: str) -> Any:
     raise InputError(f"{where}: model_type {kind!r} is not supported; supported: {known}")
 
 
-def build(
-    source: layout.Source, family: Any, config: ModelConfig, tokenizer: str, kind: str, dtype: str, files: list[Path]
-) -> Imported:
-    """Check the arrays against the config, then read them."""
-    from jattn.model import parameter_shapes
-
-    # A config that asks for more layers than there are arrays would only cost time and memory to refuse in detail.
-    if config.layers > len(source.shapes):
-        raise InputError(
-            f"{source.path}: the config asks for {config.layers:,} layers, {len(source.shapes)} arrays found"
-        )
-    config = replace(config, dtype=dtype, param_dtype=dtype)
-    shapes = {name: shape.shape for name, shape in parameter_shapes(config).items()}
-    table = family.layout(config)
-    layout.check(source, table, shapes, family.dropped)
-    parameters = layout.read(source, table, shapes, dtype)
-    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files))
-
-
 def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
@@ -91,11 +59,3 @@ def _json(file: Path) -> Any:
         raise InputError(f"{file.parent}: there is no config.json; name the folder of a model") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read as JSON ({error})") from None
-
-
-def _sha256(files: list[Path]) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            total.update(hashlib.file_digest(opened, "sha256").digest())
-    return total.hexdigest()

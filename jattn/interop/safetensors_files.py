@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from jattn.errors import InputError
+from jattn.interop.keys import shown
 
 INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -93,6 +94,8 @@ def _header(file: Path) -> list[tuple[str, tuple[int, ...]]]:
         with safe_open(file, "np") as opened:
             found = []
             for name in opened.keys():  # noqa: SIM118 (not a dict)
+                if not name.isprintable() or len(name) > 200:
+                    raise InputError(f"{file}: {shown(name)} is no name of an array; the file is damaged")
                 part = opened.get_slice(name)
                 if part.get_dtype() not in ("F64", "F32", "F16", "BF16"):
                     kind = part.get_dtype()

@@ -1,87 +1,140 @@
-"""Our models as other libraries read them: safetensors, config.json and the tokenizer's files."""
+"""Our models as other libraries read them: arrays in safetensors, config.json and the tokenizer's files.
+
+A family's config, written and read again, must say all of the model; what it loses is what the format cannot hold.
+Nothing is written of a model that is refused, and a folder appears whole or not at all.
+"""
 
 import json
-from dataclasses import fields, replace
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jattn.config import ModelConfig
 from jattn.errors import InputError, one_of
-from jattn.interop import layout
+from jattn.interop import bert, layout, transformer_lens
 from jattn.interop.keys import Keys
+from jattn.interop.lost import lost
 from jattn.interop.reading import FAMILIES
+from jattn.interop.rewriting import FILLED, for_gpt_oss, parameters_for
+from jattn.interop.tokenizer_config import tokenizer_files
 
-FORMATS = tuple(FAMILIES)
-
-# What a file of weights need not say: how parameters start, how they are computed, dropout while training.
-_FREE = {
-    *("init_std", "zero_init", "null", "dtype", "param_dtype", "layer_loop", "implementation"),
-    *("embed_dropout", "resid_dropout", "mlp_dropout"),
-}
+FORMATS = (*FAMILIES, "transformerlens")
+SHOWN = 3  # what a refusal names of all that a format cannot hold
 
 
 def write(config: ModelConfig, parameters: dict[str, Any], tokenizer: str, folder: str | Path, form: str) -> Path:
-    """Save a model in a format of `FORMATS` into an empty or new folder; the folder.
+    """Save a model in a format of `FORMATS` into a new folder (or an empty one); the folder.
 
-    transformers loads it with equal logits. Raises InputError naming what the format cannot hold.
+    transformers loads the formats of FAMILIES with equal logits. Raises InputError naming what the format cannot hold.
     """
+    check(config, form)
+    with new_folder(folder) as part:
+        if form == "transformerlens":
+            keys, texts = transformer_lens.config_of(config), {"tokenizer.json": tokenizer}
+            save_arrays(transformer_lens.state_dict(config, parameters), part / "weights.safetensors")
+        else:
+            member = _nearest(config, form)
+            texts, special = tokenizer_files(tokenizer, config)
+            keys = member.keys | special | {"torch_dtype": config.param_dtype}
+            parameters = parameters_for(member.config, config, parameters)
+            table = FAMILIES[form].layout(member.config)
+            save_arrays(layout.write(parameters, table), part / "model.safetensors")
+        for name, text in ({"config.json": json.dumps(keys, indent=2) + "\n"} | texts).items():
+            (part / name).write_text(text, encoding="utf-8")
+    return Path(folder)
+
+
+def check(config: ModelConfig, form: str) -> None:
+    """InputError, in one line, if a format cannot hold a model: what it cannot hold, and which formats can."""
+    found = cannot_hold(config, form)
+    if not found:
+        return
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    able = [other for other in FORMATS if not cannot_hold(config, other)]
+    none = "no format of weights can (--text TEXT with npz has its attention, with transformerlens its activations)"
+    hint = f"--format {' or '.join(able)} can" if able else none
+    raise InputError(f"--format {form} cannot hold {', '.join(found[:SHOWN])}{more}; {hint}")
+
+
+def cannot_hold(config: ModelConfig, form: str) -> list[str]:
+    """The fields of a model that a format has no place for, each as `model.name = value (why)`; empty if it fits."""
+    one_of("--format", form, FORMATS)
+    return transformer_lens.cannot_hold(config) if form == "transformerlens" else _nearest(config, form).lost
+
+
+class Member(NamedTuple):
+    """A member of a family as it would hold a model: its config.json, the model in its words, and what is lost."""
+
+    keys: dict[str, Any]
+    config: ModelConfig
+    lost: list[str]
+
+
+def _nearest(config: ModelConfig, form: str) -> Member:
+    """The member that loses least of the model and, of those, has fewest parameters of zero to fill in."""
+    members = [_member(config, form, kind) for kind in FAMILIES[form].MEMBERS]
+    return min(members, key=lambda m: (len(m.lost), sum(getattr(m.config, n) != getattr(config, n) for n in FILLED)))
+
+
+def _member(config: ModelConfig, form: str, kind: str) -> Member:
+    target = for_gpt_oss(config) if form == "gpt_oss" else config
+    keys = FAMILIES[form].to_keys(_sayable(target, form), kind)
+    told = Keys(json.loads(json.dumps(keys)), "config")
+    again = FAMILIES[form].config(told, kind)
+    told.done()
+    if form == "bert" and config.output == "mlm":
+        again = replace(again, output="mlm", output_bias=True)
+    filled = {n: getattr(again, n) for n in FILLED if getattr(again, n) and not getattr(target, n)}
+    target = replace(target, **filled)
+    return Member(keys, target, lost(target, again))
+
+
+def _sayable(config: ModelConfig, form: str) -> ModelConfig:
+    """The model with what no config.json of the format could say at all changed to the nearest that one can."""
+    config = replace(config, layers=config.layers or 1)
+    if form in ("llama", "gpt_oss") and config.H % 2:
+        config = replace(config, head_size=config.H + 1)
+    if form in ("gpt2", "bert") and config.width % config.heads:
+        config = replace(config, width=config.heads * config.H)
+    if form == "gpt_oss" and not config.experts:
+        return replace(config, mlp="swiglu_clamped", experts=1, output="linear")
+    if form == "bert":
+        mlp = config.mlp if config.mlp in bert.ACTIVATIONS.values() else "gelu"
+        return replace(config, mlp=mlp, experts=0, token_types=config.token_types or 1)
+    return config
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder to fill that takes its name when all is written: it is made beside its place, a failure leaves nothing.
+
+    Raises InputError unless its place is free or an empty folder.
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"out: {str(folder)!r} is not an empty folder; name a new one with --out")
+    there = next(p for p in folder.parents if p.exists())
+    if not there.is_dir():
+        raise InputError(f"out: {str(there)!r} is a file; name a folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part.mkdir()
+    try:
+        yield part
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def save_arrays(arrays: dict[str, Any], file: Path) -> None:
+    """Named NumPy arrays as one safetensors file, as torch's libraries like it."""
     from safetensors.numpy import save_file
 
-    family = FAMILIES[one_of("--format", form, FORMATS)]
-    kind, keys = _member(config, form, family)
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"out: {str(folder)!r} is not an empty folder; name a new one")
-    arrays = layout.write(parameters, family.layout(config))
-    folder.mkdir(parents=True, exist_ok=True)
-    keys |= {"torch_dtype": config.param_dtype, "model_type": kind}
-    (folder / "config.json").write_text(json.dumps(keys, indent=2) + "\n", encoding="utf-8")
-    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
-    save_file(arrays, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
-
-
-def _member(config: ModelConfig, form: str, family: Any) -> tuple[str, dict[str, Any]]:
-    """The member of the family whose config, read again, is this one; else what the nearest cannot hold."""
-    nearest: list[str] | None = None
-    for kind in family.MEMBERS:
-        keys = family.to_keys(config, kind)
-        try:
-            again = family.config(Keys(json.loads(json.dumps(keys)), "config"), kind)
-        except InputError as error:
-            lost = [str(error)]
-        else:
-            if form == "bert" and config.output == "mlm":
-                again = replace(again, output="mlm", output_bias=True)
-            lost = _lost(config, again)
-        if not lost:
-            return kind, keys
-        if nearest is None or len(lost) < len(nearest):
-            nearest = lost
-    raise InputError(f"--format {form} cannot hold {'; '.join(nearest or [])}")
-
-
-def _lost(config: ModelConfig, again: ModelConfig) -> list[str]:
-    """The fields of a model that its config, written and read again, would not say."""
-    found = []
-    for f in fields(config):
-        ours, theirs = _value(config, f.name), _value(again, f.name)
-        if f.name not in _FREE and ours != theirs:
-            ours, theirs = getattr(config, f.name), getattr(again, f.name)
-            found.append(f"model.{f.name} = {ours!r} (it has {theirs!r})")
-    return found
-
-
-def _value(config: ModelConfig, name: str) -> Any:
-    """A field by what it means: sizes that follow from others, the attention layer by layer, rope where it is used."""
-    meant = {"head_size": config.H, "kv_heads": config.N_kv, "hidden": config.F}
-    if name == "attention":
-        layers = [config.layer(i) for i in range(config.layers)]
-        return config.attention if not layers else tuple(layers) if len(set(layers)) > 1 else layers[0]
-    if name in ("rope", "rope_theta") and config.positions != "rope":
-        return None
-    if name in ("swiglu_limit", "experts_per_token") and not config.experts:
-        return None
-    if name == "norm_bias" and config.norm == "rmsnorm":
-        return None
-    return meant.get(name, getattr(config, name))
+    save_file(arrays, file, metadata={"format": "pt"})

@@ -139,3 +139,21 @@ def test_a_share_over_no_query_is_refused():
         sinks.first_token_share(jnp.ones((1, 1, 1, 1)))
     with pytest.raises(InputError, match=">= 2, got 1"):
         sinks.null_share(jnp.ones((1, 1, 1)))
+
+
+def test_share_of_the_first_key_is_the_first_token_share():
+    weights, _ = causal_weights(5)
+    first = jnp.zeros((2, 8), bool).at[:, 0].set(True)
+    np.testing.assert_allclose(sinks.key_share(weights, first), sinks.first_token_share(weights), rtol=1e-6)
+
+
+def test_shares_of_keys_are_each_windows_own_and_leave_out_the_first_query():
+    weights = jnp.asarray([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.4, 0.5]])[None, None].repeat(2, 0)
+    keys = jnp.asarray([[True, False, True], [False, True, False]])
+    np.testing.assert_allclose(sinks.key_share(weights, keys)[:, 0], [(0.7 + 0.6) / 2, (0.3 + 0.4) / 2], rtol=1e-6)
+
+
+def test_shares_of_all_keys_are_what_the_null_leaves():
+    weights, null_mass = causal_weights(6)
+    everything = sinks.key_share(weights, jnp.ones((2, 8), bool))
+    np.testing.assert_allclose(everything, 1 - sinks.null_share(null_mass), rtol=1e-5)

@@ -159,3 +159,9 @@ def test_entropy_is_the_same_under_jit():
     for measure in (structure.entropy_with_null, structure.entropy_real, structure.entropy_filtered):
         eager = measure(weights, null_mass, CAUSAL)
         np.testing.assert_allclose(jax.jit(measure)(weights, null_mass, CAUSAL), eager, rtol=1e-6)
+
+
+def test_distance_has_no_direction_where_both_sides_are_seen():
+    """Uniform attention over all T keys: the mean of |i - j| is (T^2 - 1) / 3T; signed it would be 0."""
+    everywhere = jnp.full((1, 1, T, T), 1 / T)
+    np.testing.assert_allclose(structure.mean_distance(everywhere), (T * T - 1) / (3 * T), rtol=1e-6)

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 import jaxtyping
 import pytest
 
-from jattn.config import ModelConfig, NullConfig
+from jattn.config import ModelConfig, NullConfig, RopeConfig
 from jattn.errors import InputError
 from jattn.kinds import LayerAttention, parse_attention
 from jattn.model import count_parameters
@@ -188,8 +188,8 @@ def test_a_pair_with_and_without_null_differs_in_one_field():
 
 
 def test_every_option_has_one_line_of_help():
-    for f in fields(ModelConfig) + fields(NullConfig):
-        assert f.name == "null" or (f.metadata["help"] and "\n" not in f.metadata["help"])
+    for f in fields(ModelConfig) + fields(NullConfig) + fields(RopeConfig):
+        assert f.name in ("null", "rope") or (f.metadata["help"] and "\n" not in f.metadata["help"])
 
 
 def test_sizes_follow_the_width_unless_they_are_given():

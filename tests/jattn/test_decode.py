@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig, NullConfig
+from jattn.config import ModelConfig, NullConfig, RopeConfig
 from jattn.decode import EMPTY, empty_cache, generate, step
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
@@ -65,6 +65,9 @@ CASES = [
     ("sigmoid", {}),
     ("sigmoid+local:2", {"positions": "alibi"}),
     ("local:2,null", {"layers": 3}),
+    ("logit+local:2,logit", {"layers": 2, "mlp": "swiglu_clamped", "experts": 3, "experts_per_token": 2}),
+    ("standard", {"rope": RopeConfig("yarn", 4.0, 4)}),
+    ("local:3", {"rope": RopeConfig("llama3", 8.0, 16), "tied": False, "output_bias": True}),
 ]
 
 

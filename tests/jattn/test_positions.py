@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jattn.positions import rope
+from jattn.config import RopeConfig
+from jattn.errors import InputError
+from jattn.positions import frequencies, rope
 
 B, T, N, H = 2, 5, 3, 8
 
@@ -67,3 +69,59 @@ def test_low_precision_input_is_turned_in_float32_and_rounded_once():
     once = rope(x.astype(jnp.float32), positions).astype(jnp.bfloat16)
     turned = rope(x, positions)
     assert turned.dtype == jnp.bfloat16 and np.array_equal(turned, once)
+
+
+# Stretched frequencies ----------------------------------------------------------------------------------------------
+
+THETA, HALF = 10_000.0, 32
+PLAIN = THETA ** (-np.arange(HALF) / HALF)
+
+
+def test_linear_stretch_is_slower_positions():
+    """Chen et al. 2023: position t of a stretched model turns as far as t / factor of the plain one."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 4, 1, 8)), jnp.float32)
+    slow = rope(x, jnp.array([0, 3, 6, 9]), THETA, RopeConfig("linear", 3.0))
+    np.testing.assert_allclose(slow, rope(x, jnp.array([0, 1, 2, 3]), THETA), rtol=1e-6, atol=1e-6)
+
+
+def test_llama3_leaves_fast_pairs_divides_slow_ones_and_blends_between():
+    """By hand, in turns over the original context: below 1 all of the factor, above 4 none, at 2.5 half of each."""
+    stretch = RopeConfig("llama3", 8.0, 1024, low_freq_factor=1.0, high_freq_factor=4.0)
+    found, scale = frequencies(HALF, THETA, stretch)
+    turns = 1024 * PLAIN / (2 * np.pi)
+    assert scale == 1.0 and (turns < 1).any() and (turns > 4).any()
+    np.testing.assert_allclose(found[turns > 4], PLAIN[turns > 4])
+    np.testing.assert_allclose(found[turns < 1], PLAIN[turns < 1] / 8)
+    theta = (1024 / (2 * np.pi * 2.5)) ** 2  # the second of two pairs makes 2.5 turns
+    second = frequencies(2, theta, stretch)[0][1]
+    assert second == pytest.approx(theta**-0.5 * (0.5 + 0.5 / 8))
+
+
+def test_yarn_leaves_fast_pairs_divides_slow_ones_and_scales():
+    stretch = RopeConfig("yarn", 4.0, 1024, beta_fast=32.0, beta_slow=1.0)
+    found, scale = frequencies(HALF, THETA, stretch)
+    assert scale == pytest.approx(0.1 * np.log(4) + 1)
+    turns = 1024 * PLAIN / (2 * np.pi)
+    share = (PLAIN - found) / (PLAIN - PLAIN / 4)  # of the stretch that each pair gets
+    assert (np.diff(share) >= -1e-12).all() and share[0] == 0 and share[-1] == pytest.approx(1)
+    np.testing.assert_allclose(share[turns > 64], 0, atol=1e-12)
+    np.testing.assert_allclose(share[turns < 0.5], 1)
+
+
+def test_yarn_with_a_factor_of_one_is_plain_and_its_scale_can_be_given():
+    found, scale = frequencies(HALF, THETA, RopeConfig("yarn", 1.0, 1024))
+    np.testing.assert_allclose(found, PLAIN)
+    assert scale == 1.0
+    assert frequencies(HALF, THETA, RopeConfig("yarn", 2.0, 1024, attention_factor=1.5))[1] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("factor", 0.5, "model.rope.factor must be >= 1, got 0.5"),
+        ("original_context", 0, "model.rope.original_context must be >= 1, got 0"),
+    ],
+)
+def test_bad_stretch_is_refused_by_name(field, value, says):
+    with pytest.raises(InputError, match=says):
+        RopeConfig(**{field: value})

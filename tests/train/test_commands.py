@@ -142,7 +142,7 @@ def test_resume_starts_anew_a_run_that_was_killed_before_its_first_checkpoint(th
     words = [*there, "--steps", "3", "--out", tmp_path / "run"]
     assert jattn("train", *words)[0] == 0
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    code, out, err = jattn("train", *words, "--resume")
+    code, out, _err = jattn("train", *words, "--resume")
     assert code == 0 and "validation loss" in out
     assert [row["step"] for row in read_metrics(tmp_path / "run") if "valid_loss" in row] == [3]
 

@@ -1,0 +1,50 @@
+"""What marks the first token besides the attention it gets: small values, odd keys, a massive residual stream.
+
+Axes: B windows, T tokens, K key/value heads, N query heads, H head size, D model width. Every measure is a ratio within
+one window, so it has no unit and does not change when a layer's activations are scaled: 1 is nothing special.
+Positions are counted from 1 in every formula.
+
+Sources: Sun et al. 2024, Massive Activations in Large Language Models (arXiv 2402.17762), section 2; Gu et al. 2024,
+When Attention Sink Emerges (arXiv 2410.10781), section 3.1 and figure 7.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jattn.errors import at_least
+
+
+def head_norm_ratio(x: Float[Array, "B T K H"], heads: int) -> Float[Array, "B {heads}"]:
+    """||x_1|| / mean_{t >= 2} ||x_t|| of a layer's keys or values, per query head: one that shares them repeats theirs.
+
+    Positive. Values: a sink's is small, far below 1 ("value drain"), so that what attends to it adds little. Keys:
+    rotation keeps norms, so before or after it is the same. NaN where all others are 0. Raises InputError if T < 2.
+    Source: Gu et al. 2024, section 3.1.
+    """
+    ratio = _first_over_rest(jnp.linalg.norm(x.astype(jnp.float32), axis=-1))
+    return jnp.repeat(ratio, heads // x.shape[2], axis=-1)
+
+
+def residual_norm_ratio(x: Float[Array, "B T D"]) -> Float[Array, " B"]:
+    """||x_1|| / mean_{t >= 2} ||x_t|| of the residual stream: how much longer the first token's is than the others'.
+
+    Positive. NaN where all others are 0. Raises InputError if T < 2. Source: Gu et al. 2024, figure 7.
+    """
+    return _first_over_rest(jnp.linalg.norm(x.astype(jnp.float32), axis=-1))
+
+
+def max_over_median(x: Float[Array, "B T D"]) -> Float[Array, " B"]:
+    """max |x| / median |x| over all tokens and entries of the residual stream.
+
+    At least 1; Gaussian entries give about 6. Sun et al. call an activation massive that is above 100 and about 1,000
+    times the median. NaN where the median is 0. Source: Sun et al. 2024, section 2.
+    """
+    size = jnp.abs(x.astype(jnp.float32))
+    median = jnp.median(size, axis=(-2, -1))
+    return jnp.where(median > 0, size.max((-2, -1)) / jnp.where(median > 0, median, 1), jnp.nan)
+
+
+def _first_over_rest(norms):
+    at_least("tokens T of a window", norms.shape[1], 2)
+    rest = norms[:, 1:].mean(1)
+    return jnp.where(rest > 0, norms[:, 0] / jnp.where(rest > 0, rest, 1), jnp.nan)

@@ -1,0 +1,52 @@
+"""Arrays and a config become parameters: checked first, then read."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.interop import layout
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files."""
+
+    config: ModelConfig
+    parameters: dict[str, Any]
+    tokenizer: str
+    kind: str
+    path: str
+    sha256: str
+
+
+def build(
+    source: layout.Source, family: Any, config: ModelConfig, tokenizer: str, kind: str, dtype: str, files: list[Path]
+) -> Imported:
+    """Check the arrays against the config, then read them."""
+    from jattn.model import parameter_shapes
+
+    # A config that asks for more layers than there are arrays would only cost time and memory to refuse in detail.
+    if config.layers > len(source.shapes):
+        raise InputError(
+            f"{source.path}: the config asks for {config.layers:,} layers, {len(source.shapes)} arrays found"
+        )
+    config = replace(config, dtype=dtype, param_dtype=dtype)
+    shapes = {name: shape.shape for name, shape in parameter_shapes(config).items()}
+    table = family.layout(config)
+    layout.check(source, table, shapes, family.dropped)
+    with np.errstate(over="ignore"):  # a value too large for the type is found there as one that is not finite
+        parameters = layout.read(source, table, shapes, dtype)
+    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files))
+
+
+def _sha256(files: list[Path]) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return total.hexdigest()
