@@ -2,7 +2,8 @@
 
 A null that the model lacks is added to every layer, whatever its window. Its parameters start
 
-    off    near off: the logit at -10, so that the loss hardly moves and the null still gets a gradient
+    off    near off: per head the logit that gives the null a thousandth of all attention on a sample of text, so that
+           the loss hardly moves and the null still gets a gradient
     sink   as a copy of the model's own sink: per head the mean key (and value) of the first position, as in
            "attention biases" (Sun et al. 2024, arXiv 2402.17762), scored as a key at position 0. The first token keeps
            its own key, so the sink's share is divided between the two and the loss jumps before training.
@@ -19,7 +20,8 @@ from jattn.kinds import parse_attention
 from train.checkpoint import Run
 from train.config import RunConfig, override
 
-OFF = -10.0
+OFF = 1e-3
+"""Mean null mass of a null that starts near off."""
 FREE = {"model.attention", "model.implementation", "model.layer_loop"}
 """Fields of the model that may differ from those of the run it starts from; the null's and dropout's may too."""
 
@@ -46,16 +48,14 @@ def attention_of(base: str, asked: str) -> str:
 
 
 def with_null(config: ModelConfig, base: ModelConfig, start: str) -> ModelConfig:
-    """The config of a model that gets a null: how the null's parameters start is part of it."""
-    if config.pattern == base.pattern or (start == "sink" and base.positions != "rope"):
+    """The config of a model that gets a null: a copy of the sink is scored as the sink is, a key at position 0."""
+    if config.pattern == base.pattern or start == "off" or base.positions != "rope":
         return config
-    if start == "sink":
-        return replace(config, null=replace(config.null, rotary="after"))
-    return replace(config, null=replace(config.null, logit_init=OFF))
+    return replace(config, null=replace(config.null, rotary="after"))
 
 
 def parameters_from(run: Run, config: RunConfig, tokens: np.ndarray) -> dict[str, Any]:
-    """The run's parameters, and those of the null that it lacks; `tokens` [W, T] are for a start from its sink.
+    """The run's parameters, and those of the null that it lacks, started on `tokens` [W, T].
 
     Raises InputError if the attention asked for has no place for what the run has learned.
     """
@@ -70,9 +70,28 @@ def parameters_from(run: Run, config: RunConfig, tokens: np.ndarray) -> dict[str
         )
     new = set(wanted) - set(run.parameters)
     fresh = init_parameters(config.model, config.seed, only=frozenset(new)) if new else {}
-    if new and config.null_start == "sink":
-        fresh = fresh | _sink(run, config.model, tokens, new)
+    if new:
+        fresh |= (_sink if config.null_start == "sink" else _off)(run, config.model, tokens, new)
     return {**run.parameters, **fresh}
+
+
+def _off(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> dict[str, Any]:
+    """Logits [N] at which the null's mean share is OFF: log OFF - log mean exp(-lse), exact for a null key of 0."""
+    import jax
+    import jax.numpy as jnp
+
+    logits = {n: int(n.split(".")[1]) for n in new if n.endswith(".null.logit")}
+    if not logits:
+        raise InputError(
+            f"null_start: 'off' sets a logit, which attention {config.attention!r} has not; use null or logit"
+        )
+
+    def observe(seen):
+        lse = seen["lse"]
+        return jnp.log(OFF) - jax.nn.logsumexp(-lse, (0, 1)) + jnp.log(lse.shape[0] * lse.shape[1])
+
+    found = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
+    return {n: found[i].astype(config.param_dtype) for n, i in logits.items()}
 
 
 def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> dict[str, Any]:

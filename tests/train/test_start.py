@@ -9,12 +9,12 @@ from analysis.cli import main
 from jattn import interop
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import init_parameters
+from jattn.model import assemble, init_parameters
 from train import loop
 from train.checkpoint import load, save_imported
 from train.config import RunConfig, override
 from train.importing import give_null, loss_of
-from train.start import attention_of, config_from, with_attention
+from train.start import attention_of, config_from, parameters_from, with_attention
 from train.tokenizers import Tokenizer
 
 
@@ -105,16 +105,22 @@ def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradie
     assert nulls and all(float(jnp.abs(gradient[n]).max()) > 0 for n in nulls)
 
 
+def test_null_near_off_starts_with_a_thousandth_of_all_attention_in_every_head(foreign, text):
+    """The mean over queries of e^(s - lse), which is the null mass where that is small, on the text it was set on."""
+    config = arm(foreign, text, "logit")
+    tokens = jnp.asarray(loop.prepare(config).data.train[: 4 * 16].reshape(4, 16))
+    parameters = parameters_from(load(foreign), config, np.asarray(tokens))
+    see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))  # noqa: E731
+    first = assemble(config.model, parameters)(tokens, observe=see)[1][0]  # later layers read the first one's null
+    np.testing.assert_allclose(first, 1e-3, rtol=1e-4)
+
+
 def test_null_copied_from_the_sink_takes_the_same_share_as_the_first_token(foreign, text):
     """In the first layer, on texts that begin alike, its key is the first token's: same score, same share."""
     config = arm(foreign, text, "key_value", null_start="sink")
     run = load(foreign)
     opening = np.tile(run.tokenizer.encode("the null token"), (2, 1))
-    from train.start import parameters_from
-
     parameters = parameters_from(run, config, opening)
-    from jattn.model import assemble
-
     see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))  # noqa: E731
     first, null = assemble(config.model, parameters)(jnp.asarray(opening), observe=see)[1]
     np.testing.assert_allclose(first[0], null[0], rtol=1e-5)
@@ -131,7 +137,8 @@ def test_training_the_null_alone_leaves_all_else_as_it_was(foreign, text, tmp_pa
     assert moved and all(".null." in n for n in moved)
     for name, array in before.items():
         np.testing.assert_array_equal(run.parameters[name], array)
-    assert any(float(jnp.abs(run.parameters[n] - (-10.0 if n.endswith("logit") else 0)).max()) > 0.05 for n in moved)
+    started = loop.first_parameters(loop.prepare(config))
+    assert all(float(jnp.abs(run.parameters[n] - started[n]).max()) > 0.05 for n in moved)
 
 
 def test_stopped_and_resumed_it_is_the_same_run(foreign, text, tmp_path):
@@ -154,7 +161,12 @@ def test_arms_from_the_command_line_start_equal_and_see_the_same_text(foreign, t
     from train.metrics import read_metrics
 
     one, two = (read_metrics(tmp_path / "arms" / f"finetune-{a}-s0") for a in ("standard", "null"))
-    assert one[0]["loss"] == pytest.approx(two[0]["loss"], abs=0.01)
+    assert [set(row) >= {"valid_loss", "first_token_share", "null_share", "massive"} for row in one[:2]] == [
+        True,
+        False,
+    ]
+    assert one[0]["valid_loss"] == pytest.approx(two[0]["valid_loss"], abs=0.01) and two[0]["null_share"] > 0
+    assert one[1]["loss"] == pytest.approx(two[1]["loss"], abs=0.01)
     told = capsys.readouterr().out
     assert "jattn compare standard=" in told
 
@@ -182,7 +194,7 @@ def test_import_writes_a_run_and_says_what_the_null_costs(foreign, text, tmp_pat
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == str(out) and "before any training" in told.err
     run = load(out)
-    assert run.config.model.attention == "null" and run.config.model.null.logit_init == -10
+    assert run.config.model.attention == "null"
     assert main(["import", str(foreign), "--out", str(out)]) == 2
     assert "exists" in capsys.readouterr().err
     assert main(["sample", str(out), "--prompt", "the", "--length", "5"]) == 0
