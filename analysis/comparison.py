@@ -15,11 +15,11 @@ import numpy as np
 from analysis.record import EPS, Record, capture, uniform_values
 from analysis.stats import Interval, interval, paired
 from analysis.truth import Truth, truth
-from analysis.windows import predicts_next, text_name, text_of, windows_of
 from jattn.errors import InputError, at_least
 from train import data
 from train.checkpoint import Run, load
 from train.folders import find_runs
+from train.windows import predicts_next, text_name, text_of, windows_of
 
 WINDOWS = 256  # read by default
 LONGEST = 128  # tokens of a window by default, or the runs' context if shorter
@@ -181,6 +181,13 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
             f"The runs were trained on different text ({'; '.join(names)}): differences may come from that."
         )
     seeds = {name: sorted(r.config.seed for r in rs) for name, rs in groups.items()}
+    for name, s in seeds.items():
+        if len(set(s)) < len(s):
+            twice = next(n for n in s if s.count(n) > 1)
+            raise InputError(
+                f"group {name!r} holds {s.count(twice)} runs of seed {twice}; a seed is one observation, so give them "
+                "groups of their own"
+            )
     if len({tuple(s) for s in seeds.values()}) > 1:
         told = "; ".join(f"{name}: {', '.join(map(str, s))}" for name, s in seeds.items())
         warnings.append(f"The groups have different seeds ({told}): only seeds that two groups share are paired.")

@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Array
 
 from analysis import outliers, patterns, sinks, structure
-from analysis.windows import Frame, frame_keys, predicts_next
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
 from train.checkpoint import Run
+from train.windows import Frame, frame_keys, predicts_next
 
 LOCAL_WIDTH = 8  # keys, the query's own included
 EPS = (0.1, 0.2, 0.3)  # thresholds of the sink rate; 0.3 is Gu et al.'s

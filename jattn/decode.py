@@ -77,8 +77,12 @@ def generate(
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
+    vocab: int | None = None,
 ) -> Int[Array, "B n"]:
-    """`length` sampled tokens after the prompt. temperature 0 takes the likeliest; top_k keeps the k likeliest."""
+    """`length` sampled tokens after the prompt. temperature 0 takes the likeliest; top_k keeps the k likeliest.
+
+    vocab: only ids below it are drawn; models may have more rows than their tokenizer has tokens.
+    """
     B, T = prompt.shape
     config = model.config
     if config.positions == "learned" and T + length > config.context:
@@ -88,6 +92,7 @@ def generate(
     at_least("length", length, 0)
 
     def choose(logits, key):
+        logits = logits if vocab is None else jnp.where(jnp.arange(logits.shape[-1]) < vocab, logits, -jnp.inf)
         if temperature == 0:
             return logits.argmax(-1)
         logits = logits / temperature

@@ -62,6 +62,7 @@ class Run:
         import numpy as np
 
         before, after = self.tokenizer.frame
+        after = () if self.config.model.causal else after  # nothing goes on after an end of text
         return jnp.asarray(np.concatenate([before, self.tokenizer.encode(text), after]), jnp.int32)[None]
 
     def logits(self, text: str) -> Any:
@@ -94,6 +95,8 @@ def load(path: str | Path, step: int | str = "latest") -> Run:
     there is no run, no finished checkpoint, or no such step.
     """
     if is_foreign(path):
+        if step not in ("latest", "best", 0):
+            raise InputError(f"step: {path} is no run of ours, it has no steps, got {step}")
         return imported(path)
     folder, latest = locate(path)
     if step == "latest" or latest == Path(path):
@@ -156,13 +159,15 @@ def imported(path: str | Path) -> Run:
 
 
 def save_imported(run: Run, folder: Path) -> None:
-    """Write a run that was not trained here as an ordinary one, with one checkpoint at step 0."""
+    """Write a run that was not trained here as an ordinary one into a new folder, with one checkpoint at step 0."""
     import jax.numpy as jnp
 
     ocp = _orbax()
     state = {"step": jnp.zeros((), jnp.int32), "parameters": run.parameters}
     shown = {k: v for k, v in run.meta.items() if k != "tokenizer"}
-    ocp.save_checkpointables((folder / "checkpoints" / "0").resolve(), {"state": state}, custom_metadata=run.meta)
+    checkpoint = (folder / "checkpoints" / "0").resolve()
+    ocp.save_checkpointables(checkpoint, {"state": state}, custom_metadata=run.meta)
+    _note_sizes(checkpoint)
     (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
 
 
@@ -238,6 +243,14 @@ def _orbax() -> Any:
     return v1
 
 
+def _note_sizes(checkpoint: Path) -> None:
+    """Write down the bytes of every file of a finished checkpoint, once."""
+    if not (checkpoint / SIZES).exists():
+        sizes = {str(p.relative_to(checkpoint)): p.stat().st_size for p in checkpoint.rglob("*") if p.is_file()}
+        (checkpoint / "sizes.part").write_text(json.dumps(sizes))
+        (checkpoint / "sizes.part").rename(checkpoint / SIZES)
+
+
 class Writer:
     """Saves checkpoints of one run while it trains; keeps the latest `keep` and the best. A context manager."""
 
@@ -271,10 +284,7 @@ class Writer:
         """Note the sizes of what is written by now."""
         self._checkpointer.wait()
         for done in (path.parent for path in self._folder.glob("*/" + FINISHED)):
-            if not (done / SIZES).exists():
-                sizes = {str(p.relative_to(done)): p.stat().st_size for p in done.rglob("*") if p.is_file()}
-                (done / "sizes.part").write_text(json.dumps(sizes))
-                (done / "sizes.part").rename(done / SIZES)
+            _note_sizes(done)
 
     def __enter__(self) -> "Writer":
         return self

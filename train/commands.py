@@ -192,20 +192,22 @@ def sample(args: argparse.Namespace) -> int:
 
     from jattn.decode import generate
 
-    tokens = jax.jit(generate, static_argnums=(2,), static_argnames=("temperature", "top_k"))(
-        run.model, ids, length, jax.random.key(seed), temperature=temperature, top_k=top_k
+    fixed = {"temperature": temperature, "top_k": top_k, "vocab": run.tokenizer.vocab_size}
+    tokens = jax.jit(generate, static_argnums=(2,), static_argnames=tuple(fixed))(
+        run.model, ids, length, jax.random.key(seed), **fixed
     )
-    print(prompt + run.tokenizer.decode(list(map(int, tokens[0]))))
+    print(run.tokenizer.decode([*map(int, ids[0]), *map(int, tokens[0])]))  # together: spaces depend on neighbours
     return 0
 
 
 def _opening(run: Any) -> str:
     """A line break if the run's text has any, else its first token."""
     try:
-        run.tokenizer.encode("\n")
-        return "\n"
+        if len(run.tokenizer.encode("\n")):
+            return "\n"
     except InputError:
-        return run.tokenizer.token(0)
+        pass
+    return run.tokenizer.token(0)
 
 
 def add_runs(commands: Any) -> None:

@@ -36,7 +36,8 @@ def export(args: argparse.Namespace) -> int:
     from train.checkpoint import load
 
     run = load(args.path)
-    out = Path(args.out) if args.out else run.path.with_name(f"{run.path.name}-{form}")
+    here = run.path.resolve()
+    out = Path(args.out) if args.out else here.with_name(f"{here.name.removesuffix('.gguf')}-{form}")
     tokens = None if args.text is None else _encode(run, args.text)
     write = {"npz": write_attention, "transformerlens": write_transformer_lens}.get(form)
     if write is None:

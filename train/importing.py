@@ -39,6 +39,7 @@ def import_model(args: argparse.Namespace) -> int:
         raise InputError(
             f"import: {args.path!r} {what}; name a folder with config.json and safetensors, or a .gguf file"
         )
+    from jattn.interop.writing import new_folder
     from train import checkpoint, folders
 
     name = Path(args.path).resolve().name.removesuffix(".gguf")
@@ -49,8 +50,13 @@ def import_model(args: argparse.Namespace) -> int:
         run = _folded(run)
     if args.attention != "standard":
         run = give_null(run, args.attention, args.null_start, args.corpus)
+    beside = out.with_name(f"{out.name}.new")
+    with new_folder(beside) as new:  # the old run stays until the new one is whole
+        checkpoint.save_imported(run, new)
     folders.prepare_folder(out, overwrite=args.overwrite)
-    checkpoint.save_imported(run, out)
+    for part in beside.iterdir():
+        part.rename(out / part.name)
+    beside.rmdir()
     m = run.config.model
     print(f"{m.layers} layers, {m.heads} heads, {m.width} wide; {run.meta['parameters']:,} parameters", file=sys.stderr)
     print(out)
@@ -67,19 +73,22 @@ def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     """The run with a null in every layer; what it costs before any training is printed."""
     from train import corpora, data
     from train.start import attention_of, parameters_from, with_null
+    from train.windows import predicts_next, windows_of
 
     base = run.config.model
     model = replace(base, attention=attention_of(base.attention, attention))
     if model.attention == base.attention:
         raise InputError(f"--attention: {attention!r} is what the model has already")
+    if not any(kind.null or kind.token for kind in model.pattern):
+        raise InputError(f"--attention: {attention!r} has no null to add; use null, key_value, logit, ...")
     model = with_null(model, base, start)
     length = min(TOKENS, base.context)
     text = corpora.load(corpus, context=length)
     encoded = data.encode_corpus(text, run.tokenizer)
-    windows = data.windows(encoded.valid, context=length, bos=run.tokenizer.bos)[:WINDOWS]
+    windows = windows_of(run, encoded.valid, length, WINDOWS)
     config = replace(run.config, model=model, null_start=start)
-    changed = _changed(run, model, parameters_from(run, config, windows[:, :-1]), null_start=start)
-    if base.causal and base.output != "none":
+    changed = _changed(run, model, parameters_from(run, config, windows[:, :length]), null_start=start)
+    if predicts_next(base):
         before, after = loss_of(run, windows), loss_of(changed, windows)
         print(
             f"null ({model.attention}, start: {start}): loss on {len(windows)} x {length} tokens of {corpus} "

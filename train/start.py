@@ -76,7 +76,7 @@ def parameters_from(run: Run, config: RunConfig, tokens: np.ndarray) -> dict[str
 
 
 def _off(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> dict[str, Any]:
-    """Logits [N] at which the null's mean share is OFF: log OFF - log mean exp(-lse), exact for a null key of 0."""
+    """Logits [N] at which the null's mean share is at most OFF, for a null key of 0: log OFF - log mean exp(-lse)."""
     import jax
     import jax.numpy as jnp
 
@@ -99,6 +99,8 @@ def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> d
     import jax
     import jax.numpy as jnp
 
+    from jattn.positions import frequencies
+
     keys = [n for n in new if n.endswith(".null.key")]
     if not keys:
         raise InputError(
@@ -109,6 +111,8 @@ def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> d
         return seen["k"][:, 0].mean(0), seen["v"][:, 0].mean(0)
 
     k, v = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
+    if config.positions == "rope":  # a rotated key carries yarn's scale
+        k = k * frequencies(config.H // 2, config.rope_theta, config.rope)[1]
     each = config.heads // config.N_kv
     of = {
         "key": jnp.repeat(k, each, 1),

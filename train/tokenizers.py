@@ -91,14 +91,14 @@ class Tokenizer:
 
     @cached_property
     def vocab_size(self) -> int:
-        """Number of ids, the fixed first token included."""
-        return self._library.get_vocab_size()
+        """One more than the largest id, the fixed first token included."""
+        return 1 + max(self._library.get_vocab(with_added_tokens=True).values())
 
     @cached_property
     def bos(self) -> int | None:
-        """Id of the fixed first token, if every text starts with one and nothing else is put around it, or None."""
-        before, after = self.frame
-        return before[0] if len(before) == 1 and not after else None
+        """Id of the fixed first token, if every text starts with one, or None."""
+        before, _ = self.frame
+        return before[0] if len(before) == 1 else None
 
     @cached_property
     def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -132,7 +132,10 @@ class Tokenizer:
         _check_encodable(text)
         if self.kind == "char":
             return self._look_up(text)
-        return np.array(self._library.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int32)
+        try:
+            return np.array(self._library.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int32)
+        except Exception as error:  # the library raises bare Exception: no token for what it does not know
+            raise InputError(f"text: the tokenizer cannot encode it ({error}); remove what it does not know") from None
 
     def encode_with_offsets(self, text: str) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, "n 2"]]:
         """Ids, and the characters [start, end) of the text behind each.

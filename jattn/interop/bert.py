@@ -8,11 +8,15 @@ from jattn.interop.layout import Entry, entry, linear
 
 MEMBERS = ("bert",)
 PREFIX = "bert."
-ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+COPIES = {  # stored again by some, though tied
+    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+    "cls.predictions.decoder.bias": "cls.predictions.bias",
+}
+ACTIVATIONS: dict[str, Any] = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
 
 
 def config(keys: Keys, kind: str) -> ModelConfig:
-    """The config of a BERT without an output layer; `with_output` adds the one for masked tokens.
+    """The config of a BERT without an output layer; whether there is one is seen by its arrays.
 
     Defaults are those of its class in transformers.
     """

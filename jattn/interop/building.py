@@ -39,9 +39,21 @@ def build(
     shapes = {name: shape.shape for name, shape in parameter_shapes(config).items()}
     table = family.layout(config)
     layout.check(source, table, shapes, family.dropped)
+    _check_copies(source, family, {e.theirs for e in table})
     with np.errstate(over="ignore"):  # a value too large for the type is found there as one that is not finite
         parameters = layout.read(source, table, shapes, dtype)
     return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files))
+
+
+def _check_copies(source: layout.Source, family: Any, used: set[str]) -> None:
+    """InputError if what the config ties stands in the file twice, and differs."""
+    for copy, original in family.COPIES.items():
+        twice = copy in source.shapes and copy not in used and original in source.shapes
+        if twice and not np.array_equal(source.read(copy), source.read(original)):
+            raise InputError(
+                f"{source.path}: {copy} differs from {original}, which the config ties it to; "
+                "set tie_word_embeddings to false in config.json if it is meant"
+            )
 
 
 def _sha256(files: list[Path]) -> str:

@@ -23,6 +23,10 @@ def fold_norms(config: ModelConfig, parameters: dict[str, Any]) -> tuple[ModelCo
         raise InputError(
             "fold norms: this model's norms stand after each part (BERT), so no projection reads them alone"
         )
+    if config.output == "none":
+        raise InputError("fold norms: there is no output layer for the last norm; keep the raw weights")
+    if any(kind.gate for kind in config.pattern) and config.norm == "layernorm" and config.norm_bias:
+        raise InputError("fold norms: the norms have biases and the gate has none; keep the raw weights")
     if config.experts:
         raise InputError("fold norms: experts are not supported; keep the raw weights")
     if any(kind.token for kind in config.pattern) and config.layers:

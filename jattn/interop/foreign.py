@@ -12,5 +12,5 @@ def is_foreign(path: str | Path) -> bool:
     try:
         told = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return path.is_dir() and any(path.glob("*.safetensors"))
+        return path.is_dir() and any(any(path.glob(f"*{end}")) for end in (".safetensors", ".bin", ".pt", ".pth"))
     return isinstance(told, dict) and "model_type" in told

@@ -8,6 +8,7 @@ from jattn.interop.layout import Entry, entry
 
 MEMBERS = ("gpt2",)
 PREFIX = "transformer."
+COPIES = {"lm_head.weight": "transformer.wte.weight"}  # stored again by some, though tied
 
 
 def config(keys: Keys, kind: str) -> ModelConfig:

@@ -84,6 +84,7 @@ def layout(c: ModelConfig) -> list[Entry]:
 
 
 dropped = llama.dropped
+COPIES = llama.COPIES
 
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Keys:
             raise InputError(f"{where}: expected an object of keys and values, got {type(values).__name__}")
         self.values, self.where = dict(values), where
 
-    def __call__(self, name: str, kind: type, default: Any = REQUIRED) -> Any:
+    def __call__(self, name: str, kind: type, default: Any = REQUIRED, *, least: int = 1) -> Any:
         """The value of a key, of that kind; its default where it is absent or null."""
         value = self.values.pop(name, None)
         if value is None:
@@ -56,8 +56,10 @@ class Keys:
             value = float(value)
         if type(value) is not kind or (kind is list and _nested(value)):
             raise InputError(f"{self.where}: {name!r} must be {kind.__name__}, got {shown(value)}")
-        if kind is int and not 0 < value <= LARGEST:
-            raise InputError(f"{self.where}: {name!r} is {f'{value:,}'[:60]}; a size must be from 1 to {LARGEST:,}")
+        if kind is int and not least <= value <= LARGEST:
+            raise InputError(
+                f"{self.where}: {name!r} is {f'{value:,}'[:60]}; a size must be from {least} to {LARGEST:,}"
+            )
         return value
 
     def only(self, name: str, *allowed: Any) -> None:

@@ -10,6 +10,7 @@ from jattn.interop.patterns import repeating, windows
 
 MEMBERS = ("llama", "mistral", "qwen2", "qwen3")
 PREFIX = "model."
+COPIES = {"lm_head.weight": "model.embed_tokens.weight"}  # stored again by some, though tied
 
 
 def config(keys: Keys, kind: str) -> ModelConfig:
@@ -17,6 +18,7 @@ def config(keys: Keys, kind: str) -> ModelConfig:
     keys.only("hidden_act", "silu")
     keys.only("pretraining_tp", 1)
     keys.only("rope_interleaved", False)
+    keys.only("use_mrope", False)
     layers, heads = keys("num_hidden_layers", int), keys("num_attention_heads", int)
     context = keys("max_position_embeddings", int, 2048)
     bias = {"mistral": False, "qwen2": True}.get(kind)
@@ -52,13 +54,14 @@ def _attention(keys: Keys, kind: str, layers: int) -> str:
     if kind == "llama":
         keys.only("layer_types", ["full_attention"] * layers)
         return "standard"
+    keys.values.setdefault("sliding_window", 4096)  # the classes' default; null is no window
     window = keys("sliding_window", int, None)
     if kind == "mistral":
         keys.only("layer_types", ["sliding_attention" if window else "full_attention"] * layers)
         return f"local:{window}" if window else "standard"
     if not keys("use_sliding_window", bool, False):
         window = None
-    first = keys("max_window_layers", int, 28)
+    first = keys("max_window_layers", int, 28, least=0)
     default = ["sliding_attention" if window and i >= first else "full_attention" for i in range(layers)]
     return repeating(windows(layer_types(keys, layers, default), window))
 

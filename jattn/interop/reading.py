@@ -9,7 +9,7 @@ from jattn.errors import InputError
 from jattn.interop import bert, gpt2, gpt_oss, llama
 from jattn.interop.building import Imported, build
 from jattn.interop.keys import Keys
-from jattn.interop.safetensors_files import SafetensorsFolder
+from jattn.interop.safetensors_files import PICKLES, SafetensorsFolder, refusal
 from jattn.interop.tokenizer_files import read_tokenizer
 
 FAMILIES: dict[str, Any] = {"gpt2": gpt2, "llama": llama, "bert": bert, "gpt_oss": gpt_oss}
@@ -22,6 +22,13 @@ def read(path: str | Path, *, dtype: str = "float32") -> Imported:
     that is not known, arrays that are missing, not known, or of another shape, and for pickles.
     """
     path = Path(path)
+    if dtype == "float64":
+        import jax
+
+        if not jax.config.jax_enable_x64:
+            raise InputError("dtype: 'float64' needs jax.config.update('jax_enable_x64', True) first")
+    if path.suffix in PICKLES:
+        raise InputError(refusal(path))
     if path.suffix == ".gguf":
         from jattn.interop.gguf_file import read_gguf
 

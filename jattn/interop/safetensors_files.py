@@ -4,7 +4,6 @@ The library checks a file's header against the file's length before anything is 
 """
 
 import json
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +53,6 @@ class SafetensorsFolder:
         whole = stored.startswith((self._prefix, "lm_head.", "cls."))
         return stored if whole else self._prefix + stored
 
-    @cached_property
-    def total(self) -> int:
-        """Values in all arrays."""
-        return sum(int(np.prod(s, dtype=object)) for s in self.shapes.values())
-
 
 def _names(folder: Path) -> list[str]:
     """The files that hold the model; InputError with the way out where there are pickles only."""
@@ -77,13 +71,18 @@ def _names(folder: Path) -> list[str]:
         return ["model.safetensors"]
     found = sorted(p.name for p in folder.iterdir() if p.name.endswith(PICKLES))
     if found:
-        raise InputError(
-            f"{folder}: {found[0]} is a pickle, which can run any code when it is opened, so it is never read; "
-            "save the model as safetensors (in transformers: model.save_pretrained(folder, safe_serialization=True))"
-        )
+        raise InputError(refusal(folder / found[0]))
     others = sorted(p.name for p in folder.iterdir() if p.name.endswith(".safetensors"))
     named = f"; rename {others[0]} to it if that is the model" if len(others) == 1 else ""
     raise InputError(f"{folder}: there is no model.safetensors{named}")
+
+
+def refusal(file: Path) -> str:
+    """Why a pickle is not read, and what to do."""
+    return (
+        f"{file.parent}: {file.name} is a pickle, which can run any code when it is opened, so it is never read; "
+        "save the model as safetensors (in transformers: model.save_pretrained(folder, safe_serialization=True))"
+    )
 
 
 def _header(file: Path) -> list[tuple[str, tuple[int, ...]]]:

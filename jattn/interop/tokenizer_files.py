@@ -15,7 +15,7 @@ def read_tokenizer(folder: Path) -> str:
     Raises InputError where there is none of them, or a sentencepiece model only.
     """
     if (folder / "tokenizer.json").is_file():
-        return _text(folder / "tokenizer.json")
+        return _canonical(folder / "tokenizer.json")
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _byte_level(folder)
     if (folder / "vocab.txt").is_file():
@@ -32,6 +32,18 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file} cannot be read ({error})") from None
+
+
+def _canonical(file: Path) -> str:
+    """The file as the library writes it today: old ones lack keys that it fills in."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str(_text(file)).to_str()
+    except InputError:
+        raise
+    except Exception as error:  # the library raises bare Exception
+        raise InputError(f"{file} is no tokenizer.json ({' '.join(str(error).split())[:200]})") from None
 
 
 def _byte_level(folder: Path) -> str:
@@ -55,7 +67,7 @@ def _wordpiece(folder: Path) -> str:
     from tokenizers import BertWordPieceTokenizer
 
     settings = _object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
-    vocab = {word: i for i, word in enumerate(_text(folder / "vocab.txt").splitlines())}
+    vocab = {word: i for i, word in enumerate(_text(folder / "vocab.txt").removesuffix("\n").split("\n"))}
     missing = [t for t in ("[UNK]", "[CLS]", "[SEP]") if t not in vocab]
     if missing:
         raise InputError(f"{folder}: vocab.txt lacks {', '.join(missing)}; is it a BERT's?")

@@ -13,8 +13,8 @@ import pytest
 import train
 from analysis.comparison import per_head
 from analysis.record import capture
-from analysis.windows import text_of, windows_of
 from train.data import encode_corpus
+from train.windows import text_of, windows_of
 
 pytestmark = [pytest.mark.weights, pytest.mark.peers]
 

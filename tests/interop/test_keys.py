@@ -73,7 +73,11 @@ def test_bookkeeping_is_ignored():
 
 
 def test_defaults_are_those_of_each_member():
-    assert read("mistral").attention == "standard" and read("mistral", sliding_window=7).attention == "local:7"
+    assert (
+        read("mistral", sliding_window=None).attention == "standard"
+        and read("mistral").attention == "local:4096"
+        and read("mistral", sliding_window=7).attention == "local:7"
+    )
     assert (read("qwen2").qkv_bias, read("qwen2").out_bias) == (True, False)
     assert read("qwen3").qk_norm and read("qwen3").H == 128 and not read("llama").qk_norm
     assert not read("llama").tied and gpt2.config(Keys({}, ""), "gpt2").tied

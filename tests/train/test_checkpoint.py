@@ -113,11 +113,11 @@ def test_tokenizer_in_the_checkpoint_is_the_one_trained_on_the_text(straight, bo
 
 def test_meta_says_what_the_run_is_made_of(straight, text):
     meta = read_meta(straight.path)
-    assert set(meta) == {"config", "tokenizer", "corpus", "versions", "machine", "parameters", "valid_loss"}
+    assert set(meta) == {"config", "tokenizer", "corpus", "versions", "machine", "parameters", "valid_loss", "step"}
     assert meta["corpus"]["name"] == str(text) and meta["corpus"]["size"] == len(text.read_text())
     assert meta["parameters"] == sum(p.size for p in straight.parameters.values())
     told = json.loads((straight.path / "config.json").read_text())
-    assert told == {name: value for name, value in meta.items() if name not in ("tokenizer", "valid_loss")}
+    assert told == {name: value for name, value in meta.items() if name not in ("tokenizer", "valid_loss", "step")}
 
 
 def test_parameters_are_those_of_the_config(straight):

@@ -156,8 +156,8 @@ def test_id_outside_the_vocabulary_is_refused(index):
         (("word", ["a"]), "tokenizer.kind: unknown value 'word'"),
         (("bpe", ["a"]), "vocab_size=None"),
         (("char", ["a"], 300), "vocab_size=300"),
-        (("bpe", ["a"], 256), "vocab_size must be >= 257"),
-        (("bpe", ["abab"], 1000), "vocab_size=1000: the text gives only"),
+        (("bpe", ["a"], 256), "data.bpe_size must be >= 257"),
+        (("bpe", ["abab"], 1000), "data.bpe_size=1000: the text gives only"),
         (("char", []), "at least one symbol"),
     ],
 )
@@ -174,6 +174,3 @@ def test_alphabet_with_a_repeated_symbol_is_refused():
 def test_json_of_something_else_is_refused():
     with pytest.raises(InputError, match="cannot be read"):
         Tokenizer.from_json('{"not": "a tokenizer"}')
-    words = library.Tokenizer(library.models.WordLevel({"two": 0}))
-    with pytest.raises(InputError, match="WordLevel"):
-        Tokenizer.from_json(words.to_str())
