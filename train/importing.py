@@ -22,8 +22,8 @@ def add_import(commands: Any) -> None:
     p.add_argument("path", metavar="PATH", help="a Hugging Face folder or a .gguf file")
     p.add_argument("--out", metavar="RUN", help="folder of the run [runs/<name>]")
     p.add_argument("--attention", default="standard", metavar="NULL", help="null to add: null, key_value, logit, ...")
-    p.add_argument("--null-start", default="off", metavar="off|sink", help="near off, or a copy of its own sink [off]")
-    p.add_argument("--corpus", default="pydoc", help="text on which the price of the null is measured [pydoc]")
+    p.add_argument("--null-start", metavar="off|sink", help="near off, or a copy of its own sink [off]")
+    p.add_argument("--corpus", help="text on which the null is started and its price measured [pydoc]")
     p.add_argument("--fold-norms", action="store_true", help="move the norms' scales into the projections after them")
     p.add_argument("--overwrite", action="store_true", help="replace a run that exists")
     p.set_defaults(run=import_model)
@@ -31,7 +31,10 @@ def add_import(commands: Any) -> None:
 
 def import_model(args: argparse.Namespace) -> int:
     """Read the model, add a null if asked, write the run; its path is printed last."""
-    one_of("--null-start", args.null_start, ("off", "sink"))
+    for name, value in (("--null-start", args.null_start), ("--corpus", args.corpus)):
+        if value is not None and args.attention == "standard":
+            raise InputError(f"{name}: {value!r} is about a null; add one with --attention null, or drop it")
+    null_start = one_of("--null-start", args.null_start or "off", ("off", "sink"))
     from jattn.interop import is_foreign
 
     if not is_foreign(args.path):
@@ -49,7 +52,7 @@ def import_model(args: argparse.Namespace) -> int:
     if args.fold_norms:
         run = _folded(run)
     if args.attention != "standard":
-        run = give_null(run, args.attention, args.null_start, args.corpus)
+        run = give_null(run, args.attention, null_start, args.corpus or "pydoc")
     beside = out.with_name(f"{out.name}.new")
     with new_folder(beside) as new:  # the old run stays until the new one is whole
         checkpoint.save_imported(run, new)

@@ -41,6 +41,11 @@ def attention_of(base: str, asked: str) -> str:
         return base
     plain = len(kinds) == 1 and kinds[0].null is not None and kinds[0].window is None and "+" not in asked
     if not plain:
+        if any(kind.window for kind in parse_attention(base)) and not all(kind.window for kind in kinds):
+            raise InputError(
+                f"--attention: {asked!r} would drop the windows of the model ({base!r}); give one null alone, such as "
+                "null, or name the windows"
+            )
         return asked
     if any(kind.null or kind.token for kind in parse_attention(base)):
         raise InputError(f"--attention: the model has a null already ({base!r}); {asked!r} cannot be added")

@@ -56,7 +56,7 @@ def smollm2():
 
     record = record_of(path)
     theirs = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, attn_implementation="eager")
-    return record, maps_of(theirs, record.tokens[:, :-1])
+    return record, maps_of(theirs, record.tokens[:, :-1]), theirs
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def minilm():
 
 
 def test_heads_of_smollm2_attend_to_the_first_token_as_much_as_their_maps_say(smollm2):
-    record, maps = smollm2
+    record, maps, _ = smollm2
     ours = per_head(record)
     assert ours["alpha_1"].shape == (30, 9)
     np.testing.assert_allclose(ours["alpha_1"], maps[..., 0].mean((0, -1)), atol=DIGITS)
@@ -79,7 +79,7 @@ def test_heads_of_smollm2_attend_to_the_first_token_as_much_as_their_maps_say(sm
 
 
 def test_sink_rate_of_smollm2_is_that_of_their_maps(smollm2):
-    record, maps = smollm2
+    record, maps, _ = smollm2
     alpha, ours = maps[..., 0].mean(-1), per_head(record)["sink_1_0.3"]
     least, most = ((alpha > EPS + by).mean(0) for by in (DIGITS, -DIGITS))  # a window may be that near to the threshold
     assert (least <= ours).all() and (ours <= most).all()
@@ -87,12 +87,40 @@ def test_sink_rate_of_smollm2_is_that_of_their_maps(smollm2):
 
 
 def test_smollm2_has_a_sink_in_most_heads_and_massive_activations_where_its_values_are_small(smollm2):
-    record, _ = smollm2
+    record, _, _ = smollm2
     heads = per_head(record)
     assert (heads["sink_1_0.3"][12:] > 0.5).mean() > 0.8
     sinks = heads["sink_1_0.3"] > 0.5
     assert np.median(heads["value_norm_ratio"][sinks]) < 0.5 < np.median(heads["value_norm_ratio"][~sinks])
     assert record.layers["residual_max_over_median"].mean(0).max() > 1000
+
+
+def test_norms_of_smollm2_are_those_of_their_values_and_residual_streams(smollm2):
+    """To four digits: value norms, length of the first token in the residual stream, the largest over the median."""
+    import torch
+
+    record, _, theirs = smollm2
+    values = []
+    hooks = [
+        layer.self_attn.v_proj.register_forward_hook(lambda _, __, out: values.append(out.double().numpy()))
+        for layer in theirs.model.layers
+    ]
+    with torch.no_grad():
+        asked = theirs(torch.as_tensor(record.tokens[:, :-1], dtype=torch.long), output_hidden_states=True)
+    for hook in hooks:
+        hook.remove()
+    streams = np.stack([h.double().numpy() for h in asked.hidden_states[1:-1]], 1)  # the last is behind the final norm
+    first_over_rest = lambda n: n[..., 0] / n[..., 1:].mean(-1)  # noqa: E731
+    size = np.abs(streams)
+    told = {
+        "residual_norm_ratio": first_over_rest(np.linalg.norm(streams, axis=-1)),
+        "residual_max_over_median": size.max((-1, -2)) / np.median(size, axis=(-1, -2)),
+    }
+    for name, expected in told.items():
+        np.testing.assert_allclose(record.layers[name][:, :-1], expected, rtol=DIGITS, err_msg=name)
+    norms = np.linalg.norm(np.stack(values, 1).reshape(W, 30, T, 3, 64), axis=-1)  # [W, L, T, K]
+    ratio = np.repeat(first_over_rest(norms.swapaxes(2, 3)).mean(0), 3, axis=-1)
+    np.testing.assert_allclose(per_head(record)["value_norm_ratio"], ratio, rtol=DIGITS)
 
 
 def test_heads_of_minilm_attend_to_cls_and_sep_as_much_as_their_maps_say(minilm):

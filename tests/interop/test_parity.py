@@ -36,3 +36,29 @@ def test_a_model_that_is_slightly_off_would_be_noticed(tmp_path):
     save_file(arrays, tmp_path / "model/model.safetensors", metadata={"format": "pt"})
     wrong = parity.ours(tmp_path / "model", "float32", tokens, real, types)
     assert max(parity.errors(wrong, right, real)["logits"]) > 1e-6
+
+
+@pytest.mark.parametrize("name", ["Mistral, window 13", "Llama, rope yarn", "gpt-oss, sinks, experts, window 9"])
+def test_logits_with_a_cache_are_those_of_transformers(name, tmp_path):
+    """A prompt, then chunks and single tokens, against transformers on the whole text."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from jattn import interop
+    from jattn.decode import empty_cache, step
+    from jattn.model import assemble
+
+    case = next(c for c in parity.CASES if c.name == name)
+    parity.make(case, tmp_path)
+    tokens, real, _ = parity.inputs(case, 96)
+    exact = parity.theirs(tmp_path, "float64", tokens, real).logits
+    with jax.enable_x64(True):
+        found = interop.read(tmp_path, dtype="float64")
+        model = assemble(found.config, found.parameters)
+        caches, start, parts = empty_cache(found.config, 2, parity.T), 0, []
+        for size in (60, 15, 4, 1):
+            logits, caches = step(model, jnp.asarray(tokens[:, start : start + size]), caches, start)
+            parts.append(np.asarray(logits))
+            start += size
+    assert np.abs(np.concatenate(parts, 1) - exact).max() < 1e-9 * np.abs(exact).max()

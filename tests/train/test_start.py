@@ -200,6 +200,17 @@ def test_import_writes_a_run_and_says_what_the_null_costs(foreign, text, tmp_pat
     assert main(["sample", str(out), "--prompt", "the", "--length", "5"]) == 0
 
 
+@pytest.mark.parametrize("words", [["--null-start=sink"], ["--corpus=words.txt"]])
+def test_import_without_a_null_refuses_what_is_about_one(foreign, tmp_path, capsys, words):
+    assert main(["import", str(foreign), "--out", str(tmp_path / "run"), *words]) == 2
+    assert "is about a null; add one with --attention null" in capsys.readouterr().err
+
+
+def test_pattern_that_would_drop_windows_is_refused():
+    with pytest.raises(InputError, match="would drop the windows of the model"):
+        attention_of("local:8", "null,standard")
+
+
 def test_folded_import_has_the_same_loss(foreign, text, tmp_path):
     assert main(["import", str(foreign), "--out", str(tmp_path / "run"), "--fold-norms"]) == 0
     raw, folded = load(foreign), load(tmp_path / "run")
