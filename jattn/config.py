@@ -70,7 +70,7 @@ class ModelConfig:
     width: int = option(128, "size of the hidden state")
     head_size: int | None = option(None, "size of a head; none: width / heads")
     mlp: Literal["gelu", "gelu_tanh", "relu2", "swiglu", "swiglu_clamped", "none"] = option(
-        "relu2", "activation of the MLP, or none; swiglu_clamped is gpt-oss's"
+        "relu2", "activation of the MLP, or none; swiglu_clamped bounds both halves"
     )
     hidden: int | None = option(None, "hidden size of the MLP; none: 4 width (swiglu: 8/3 width)")
     swiglu_limit: float = option(7.0, "bound of swiglu_clamped")

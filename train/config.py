@@ -158,7 +158,9 @@ def _of_type(name: str, value: Any, kind: Any) -> Any:
     for option_ in options:
         if get_origin(option_) is Literal:
             return value  # its own check names the choices
-        if type(value) is option_ or (option_ is float and type(value) is int):
+        if option_ is float and type(value) is int:
+            return float(value)
+        if type(value) is option_:
             return value
     takes = " or ".join("none" if o is type(None) else o.__name__ for o in options)
     raise InputError(f"{name} takes {takes}, got {value!r}")

@@ -129,7 +129,9 @@ def test_broken_link_and_pipe_among_the_files_are_refused_by_name(tmp_path):
 
 
 def test_unknown_name_is_refused_with_the_nearest_name_and_the_offer_of_a_path():
-    with pytest.raises(InputError, match=r"'bakcopy'.*Did you mean 'backcopy'\?.*path of a text file or folder"):
+    with pytest.raises(
+        InputError, match=r"no file or folder 'bakcopy'. Did you mean 'backcopy'\? Give the path of one"
+    ):
         corpora.load("bakcopy", context=8)
     with pytest.raises(InputError, match="path of a text file or folder"):
         corpora.load("", context=8)

@@ -107,7 +107,7 @@ def test_too_short_a_corpus_is_refused_with_both_counts():
         lambda bos: batches(STREAM[:7], context=8, batch=1, seed=0, bos=bos),
         lambda bos: windows(STREAM[:7], context=8, bos=bos),
     ):
-        with pytest.raises(InputError, match="7 tokens in a split, context=8 needs at least 9"):
+        with pytest.raises(InputError, match="7 tokens, context=8 needs at least 9"):
             make(None)
         with pytest.raises(InputError, match="needs at least 8"):
             make(BOS)
