@@ -133,7 +133,7 @@ def test_unknown_name_is_refused_with_the_nearest_name_and_the_offer_of_a_path()
         InputError, match=r"no file or folder 'bakcopy'. Did you mean 'backcopy'\? Give the path of one"
     ):
         corpora.load("bakcopy", context=8)
-    with pytest.raises(InputError, match="no file or folder ''. Give the path of one"):
+    with pytest.raises(InputError, match=r"no file or folder ''. Give the path of one"):
         corpora.load("", context=8)
     with pytest.raises(InputError, match="context must be >= 1"):
         corpora.load("pydoc", context=0)
