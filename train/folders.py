@@ -85,7 +85,10 @@ def prepare_folder(folder: Path, *, overwrite: bool) -> None:
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     for name in ("config.json", "metrics.jsonl"):
         (folder / name).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"out: {str(folder)!r} cannot be made ({error.strerror}); name another folder") from None
 
 
 def check_same(stored: dict[str, Any], given: dict[str, Any], free: set[str]) -> None:

@@ -113,10 +113,6 @@ def _changed(run: Any, model: Any, parameters: dict[str, Any], **fields: Any) ->
 
 def loss_of(run: Any, windows: Any) -> float:
     """Mean loss in nats of the next token on windows [W, T + 1]."""
-    import jax.numpy as jnp
+    from train.evaluate import Evaluation
 
-    from train.step import make_eval_step
-
-    evaluate = make_eval_step(run.config.model)
-    total = sum(float(evaluate(run.parameters, jnp.asarray(windows[i : i + 8]))) for i in range(0, len(windows), 8))
-    return total / (windows.shape[0] * (windows.shape[1] - 1))
+    return Evaluation(run.config, windows)(run.parameters)

@@ -120,9 +120,11 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
     there = next(p for p in folder.parents if p.exists())
     if not there.is_dir():
         raise InputError(f"out: {str(there)!r} is a file; name a folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    part.mkdir()
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"out: {str(folder)!r} cannot be made ({error.strerror}); name another with --out") from None
     try:
         yield part
         if folder.exists():

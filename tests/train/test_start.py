@@ -219,6 +219,13 @@ def test_folded_import_has_the_same_loss(foreign, text, tmp_path):
     assert not folded.config.model.tied
 
 
+def test_folder_that_cannot_be_made_is_one_line(foreign, capsys):
+    for words in (["import", str(foreign)], ["export", str(foreign), "--format", "llama"]):
+        assert main([*words, "--out", "/proc/nowhere/run"]) == 2
+        assert "'/proc/nowhere/run" in (err := capsys.readouterr().err) and "cannot be made" in err
+        assert len(err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("path", ["nowhere", "words"])
 def test_import_of_what_is_no_model_is_one_line_and_leaves_nothing(tmp_path, capsys, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
