@@ -3,7 +3,7 @@
 `read` looks at one run and returns numbers; `show` draws what was found in all groups. Between the two, comparison.py
 turns every number into a row: the mean over seeds, the paired difference to the baseline, intervals.
 
-Axes: X texts (what is resampled for an interval over texts; runs of a comparison read the same ones), L layers, N heads.
+Axes: X texts (resampled for an interval over texts; runs of a comparison read the same ones), L layers, N heads.
 """
 
 from collections.abc import Callable, Mapping, Sequence
