@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 _HOME = {
     "compare": "analysis.comparison",
     "Comparison": "analysis.comparison",
-    "capture": "analysis.record",
+    "capture": "analysis.capture",
     "Record": "analysis.record",
 }
 
 if TYPE_CHECKING:
+    from analysis.capture import capture
     from analysis.comparison import Comparison, compare
-    from analysis.record import Record, capture
+    from analysis.record import Record
 
 __all__ = ["Comparison", "Record", "capture", "compare"]
 

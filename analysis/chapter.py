@@ -127,7 +127,8 @@ Element = Plot | Table | Cards
 class Chapter:
     """name: as in `--only`. title and lead: the heading and the sentence below it. measures: the rows it may give.
 
-    read(run, reading, progress) raises Unfit where the chapter makes no sense for a run.
+    read(run, reading, progress) raises Unfit where the chapter makes no sense for a run. between: for measures of pairs
+    of runs, group -> measure -> one number per pair; none for a group of one run.
     """
 
     name: str
@@ -136,3 +137,4 @@ class Chapter:
     measures: Mapping[str, Measure]
     read: Callable[[Run, Reading, Progress], Found]
     show: Callable[[Results], Sequence[Element]]
+    between: Callable[[Results], Mapping[str, Mapping[str, np.ndarray]]] | None = None

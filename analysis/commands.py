@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from analysis.chapters import NAMES
 from jattn.errors import InputError
 
 
@@ -19,6 +20,7 @@ def add_compare(commands: Any) -> None:
     )
     p.add_argument("groups", nargs="+", metavar="NAME=RUNS", help="a name, and a path or glob of runs in quotes")
     p.add_argument("--out", metavar="DIR", help="folder of the report [reports/<names>]")
+    p.add_argument("--only", metavar="CHAPTERS", help=f"read only these, by comma: {', '.join(NAMES)} [all]")
     p.add_argument("--windows", default="256", help="validation windows to read [256]")
     p.add_argument("--tokens", default="none", help="length of a window [the context, at most 128]")
     p.add_argument("--corpus", help="where the runs' text is now, if it has moved; for imported models, any text")
@@ -44,13 +46,15 @@ def compare(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done, group=what)
 
-        result = module.compare(groups, windows=windows, tokens=tokens, corpus=args.corpus, progress=progress)
+        only = args.only.split(",") if args.only else None
+        given: dict[str, Any] = {"chapters": only, "windows": windows, "tokens": tokens, "corpus": args.corpus}
+        result = module.compare(groups, progress=progress, **given)
     from analysis.tables import to_json
 
     if args.json:
         print(json.dumps(to_json(result), indent=1, allow_nan=False))
         return 0
-    for line in result.warnings:
+    for line in [*result.warnings, *(f"left out: {why}" for why in result.left_out)]:
         print(f"note: {line}", file=sys.stderr)
     _print_table(result)
     out = Path(args.out) if args.out else Path("reports") / "-vs-".join(groups)
@@ -69,7 +73,7 @@ def _print_table(result: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from analysis.comparison import TITLES
+    from analysis.claims import claims
     from analysis.findings import number, signed, verdict
 
     table = Table(box=None, header_style="bold")
@@ -78,7 +82,7 @@ def _print_table(result: Any) -> None:
         table.add_column(name, justify="right")
         if name != result.baseline:
             table.add_column("difference", justify="right", style="dim")
-    for measure in TITLES:
+    for measure, about in result.measures.items():
         if not result.has(measure):
             continue
         cells = []
@@ -87,11 +91,13 @@ def _print_table(result: Any) -> None:
             cells.append(number(row.value) if row else "-")
             if name != result.baseline:
                 cells.append(signed(row.difference) if row else "")
-        table.add_row(TITLES[measure][0], *cells)
+        table.add_row(about.title, *cells)
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
     for line in verdict(result):
         console.print(line, highlight=False)
+    for claim in claims(result):
+        console.print(f"{claim.claim} ({claim.group}): {claim.outcome}. {claim.why}", highlight=False)
 
 
 def add_info(commands: Any) -> None:

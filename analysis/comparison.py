@@ -7,15 +7,16 @@ share nothing but the initial weights.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from analysis.record import EPS, Record, capture, uniform_values
-from analysis.stats import Interval, interval, paired
+from analysis import chapters as table
+from analysis.chapter import Chapter, Found, Measure, Reading, Results, Unfit
+from analysis.record import Record
+from analysis.rows import Row, rows_between, rows_of
 from analysis.truth import Truth, truth
-from jattn.errors import InputError, at_least
+from jattn.errors import InputError, at_least, one_of
 from train import data
 from train.checkpoint import Run, load
 from train.folders import find_runs
@@ -23,50 +24,7 @@ from train.windows import predicts_next, text_name, text_of, windows_of
 
 WINDOWS = 256  # read by default
 LONGEST = 128  # tokens of a window by default, or the runs' context if shorter
-
-# What is compared, in the order of the tables: measure -> (title, unit or range).
-TITLES = {
-    "valid_loss": ("validation loss", "nats"),
-    "window_loss": ("loss on the windows read", "nats"),
-    "null_share": ("null share: attention that goes to the null (t >= 2)", "0-1"),
-    "first_token_share": ("first-token share: attention that goes to position 1 (t >= 2)", "0-1"),
-    "cls_share": ("[CLS] share: attention that goes to what stands before the text (t >= 2)", "0-1"),
-    "sep_share": ("[SEP] share: attention that goes to what stands after the text (t >= 2)", "0-1"),
-    **{f"alpha_{k}": (f"alpha_{k}: mean attention to position {k}", "0-1") for k in (1, 2, 3, 4)},
-    "alpha_null": ("alpha of the null", "0-1"),
-    **{f"sink_1_{e}": (f"sink rate, position 1, eps {e}", "0-1") for e in EPS},
-    **{f"sink_null_{e}": (f"sink rate, null, eps {e}", "0-1") for e in EPS},
-    "previous_raw": ("previous token, mass", "0-1"),
-    "previous": ("previous token, conditional on non-null", "0-1"),
-    "local_raw": ("last 8 keys, mass", "0-1"),
-    "local": ("last 8 keys, conditional on non-null", "0-1"),
-    "entropy_with_null_nats": ("entropy, the null one outcome", "nats"),
-    "entropy_nats": ("entropy, conditional on real keys", "nats"),
-    "entropy_filtered_nats": ("entropy, conditional, without queries above 90 % null (no null: first token)", "nats"),
-    "entropy_normalised": ("entropy, conditional, over the log of visible keys", "0-1"),
-    "mean_distance_tokens": ("mean distance of attention", "tokens"),
-    "previous_score": ("previous-token score, repeated random tokens", "0-1"),
-    "duplicate_score": ("duplicate-token score, repeated random tokens", "0-1"),
-    "induction_score": ("induction score, repeated random tokens", "0-1"),
-    "induction_raw": ("induction, mass per query that has a match", "0-1"),
-    "induction": ("induction, conditional on non-null", "0-1"),
-    "value_norm_ratio": ("norm of the value at position 1 over the mean of the others", "ratio"),
-    "key_norm_ratio": ("norm of the key at position 1 over the mean of the others", "ratio"),
-    "residual_norm_ratio": ("residual stream: norm of position 1 over the mean of the others, per layer", "ratio"),
-    "residual_max_over_median": ("residual stream: largest entry over the median one, per layer", "ratio"),
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measure of one group: the mean over heads (or layers) and windows per run, then over seeds."""
-
-    measure: str
-    group: str
-    value: Interval
-    difference: Interval | None  # to the baseline, paired by seed; None for the baseline or without common seeds
-    best_head: float  # the largest head's (or layer's) value, mean over seeds
-    floor: float | None  # what attention spread evenly over all that a query sees would give, null included
+COLOURS = ("#5f6b7a", "#d9730d", "#1f5fa8", "#2f8f5b", "#8c4a9e", "#b8860b", "#c2334d", "#3aa0a8")  # of groups
 
 
 @dataclass(frozen=True)
@@ -75,17 +33,42 @@ class Comparison:
 
     title: str
     groups: dict[str, list[Run]]
-    records: dict[str, list[Record]]
+    results: dict[str, Results]  # by chapter
     rows: list[Row]
     truths: dict[str, list[Truth]]
-    windows: int
-    tokens: int
-    corpus: str
+    reading: Reading
     warnings: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # chapters that could not be read from a group, and why
 
     @property
     def baseline(self) -> str:
         return next(iter(self.groups))
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        return [table.chapter(name) for name in self.results]
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Every measure that the chapters may give, in the order of the tables."""
+        return {name: measure for chapter in self.chapters for name, measure in chapter.measures.items()}
+
+    @property
+    def records(self) -> dict[str, list[Record]]:
+        """What the streamed capture brought back, by group."""
+        return {g: [f.detail for f in found] for g, found in self.results["text"].found.items()}
+
+    @property
+    def corpus(self) -> str:
+        return self.reading.corpus
+
+    @property
+    def windows(self) -> int:
+        return len(self.reading.windows)
+
+    @property
+    def tokens(self) -> int:
+        return self.reading.tokens
 
     def row(self, measure: str, group: str) -> Row:
         """The row of one measure and group, which must have it; `find` where it may not."""
@@ -114,6 +97,7 @@ def compare(
     groups: Mapping[str, str | Path | Sequence[str | Path | Run]] | None = None,
     *,
     title: str = "Comparison",
+    chapters: Sequence[str] | None = None,
     windows: int = WINDOWS,
     tokens: int | None = None,
     corpus: str | None = None,
@@ -125,32 +109,73 @@ def compare(
     A group is a path, a glob, or a list of paths or loaded runs; a path may be a model of another library. All are read
     on the validation text of the baseline's corpus (`corpus` names another place of the same text), on `windows`
     windows of `tokens` tokens. An imported baseline reads `pydoc`, or any text that `corpus` names.
-    progress(what, done, total) is called as it goes. Raises InputError for runs that cannot be compared.
+    chapters: which parts of the analysis to run (analysis/chapters), None for all; "text" is always among them.
+    progress(what, done, total) is called as it goes, a hundred steps for a chapter of a run.
+    Raises InputError for runs that cannot be compared.
     """
+    asked = [table.chapter(name) for name in _chosen(chapters)]
     loaded = {name: _runs(value) for name, value in {**(groups or {}), **named}.items()}
     if not loaded:
         raise InputError("compare: no groups; give at least one, such as standard='runs/*-standard-*'")
     warnings = _check_comparable(loaded)
-    base = next(iter(loaded.values()))[0]
+    reading = _reading(loaded, windows, tokens, corpus)
+    results, left_out = _read(loaded, asked, reading, progress or (lambda *_: None))
+    base = next(iter(loaded))
+    rows = []
+    for c in (c for c in asked if c.name in results):
+        rows += rows_of(results[c.name], [*c.measures], base)
+        rows += rows_between(c.between(results[c.name]), base) if c.between else []
+    held_out = reading.rows
+    truths = {} if held_out is None else {n: [truth(r, held_out) for r in rs] for n, rs in loaded.items()}
+    return Comparison(title, loaded, results, rows, truths, reading, warnings, left_out)
+
+
+def _chosen(names: Sequence[str] | None) -> list[str]:
+    """The chapters asked for in the order of the report."""
+    if names is None:
+        return list(table.NAMES)
+    wanted = {"text", *(one_of("chapter", name, table.NAMES) for name in names)}
+    return [name for name in table.NAMES if name in wanted]
+
+
+def _reading(groups: dict[str, list[Run]], windows: int, tokens: int | None, corpus: str | None) -> Reading:
+    """The windows that every run reads, from the baseline's text."""
+    base = next(iter(groups.values()))[0]
     T = at_least("tokens", tokens, 2) if tokens is not None else min(LONGEST, base.config.model.context)
-    if min(r.config.model.context for rs in loaded.values() for r in rs) < T:
+    if min(r.config.model.context for rs in groups.values() for r in rs) < T:
         raise InputError(f"tokens must be at most the context of every run, got {T}")
     text = text_of(base, corpus)
     encoded = data.encode_corpus(text, base.tokenizer)
     rows = encoded.valid if base.config.data.corpus == "backcopy" else None
     read = windows_of(base, encoded.valid, T, at_least("windows", windows, 1))
-    total = sum(map(len, loaded.values())) * len(read)
-    records: dict[str, list[Record]] = {}
-    done = 0
-    for name, runs in loaded.items():
-        records[name] = []
-        for run in runs:
-            tick = (lambda n, name=name, done=done: progress(name, done + n, total)) if progress else None
-            records[name].append(capture(run, read, progress=tick))
-            done += len(read)
-    truths = {n: [truth(r, rows) for r in rs] for n, rs in loaded.items()} if rows is not None else {}
     name = base.meta["corpus"]["name"] if base.meta["corpus"]["sha256"] else text.name
-    return Comparison(title, loaded, records, _rows(loaded, records, T), truths, len(read), T, name, warnings)
+    return Reading(read, T, name, rows)
+
+
+def _read(
+    groups: dict[str, list[Run]], asked: list[Chapter], reading: Reading, progress: Callable[[str, int, int], Any]
+) -> tuple[dict[str, Results], list[str]]:
+    """Every chapter read from every run; a group of which one run is unfit is left out of that chapter, and told."""
+    colours = {g: COLOURS[i % len(COLOURS)] for i, g in enumerate(groups)}
+    total = 100 * len(asked) * sum(map(len, groups.values()))
+    results, left_out, begun = {}, [], count()
+    for chapter in asked:
+        found: dict[str, list[Found]] = {}
+        for group, runs in groups.items():
+            try:
+                found[group] = []
+                for run in runs:
+                    before = next(begun)
+                    label = f"{chapter.name}, {group}"
+                    tick = lambda done, of, b=before, w=label: progress(w, 100 * b + 100 * done // of, total)  # noqa: E731
+                    found[group].append(chapter.read(run, reading, tick))
+            except Unfit as reason:
+                del found[group]
+                left_out.append(f"{chapter.title}, {group}: {reason}")
+        if found:
+            fit = {g: groups[g] for g in found}
+            results[chapter.name] = Results(fit, found, reading, colours)
+    return results, left_out
 
 
 def _runs(value: Any) -> list[Run]:
@@ -212,61 +237,3 @@ def _sort(run: Run) -> str:
     if not run.config.model.causal:
         return "model that sees both sides"
     return "causal model" if predicts_next(run.config.model) else "causal model without an output layer"
-
-
-def _rows(groups: dict[str, list[Run]], records: dict[str, list[Record]], T: int) -> list[Row]:
-    means = {g: {r.config.seed: _means(r, rec) for r, rec in zip(groups[g], records[g], strict=True)} for g in groups}
-    tops = {g: [_tops(rec) for rec in records[g]] for g in groups}
-    base = means[next(iter(groups))]
-    floors = {g: uniform_values(groups[g][0].config.model, T, groups[g][0].tokenizer.frame) for g in groups}
-    rows = []
-    for measure in TITLES:
-        for g in groups:
-            values = {seed: m[measure] for seed, m in means[g].items() if np.isfinite(m.get(measure, np.nan))}
-            if not values:
-                continue
-            common = sorted(
-                s for s in values if g != next(iter(groups)) and np.isfinite(base.get(s, {}).get(measure, np.nan))
-            )
-            difference = paired([values[s] for s in common], [base[s][measure] for s in common]) if common else None
-            best = float(np.mean([t.get(measure, values[next(iter(values))]) for t in tops[g]]))
-            rows.append(Row(measure, g, interval(list(values.values())), difference, best, floors[g].get(measure)))
-    return rows
-
-
-def per_head(record: Record) -> dict[str, np.ndarray]:
-    """Every measure of a run as [L, N]: the mean over windows, and sink rates."""
-    with np.errstate(all="ignore"):
-        heads = {n: _nanmean(v) for n, v in {**record.values, **record.repeats}.items()}
-    for e in EPS:
-        heads[f"sink_1_{e}"] = (record.values["alpha_1"] > e).mean(0)
-        heads[f"sink_null_{e}"] = (record.values["alpha_null"] > e).mean(0)
-    return heads
-
-
-def _nanmean(values: np.ndarray) -> np.ndarray:
-    """Mean over windows, leaving out those where a measure is undefined; NaN where it always is."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    return np.where(count > 0, np.where(known, values, 0).sum(0) / np.maximum(count, 1), np.nan)
-
-
-def per_layer(record: Record) -> dict[str, np.ndarray]:
-    """Every measure of the residual stream as [L]: the mean over windows."""
-    return {name: _nanmean(values) for name, values in record.layers.items()}
-
-
-def _known(record: Record) -> dict[str, np.ndarray]:
-    """What heads and layers have a value for."""
-    return {n: v for n, v in (per_head(record) | per_layer(record)).items() if np.isfinite(v).any()}
-
-
-def _means(run: Run, record: Record) -> dict[str, float]:
-    losses = {} if record.loss_nats is None else {"window_loss": float(record.loss_nats.mean())}
-    if "valid_loss" in run.meta:
-        losses["valid_loss"] = run.meta["valid_loss"]
-    return losses | {n: float(np.nanmean(v)) for n, v in _known(record).items()}
-
-
-def _tops(record: Record) -> dict[str, float]:
-    return {n: float(np.nanmax(v)) for n, v in _known(record).items()}

@@ -8,11 +8,12 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from analysis.comparison import TITLES, Comparison, per_head
+from analysis.comparison import COLOURS, Comparison
 from analysis.record import has_null as layers_with_null
 from analysis.truth import NULL_READOUT, READOUTS
 from train.corpora import backcopy
@@ -22,7 +23,6 @@ INK, PALE, NULL_COLOUR, REAL_COLOUR = "#1f2933", "#d5dae0", "#d9730d", "#1f5fa8"
 REAL = LinearSegmentedColormap.from_list("real", ["#ffffff", "#c9dcf0", "#5b93cc", "#1f5fa8", "#0b2545"])
 NULL = LinearSegmentedColormap.from_list("null", ["#ffffff", "#fbdcb8", "#f2a65a", "#d9730d", "#7a3c00"])
 RATIO = LinearSegmentedColormap.from_list("ratio", ["#4a1d7a", "#9a7cc4", "#f7f7f5", "#6fb793", "#135c3a"])
-GROUPS = ["#5f6b7a", "#d9730d", "#1f5fa8", "#2f8f5b", "#8c4a9e", "#b8860b", "#c2334d", "#3aa0a8"]
 SCALE = PowerNorm(0.5, 0, 1)  # square root: a weight of 0.04 is still seen
 
 
@@ -33,8 +33,16 @@ def png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG bytes, its text as text; the same bytes for the same figure."""
+    file = BytesIO()
+    with rc_context({"svg.hashsalt": "jattn", "svg.fonttype": "none"}):
+        figure.savefig(file, format="svg", dpi=150, bbox_inches="tight", facecolor="white", metadata={"Date": None})
+    return file.getvalue()
+
+
 def colour(comparison: Comparison, group: str) -> str:
-    return GROUPS[list(comparison.groups).index(group) % len(GROUPS)]
+    return COLOURS[list(comparison.groups).index(group) % len(COLOURS)]
 
 
 def share_norm() -> Normalize:
@@ -125,13 +133,15 @@ def has_null(run: Any) -> bool:
 def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) -> Figure:
     """The same text in every group: one head's map with its tokens; on backcopy, triggers are red."""
     groups = list(comparison.groups)
+    shared = comparison.records[groups[0]][0]  # the most varied of the windows that were kept
+    window = max(range(len(shared.maps)), key=lambda w: len(set(shared.tokens[w, :length].tolist())))
     figure = Figure(figsize=(4.3 * len(groups), 4.6))
     axes = figure.subplots(1, len(groups), squeeze=False)[0]
     for axis, group in zip(axes, groups, strict=True):
         record, run = comparison.records[group][0], comparison.groups[group][0]
         T = min(length, record.maps.shape[3])
-        draw_map(axis, record.maps[0, layer, head, :T, : T + 1])
-        ids = record.tokens[0, :T]
+        draw_map(axis, record.maps[window, layer, head, :T, : T + 1])
+        ids = record.tokens[window, :T]
         shown = [label(run.tokenizer.token(int(i))) for i in ids]
         size, upright = (6, 0) if max(map(len, shown)) < 3 else (4.6, 90)
         axis.set_yticks(np.arange(T) + 0.5, shown, fontsize=size, family="monospace")
@@ -145,7 +155,9 @@ def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) 
                     tick.set_fontweight("bold")
         gap = max(1.0, T / 24)
         axis.text(-1.5 * gap, T + 0.4, "∅", ha="center", va="top", color=NULL_COLOUR, fontsize=11)
-        axis.set_title(group, fontsize=11, color=INK, pad=16)
+        several = record.maps.shape[1] * record.maps.shape[2] > 1
+        name = f"{group}, head {layer}.{head}" if several else group
+        axis.set_title(name, fontsize=11, color=INK, pad=16)
     axes[0].set_ylabel("query", fontsize=8, color=INK)
     figure.tight_layout(pad=0.6)
     return figure
@@ -169,16 +181,17 @@ def measure_strips(comparison: Comparison, measures: list[str]) -> Figure:
         axis.set_visible(False)
     for axis, measure in zip(axes.flat, measures, strict=False):
         for x, group in enumerate(comparison.groups):
-            values = np.concatenate([per_head(r)[measure].ravel() for r in comparison.records[group]])
+            row = comparison.find(measure, group)
+            found = [r.per_head()[measure].ravel() for r in comparison.records[group] if row]
+            values = np.concatenate(found or [np.zeros(0)])
             values = values[np.isfinite(values)]
             jitter = rng.uniform(-0.18, 0.18, len(values))
             axis.scatter(x + jitter, values, s=11, color=colour(comparison, group), alpha=0.65, lw=0)
             if len(values):
                 axis.plot([x - 0.3, x + 0.3], [values.mean()] * 2, color=colour(comparison, group), lw=2)
-            floor = comparison.row(measure, group).floor if len(values) else None
-            if floor is not None:
-                axis.plot([x - 0.4, x + 0.4], [floor] * 2, color=INK, lw=0.9, ls=":")
-        title, unit = TITLES[measure]
+            if row and row.floor is not None:
+                axis.plot([x - 0.4, x + 0.4], [row.floor] * 2, color=INK, lw=0.9, ls=":")
+        title, unit = comparison.measures[measure].title, comparison.measures[measure].unit
         axis.set_title(wrapped(title, 42), fontsize=8, color=INK)
         axis.set_ylabel(unit, fontsize=7, color=INK)
         axis.set_xticks(range(len(comparison.groups)), list(comparison.groups), fontsize=7)

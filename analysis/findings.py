@@ -5,7 +5,7 @@ Sentences are made from the numbers alone; a figure without an interval is never
 
 import numpy as np
 
-from analysis.comparison import TITLES, Comparison, per_layer
+from analysis.comparison import Comparison
 from analysis.figures import has_null
 from analysis.stats import Interval
 from analysis.truth import NULL_READOUT
@@ -29,9 +29,12 @@ def unchanged(comparison: Comparison) -> list[str]:
     sentences = []
     for group in list(comparison.groups)[1:]:
         same = [
-            TITLES[m][0]
-            for m in SENTENCE_MEASURES
-            if (row := comparison.find(m, group)) and (d := row.difference) and no_change(d, TITLES[m][1])
+            about.title
+            for m, about in comparison.measures.items()
+            if m in SENTENCE_MEASURES
+            and (row := comparison.find(m, group))
+            and (d := row.difference)
+            and no_change(d, about.unit)
         ]
         if same:
             sentences.append(f"{group}: {'; '.join(same)}.")
@@ -121,7 +124,7 @@ def _text(comparison: Comparison) -> list[str]:
         null, first = comparison.row("null_share", group), comparison.row("first_token_share", group)
         sentences.append(
             f"In the {group} model the null takes {null.value.mean:.1%} of attention on average, "
-            f"{null.best_head:.0%} in the head that uses it most; the first token keeps {first.value.mean:.1%}."
+            f"{null.best_head:.1%} in the head that uses it most; the first token keeps {first.value.mean:.1%}."
         )
     return sentences
 
@@ -141,7 +144,7 @@ def _massive(comparison: Comparison) -> list[str]:
     """Massive activations (Sun et al. 2024), if a group has any: entries of 1,000 times the median."""
     told, any_found = [], False
     for group, records in comparison.records.items():
-        measured = per_layer(records[0])
+        measured = records[0].per_layer()
         largest = measured["residual_max_over_median"]
         found, top = np.flatnonzero(largest >= MASSIVE), f"{np.nanmax(largest, initial=0):,.0f} times the median entry"
         if not len(found):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.comparison import Comparison, per_head, per_layer
+from analysis.comparison import Comparison
 from analysis.figures import (
     INK,
     NULL,
@@ -23,7 +23,7 @@ from analysis.figures import (
     ratio_norm,
     share_norm,
 )
-from analysis.record import EPS
+from analysis.text_measures import EPS
 
 SINK = f"sink_1_{EPS[-1]}"
 NORM_COLOUR, MASSIVE_COLOUR = "#2f8f5b", "#c2334d"
@@ -72,12 +72,12 @@ def layer_maps(comparison: Comparison) -> Figure:
     limits = _limits(comparison)
     norms = {p.measure: _norm(comparison, p) for p in panels}
     for row, (group, L) in enumerate(zip(comparison.groups, layers, strict=True)):
-        heads = per_head(comparison.records[group][0])
+        heads = comparison.records[group][0].per_head()
         for axis, panel in zip(axes[row], panels, strict=False):
             values = heads[panel.measure] if _shown(comparison, group, panel.measure) else None
             _heat(axis, panel, norms[panel.measure], values, L)
             axis.tick_params(labelleft=axis is axes[row, 0])
-        _lines(axes[row, -1], per_layer(comparison.records[group][0]), L, limits)
+        _lines(axes[row, -1], comparison.records[group][0].per_layer(), L, limits)
         axes[row, 0].set_ylabel("layer", fontsize=7.5, color=INK)
         box_of = axes[row, 0].get_position()
         figure.text(0.012, box_of.y0 + box_of.height / 2, group, rotation=90, fontsize=9.5, color=INK, va="center")
@@ -94,7 +94,7 @@ def _shown(comparison: Comparison, group: str, measure: str) -> bool:
     """Whether a group has values for a panel; a null share of 0 without a null is none."""
     if measure == "null_share":
         return has_null(comparison.groups[group][0])
-    return measure in per_head(comparison.records[group][0])
+    return measure in comparison.records[group][0].per_head()
 
 
 def _heat(axis: Axes, panel: Panel, norm: Normalize, values: np.ndarray | None, L: int) -> None:
@@ -141,7 +141,7 @@ def _norm(comparison: Comparison, panel: Panel) -> Normalize:
     """0 to 1; for a ratio the same distance up and down from 1, a power of 2, at most 64."""
     if not panel.ratio:
         return share_norm()
-    found = np.concatenate([per_head(records[0])[panel.measure].ravel() for records in comparison.records.values()])
+    found = np.concatenate([records[0].per_head()[panel.measure].ravel() for records in comparison.records.values()])
     found = found[np.isfinite(found) & (found > 0)]
     most = 2.0 ** np.clip(np.ceil(np.abs(np.log2(found)).max(initial=1)), 1, 6)
     return ratio_norm(float(most))
@@ -149,7 +149,7 @@ def _norm(comparison: Comparison, panel: Panel) -> Normalize:
 
 def _limits(comparison: Comparison) -> tuple[float, float]:
     """One log axis for all groups, with a little air; 1 is always on it."""
-    measured = [per_layer(records[0]).values() for records in comparison.records.values()]
+    measured = [records[0].per_layer().values() for records in comparison.records.values()]
     found = np.concatenate([np.ones(1), *(v for values in measured for v in values)])
     found = found[np.isfinite(found) & (found > 0)]
     return float(found.min()) / 1.5, float(found.max()) * 1.5

@@ -1,11 +1,12 @@
 """What marks the first token besides the attention it gets: small values, odd keys, a massive residual stream.
 
-Axes: B windows, T tokens, K key/value heads, N query heads, H head size, D model width. Every measure is a ratio within
-one window, so it has no unit and does not change when a layer's activations are scaled: 1 is nothing special.
+Axes: B windows, T tokens, K key/value heads, N query heads, H head size, D model width. Every ratio is within one
+window, so it has no unit and does not change when a layer's activations are scaled: 1 is nothing special.
 Positions are counted from 1 in every formula.
 
 Sources: Sun et al. 2024, Massive Activations in Large Language Models (arXiv 2402.17762), section 2; Gu et al. 2024,
-When Attention Sink Emerges (arXiv 2410.10781), section 3.1 and figure 7.
+When Attention Sink Emerges (arXiv 2410.10781), section 3.1 and figure 7; Bondarenko et al. 2023, Quantizable
+Transformers (arXiv 2306.12929), section 5 and the code published with it (kurtosis, infinity norm).
 """
 
 import jax.numpy as jnp
@@ -42,6 +43,25 @@ def max_over_median(x: Float[Array, "B T D"]) -> Float[Array, " B"]:
     size = jnp.abs(x.astype(jnp.float32))
     median = jnp.median(size, axis=(-2, -1))
     return jnp.where(median > 0, size.max((-2, -1)) / jnp.where(median > 0, median, 1), jnp.nan)
+
+
+def kurtosis(x: Float[Array, "B T D"]) -> Float[Array, " B"]:
+    """mean (x - mu)^4 / (s^4 + 1e-6) over all tokens and entries of a window; s^2 is the unbiased variance.
+
+    Not excess: Gaussian entries give 3, two equally likely values 1, one massive entry of n about n. Their mean over
+    windows, then over layers, is the published number. Source: Bondarenko et al. 2023.
+    """
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(x.shape[0], -1)
+    apart = x - x.mean(-1, keepdims=True)
+    return (apart**4).mean(-1) / (jnp.var(x, axis=-1, ddof=1) ** 2 + 1e-6)
+
+
+def infinity_norm(x: Float[Array, "B T D"]) -> Float[Array, " B"]:
+    """max |x| over all tokens and entries of a window, in the unit of x: it does change with the scale.
+
+    The published number is its mean over windows, of the layer where that is largest. Source: Bondarenko et al. 2023.
+    """
+    return jnp.abs(x.astype(jnp.promote_types(x.dtype, jnp.float32))).max((-2, -1))
 
 
 def _first_over_rest(norms):

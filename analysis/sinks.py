@@ -1,7 +1,8 @@
 """How much attention goes to nothing: to the null, or to the first token that stands in for it.
 
 Axes: B windows, N heads, T queries and T keys (self-attention on the same text). `weights[b, n, t, s]` is the attention
-of query t on real key s, causal, and each row sums to 1 - null_mass. Positions are counted from 1 in every formula.
+of query t on real key s, and each row sums to 1 - null_mass. Positions are counted from 1 in every formula. Where a
+mask matters (a window, both sides) it is an argument; the others read t >= k whatever the mask.
 Quote T and the floor (`alpha_floor`) with each number: uniform attention alone gives alpha_1 = 0.074 at T = 64.
 
 Sources: Gu et al. 2024, When Attention Sink Emerges (arXiv 2410.10781), section 3; Vig and Belinkov 2019, Analyzing
@@ -9,7 +10,9 @@ the Structure of Attention (arXiv 1906.04284), section 5.2.3.
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from scipy.stats import mode
 
 from jattn.errors import InputError, at_least
 
@@ -81,6 +84,55 @@ def alpha_floor(T: int, k: int = 1, null: bool = False) -> float:
     return sum(1 / (t + null) for t in range(k, T + 1)) / (T - k + 1)
 
 
+def alphas(
+    weights: Float[Array, "B N T T"], visible: Bool[Array | np.ndarray, "T T"] | None = None
+) -> Float[Array, "B N T"]:
+    """alpha_k of every key k: the mean of A[t, k] over the queries that see key k. In [0, 1].
+
+    visible: which keys each query sees, causal if not given; then it is `alpha`. Under a window only the queries that
+    the window shows key k count, so that a sink is not diluted by those that cannot see it. NaN for a key nobody sees.
+    """
+    seen = _causal(weights.shape[-1]) if visible is None else jnp.asarray(visible)
+    return weights.sum(-2, where=seen) / seen.sum(-2)
+
+
+def alpha_floors(visible: Bool[Array | np.ndarray, "T T"], null: bool = False) -> Float[Array, " T"]:
+    """`alphas` of uniform attention under any mask: what key k gets from a head that attends evenly.
+
+    Mean of 1/(keys seen + null) over the queries that see key k. It falls with k under a causal mask.
+    """
+    seen = jnp.asarray(visible)
+    even = seen / jnp.maximum(seen.sum(-1, keepdims=True) + null, 1)
+    return even.sum(-2) / seen.sum(-2)
+
+
+def null_floor(visible: Bool[Array | np.ndarray, "T T"]) -> float:
+    """alpha_null of uniform attention under any mask: mean over queries of 1/(keys seen + 1)."""
+    return float((1 / (jnp.asarray(visible).sum(-1) + 1)).mean())
+
+
+def sink_positions(
+    weights: Float[Array, "B N T T"], visible: Bool[Array | np.ndarray, "T T"] | None = None
+) -> tuple[Int[Array, "B N"], Float[Array, "B N"]]:
+    """Where the sink sits: argmax_k alpha_k, from 1, and the alpha there; of equal ones the first.
+
+    Only keys that at least half as many queries see as see the most seen key: alpha_T is one query's attention to
+    itself, no sink. Even attention has its argmax at key 1 under a causal mask, so a position says something only
+    where the alpha is well above `alpha_floors`. Source: the definition of alpha_k, Gu et al. 2024, section 3.2.
+    """
+    seen = (_causal(weights.shape[-1]) if visible is None else jnp.asarray(visible)).sum(-2)
+    found = jnp.where(2 * seen >= seen.max(), alphas(weights, visible), -1)
+    return found.argmax(-1) + 1, found.max(-1)
+
+
+def modal_position(
+    positions: Int[Array | np.ndarray, "B ..."],
+) -> tuple[Int[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """The most frequent position of each head over windows, and its share of them; of equally frequent the first."""
+    modes = mode(np.asarray(positions), axis=0)
+    return modes.mode, modes.count / len(positions)
+
+
 def first_token_as_null(
     weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"]
 ) -> tuple[Float[Array, "B N T T"], Float[Array, "B N T"]]:
@@ -105,6 +157,10 @@ def conditional_rows(
     kept = jnp.minimum(real, 1 - null_mass) >= MIN_REAL_MASS
     rows = weights / jnp.where(kept, real, 1)[..., None]
     return jnp.where(kept[..., None], rows, 0), kept
+
+
+def _causal(T):
+    return jnp.tril(jnp.ones((T, T), bool))
 
 
 def _check_key(k: int, T: int) -> None:

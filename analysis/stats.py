@@ -1,11 +1,13 @@
-"""Numbers with intervals over seeds. A run with another seed is one observation; windows and heads are not.
+"""Numbers with intervals. A run with another seed is one observation; windows and heads are not.
 
-Source: Student's t interval, and the paired one for two groups of runs that share their seeds.
+Sources: Student's t interval, and the paired one for two groups of runs that share their seeds; the bootstrap over two
+crossed factors, seeds and texts (Owen 2007, The pigeonhole bootstrap); Hedges 1981 (effect size); Schuirmann 1987 (two
+one-sided tests of equivalence).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -53,3 +55,62 @@ def paired(a: Values, b: Values, level: float = 0.95) -> Interval:
     if len(a) != len(b):
         raise InputError(f"paired: {len(a)} and {len(b)} values; give one value per seed for both, in the same order")
     return interval(np.asarray(a, np.float64) - np.asarray(b, np.float64), level)
+
+
+def known_mean(values: Any, axis: int | None = None) -> Any:
+    """The mean of what is defined, over one axis or all; NaN where nothing is."""
+    values = np.asarray(values)
+    known = np.isfinite(values)
+    count = known.sum(axis)
+    return np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), np.nan)
+
+
+def bootstrap(
+    values: Float[np.ndarray, "S X"], level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Percentile interval of the mean of one number per seed and text: seeds and texts both drawn with replacement.
+
+    Every seed reads the same texts, so a resample draws S seeds and X texts and takes the mean of their crossing. Give
+    differences for the interval of a difference. With one seed it is over texts alone; None with one seed and one text.
+    NaN (undefined) is left out. Few seeds make it too narrow: read it beside `interval`.
+    """
+    S, X = values.shape
+    if S * X < 2 or not np.isfinite(values).any():
+        return None
+    rng = np.random.default_rng(seed)
+    seeds = rng.multinomial(S, np.full(S, 1 / S), resamples).astype(float)
+    texts = rng.multinomial(X, np.full(X, 1 / X), resamples).astype(float)
+    known = np.isfinite(values)
+    total = np.einsum("rs,sx,rx->r", seeds, np.where(known, values, 0), texts)
+    count = np.einsum("rs,sx,rx->r", seeds, known.astype(float), texts)
+    means = total[count > 0] / count[count > 0]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def effect_size(a: Sequence[SupportsFloat], b: Sequence[SupportsFloat]) -> float | None:
+    """Hedges' g of two groups of seeds: (mean a - mean b) / pooled sd, times 1 - 3 / (4 (n_a + n_b) - 9).
+
+    In standard deviations over seeds. None where a group has one seed or no seed differs from another.
+    """
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if min(x.size, y.size) < 2:
+        return None
+    pooled = np.sqrt(((x.size - 1) * x.var(ddof=1) + (y.size - 1) * y.var(ddof=1)) / (x.size + y.size - 2))
+    if pooled < 1e-12 * max(1.0, abs(x.mean())):
+        return None
+    return float((x.mean() - y.mean()) / pooled * (1 - 3 / (4 * (x.size + y.size) - 9)))
+
+
+def equivalent(difference: Values, bound: float, level: float = 0.95) -> bool | None:
+    """Two one-sided t tests: True if the mean difference lies within +- bound at this level, False if it lies outside.
+
+    The same as asking whether the interval of level 2 level - 1 lies within (outside) the bounds. None if neither, or
+    with one seed, which decides nothing.
+    """
+    around = interval(difference, 2 * level - 1)
+    if around.low is None or around.high is None:
+        return None
+    if -bound < around.low and around.high < bound:
+        return True
+    return False if around.low > bound or around.high < -bound else None

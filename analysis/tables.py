@@ -1,17 +1,18 @@
 """A comparison as tables: JSON with every run's provenance, CSV rows, and the rows of the page."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from analysis import findings
-from analysis.comparison import TITLES, Comparison, per_head, per_layer
+from analysis.chapter import Found
+from analysis.claims import claims
+from analysis.comparison import Comparison
+from analysis.rows import per_head, per_layer
 from analysis.truth import READOUTS
-
-# Decimals in the page's table; 3 for all else.
-DIGITS = {"valid_loss": 4, "window_loss": 4, "residual_norm_ratio": 1, "residual_max_over_median": 1}
+from train.checkpoint import Run
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "windows": comparison.windows,
         "tokens": comparison.tokens,
         "warnings": comparison.warnings,
+        "left_out": comparison.left_out,
         "findings": findings.verdict(comparison),
+        "claims": [asdict(claim) for claim in claims(comparison)],
         "measures": [asdict(row) for row in comparison.rows],
         "truth": {g: [_truth_json(t) for t in ts] for g, ts in comparison.truths.items()},
         "runs": [provenance(g, run) for g, runs in comparison.groups.items() for run in runs],
@@ -41,18 +44,23 @@ def measures_table(comparison: Comparison) -> list[dict[str, Any]]:
             {
                 "comparison": comparison.title,
                 "measure": row.measure,
-                "title": TITLES[row.measure][0],
-                "unit": TITLES[row.measure][1],
+                "title": comparison.measures[row.measure].title,
+                "unit": comparison.measures[row.measure].unit,
                 "group": row.group,
                 "mean": row.value.mean,
                 "low": row.value.low,
                 "high": row.value.high,
+                "texts_low": row.bounds and row.bounds[0],
+                "texts_high": row.bounds and row.bounds[1],
                 "seeds": row.value.n,
                 "largest_head": row.best_head,
                 "uniform": row.floor,
                 "difference": d and d.mean,
                 "difference_low": d and d.low,
                 "difference_high": d and d.high,
+                "difference_texts_low": row.difference_bounds and row.difference_bounds[0],
+                "difference_texts_high": row.difference_bounds and row.difference_bounds[1],
+                "effect": row.effect,
             }
         )
     return rows
@@ -73,13 +81,22 @@ def provenance(group: str, run: Any) -> dict[str, Any]:
     }
 
 
-def _by_run(comparison: Comparison, measured: Callable[[Any], dict[str, np.ndarray]]) -> list[dict[str, Any]]:
+def _by_run(comparison: Comparison, measured: Any) -> list[dict[str, Any]]:
     """Every measure of every run as nested lists, layers first; None where it is undefined."""
     return [
-        {"group": g, "run": str(run.path)} | {name: _rounded(values) for name, values in measured(record).items()}
-        for g, runs in comparison.groups.items()
-        for run, record in zip(runs, comparison.records[g], strict=True)
+        {"group": g, "run": str(run.path), "chapter": chapter}
+        | {name: _rounded(values) for name, values in measured(found).items()}
+        for chapter, g, run, found in _found(comparison)
+        if measured(found)
     ]
+
+
+def _found(comparison: Comparison) -> Iterator[tuple[str, str, Run, Found]]:
+    """(chapter, group, run, what it found in it), in order."""
+    for name, results in comparison.results.items():
+        for group, runs in results.runs.items():
+            for run, found in zip(runs, results.found[group], strict=True):
+                yield name, group, run, found
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
@@ -91,42 +108,27 @@ def _cell(value: float) -> float | None:
 
 
 def heads_table(comparison: Comparison) -> list[dict[str, Any]]:
-    """One row per group, run, layer, head and measure: what the CSV holds."""
-    rows = []
-    for group, runs in comparison.groups.items():
-        for run, record in zip(runs, comparison.records[group], strict=True):
-            for measure, values in per_head(record).items():
-                for (layer, head), value in np.ndenumerate(values):
-                    rows.append(
-                        {
-                            "group": group,
-                            "run": str(run.path),
-                            "seed": run.config.seed,
-                            "layer": layer,
-                            "head": head,
-                            "measure": measure,
-                            "value": _cell(value),
-                        }
-                    )
-    return rows
+    """One row per group, run, measure, layer and head: what the CSV holds."""
+    return [
+        _where(group, run) | {"layer": at[0], "head": at[1], "measure": measure, "value": _cell(value)}
+        for _, group, run, found in _found(comparison)
+        for measure, values in per_head(found).items()
+        for at, value in np.ndenumerate(values)
+    ]
 
 
 def layers_table(comparison: Comparison) -> list[dict[str, Any]]:
-    """One row per group, run, layer and measure of the residual stream."""
+    """One row per group, run, measure and layer, for what is measured after a whole layer."""
     return [
-        {
-            "group": group,
-            "run": str(run.path),
-            "seed": run.config.seed,
-            "layer": layer,
-            "measure": measure,
-            "value": _cell(value),
-        }
-        for group, runs in comparison.groups.items()
-        for run, record in zip(runs, comparison.records[group], strict=True)
-        for measure, values in per_layer(record).items()
+        _where(group, run) | {"layer": layer, "measure": measure, "value": _cell(value)}
+        for _, group, run, found in _found(comparison)
+        for measure, values in per_layer(found).items()
         for layer, value in enumerate(values)
     ]
+
+
+def _where(group: str, run: Run) -> dict[str, Any]:
+    return {"group": group, "run": str(run.path), "seed": run.config.seed}
 
 
 def readout_rows(comparison: Comparison) -> list[dict[str, Any]]:
@@ -161,20 +163,20 @@ def mass_rows(comparison: Comparison) -> list[dict[str, Any]]:
 def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per measure, a cell per group, as text."""
     rows = []
-    for measure, (title, unit) in TITLES.items():
+    for measure, about in comparison.measures.items():
         if not comparison.has(measure):
             continue
         cells = []
-        digits = DIGITS.get(measure, 3)
+        digits = about.digits
         for g in comparison.groups:
             row = comparison.find(measure, g)
             cells.append(
                 {
                     "value": findings.number(row.value, digits) if row else "–",
                     "difference": findings.signed(row.difference, digits) if row else "",
-                    "top": f"{row.best_head:.{min(digits, 2)}f}" if row and not measure.endswith("_loss") else "",
+                    "top": f"{row.best_head:.{min(digits, 2)}f}" if row and row.best_head is not None else "",
                     "floor": "" if row is None or row.floor is None else f"{row.floor:.2f}",
                 }
             )
-        rows.append({"title": title, "unit": unit, "cells": cells})
+        rows.append({"title": about.title, "unit": about.unit, "cells": cells})
     return rows

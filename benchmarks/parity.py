@@ -1,6 +1,6 @@
 """Imported models against transformers (eager attention, CPU), family by family and option by option.
 
-    python benchmarks/parity.py                      the table of docs/parity.md, from random small models
+    python benchmarks/parity.py                      the tables of docs/parity.md, from random small models
     python benchmarks/parity.py --weights PATH ...   the same for real weights: a Hugging Face folder or a GGUF file
 
 float64: the largest difference over the largest value, of logits, hidden states and attention maps. transformers
@@ -171,8 +171,9 @@ def inputs(case: Case, vocab: int, length: int = T) -> tuple[np.ndarray, np.ndar
     return tokens, real, types
 
 
-def theirs(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
-    """What transformers makes of the tokens, in float32 or float64 throughout."""
+@contextlib.contextmanager
+def their_model(path: Path, dtype: str) -> Iterator[Any]:
+    """transformers' model, in float32 or float64 throughout while the context lasts."""
     import torch
     import transformers
 
@@ -191,6 +192,14 @@ def theirs(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
             for module in model.modules():
                 if hasattr(module, "inv_freq"):  # made in float32 when the model was
                     module.inv_freq = type(module)(config=model.config).inv_freq
+        yield model
+
+
+def theirs(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
+    """What transformers makes of the tokens, in float32 or float64 throughout."""
+    import torch
+
+    with their_model(path, dtype) as model:
         ask = {"input_ids": torch.tensor(tokens), "attention_mask": torch.tensor(real)}
         if types is not None:
             ask["token_type_ids"] = torch.tensor(types)
@@ -299,15 +308,29 @@ def layers(found: dict[str, dict[str, list[float]]]) -> str:
     return "\n".join(lines)
 
 
+def by_layer(found: dict[str, Any]) -> str:
+    """float32 errors of random models, a line per layer."""
+    lines = ["| model | layer | hidden, ours | hidden, theirs | attention, ours | attention, theirs |"]
+    lines.append("|" + "---|" * 6)
+    for name, one in found.items():
+        lines += [line.replace("| ", f"| {name} | ", 1) for line in layers(one).splitlines()[2:]]
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", nargs="+", default=[], type=Path, metavar="PATH")
     args = parser.parse_args()
     print(HEADER, flush=True)
-    if not args.weights:
-        for case in [*CASES, FULL_SIZE]:
-            print(row(case.name, run_case(case)), flush=True)
     tables = []
+    if not args.weights:
+        import parity_options as options
+
+        found = {}
+        for case in [*CASES, FULL_SIZE]:
+            found[case.name] = run_case(case)
+            print(row(case.name, found[case.name]), flush=True)
+        tables = ["", options.cache_table(), "", options.row_order_table(), "", by_layer(found)]
     for path in args.weights:
         vocab = interop.read(path).config.vocab_size
         found = measure(path, *inputs(Case(path.name, ""), vocab))

@@ -4,6 +4,7 @@ The null enters in one line, `add_null`; everything before it prepares q, k, v a
 the heads' outputs.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -97,6 +98,7 @@ class Attention(nnx.Module):
             LogSigmoid() if config.score == "sigmoid_normalised" else None,
         )
         self.mask = Mask(causal=config.causal, window=kind.window, first=kind.first)
+        self.attend: Callable[..., Partial] = attend  # over the real keys; an analysis may put another in its place
 
     def __call__(
         self,
@@ -112,7 +114,7 @@ class Attention(nnx.Module):
         q, k, v = self._project(x)
         q, k, v = tap("q", q), tap("k", k), tap("v", v)
         null = self.null(q) if self.null is not None and self.config.null.rotary == "before" else None
-        q, k = self._rotate(q, positions), self._rotate(k, positions)
+        q, k = tap.rotated = self._rotate(q, positions), self._rotate(k, positions)
         if self.null is not None and null is None:
             null = self.null(q)
         sink_v = None
@@ -160,11 +162,12 @@ class Attention(nnx.Module):
         implementation = (
             None if self.config.implementation == "auto" or "q_pos" in where else self.config.implementation
         )
-        real = attend(q, k, v, implementation=implementation, **where)
+        real = self.attend(q, k, v, implementation=implementation, **where)
         if tap.active:
             real = Partial(real.out, tap("lse", real.lse))
             s = tap("s_null", jnp.full_like(real.lse, -jnp.inf) if null is None else null.s)
-            null = Null(s, None if null is None else null.v)
+            v_null = jnp.zeros(q.shape[2:], v.dtype) if null is None or null.v is None else null.v
+            null = Null(s, tap("v_null", v_null.reshape(q.shape[2:])))
             tap.weights = partial(self._weights, q, k, positions, where, real, null)
         return real.out if null is None else add_null(real, null).out
 
@@ -187,6 +190,7 @@ class Attention(nnx.Module):
         if tap.active:
             tap("lse", jnp.zeros(q.shape[:-1], nulls.score_dtype(q)))
             tap("s_null", jnp.full(q.shape[:-1], -jnp.inf, nulls.score_dtype(q)))
+            tap("v_null", jnp.zeros(q.shape[2:], v.dtype))
             tap.weights = lambda start, size: sigmoid_weights(q, k, bias=bias, **where)[:, :, start : start + size]
         return sigmoid_attention(q, k, v, bias=bias, **where)
 

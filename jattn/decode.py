@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jattn.config import ModelConfig
 from jattn.errors import InputError, at_least
 from jattn.model import Transformer
-from jattn.taps import Tap
+from jattn.taps import Edit, Tap
 
 EMPTY = 1 << 30  # the position of an unused slot: after every query, so causality hides it
 
@@ -57,14 +57,21 @@ def empty_cache(config: ModelConfig, batch: int, length: int) -> list[LayerCache
 
 
 def step(
-    model: Transformer, tokens: Int[Array, "B T"], caches: list[LayerCache], start: Int[Array, ""] | int
+    model: Transformer,
+    tokens: Int[Array, "B T"],
+    caches: list[LayerCache],
+    start: Int[Array, ""] | int,
+    edit: Edit | None = None,
 ) -> tuple[Float[Array, "B T V"], list[LayerCache]]:
-    """Logits of `tokens`, which stand at positions start, start + 1, ..., after what the caches hold."""
+    """Logits of `tokens`, which stand at positions start, start + 1, ..., after what the caches hold.
+
+    edit: as in `model(tokens, edit=)`, on these tokens alone.
+    """
     x, sink = model.embed(tokens, start=start)
     positions = start + jnp.arange(tokens.shape[1])
     new = []
     for i, (block, cache) in enumerate(zip(model.blocks, caches, strict=True)):
-        x, sink, cache = block(x, sink, positions=positions, tap=Tap(i, None, None), cache=cache)
+        x, sink, cache = block(x, sink, positions=positions, tap=Tap(i, None, edit), cache=cache)
         new.append(cache)
     return model.unembed(x), new
 
@@ -78,10 +85,12 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     vocab: int | None = None,
+    ends: tuple[int, ...] = (),
 ) -> Int[Array, "B n"]:
     """`length` sampled tokens after the prompt. temperature 0 takes the likeliest; top_k keeps the k likeliest.
 
     vocab: only ids below it are drawn; models may have more rows than their tokenizer has tokens.
+    ends: ids at which a text ends; it is filled up with the first of them, and when all have ended nothing is computed.
     """
     B, T = prompt.shape
     config = model.config
@@ -101,12 +110,20 @@ def generate(
             logits = jnp.where(logits < lowest, -jnp.inf, logits)
         return jax.random.categorical(key, logits)
 
-    def next_token(carry, t):
-        logits, caches = carry
-        token = choose(logits[:, -1], jax.random.fold_in(key, t))
-        logits, caches = step(model, token[:, None], caches, t)
-        return (logits, caches), token
+    def next_token(carry):
+        i, logits, caches, tokens, ended = carry
+        token = choose(logits[:, -1], jax.random.fold_in(key, T + i))
+        if ends:
+            token = jnp.where(ended, ends[0], token)
+            ended |= jnp.isin(token, jnp.array(ends))
+        logits, caches = step(model, token[:, None], caches, T + i)
+        return i + 1, logits, caches, tokens.at[:, i].set(token), ended
+
+    def goes_on(carry):
+        i, *_, ended = carry
+        return (i < length) & ~ended.all()
 
     logits, caches = step(model, prompt, empty_cache(config, B, T + length), 0)
-    _, tokens = jax.lax.scan(next_token, (logits[:, -1:], caches), T + jnp.arange(length))
-    return tokens.T
+    tokens = jnp.full((B, length), ends[0] if ends else 0)
+    first = (jnp.array(0), logits[:, -1:], caches, tokens, jnp.zeros(B, bool))
+    return jax.lax.while_loop(goes_on, next_token, first)[3]

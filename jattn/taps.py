@@ -10,6 +10,7 @@ written out and a traced integer where they are scanned: compare it with jnp.whe
     q           B T N H  queries (after QK-norm, before rotation)
     k, v        B T K H  keys (the same) and values
     s_null      B T N    score of the null; -inf where the layer has none
+    v_null      N H      value of the null; 0 where the layer has none (an edit may return B T N H)
     lse         B T N    log-normaliser of the real keys
     z           B T N H  the heads' outputs, as the output projection gets them (after value bias and gate)
     attn_out    B T D    what attention adds
@@ -29,18 +30,20 @@ from jaxtyping import Array, Float
 from jattn.errors import one_of
 from jattn.nulls import null_mass
 
-SITES = ("resid_pre", "q", "k", "v", "s_null", "lse", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
+SITES = ("resid_pre", "q", "k", "v", "s_null", "v_null", "lse", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
 
 Edit = Callable[[str, Array, Any], Array]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one layer shows: `seen["z"]`, `seen.null_mass`, `seen.weights(start, size)`, `seen.layer`."""
+    """What one layer shows: `seen["z"]`, `seen.null_mass`, `seen.weights(start, size)`, `seen.rotated()`,
+    `seen.layer`."""
 
     layer: Any
     arrays: dict[str, Array]
     _weights: Callable[[int, int], Array]
+    _rotated: tuple[Array, Array]
 
     def __getitem__(self, site: str) -> Array:
         return self.arrays[one_of("site", site, SITES)]
@@ -57,6 +60,13 @@ class Seen:
         """
         return self._weights(start, self["lse"].shape[1] - start if size is None else size)
 
+    def rotated(self) -> tuple[Float[Array, "B T N H"], Float[Array, "B T K H"]]:
+        """Queries and keys as they meet: after rotation, the sites q and k where positions do not rotate.
+
+        scale q . k of these, capped and lowered by ALiBi where the model has that, is the score.
+        """
+        return self._rotated
+
 
 Observe = Callable[[Seen], Any]
 
@@ -68,6 +78,7 @@ class Tap:
         self.layer, self.observe, self.edit = layer, observe, edit
         self.arrays: dict[str, Array] = {}
         self.weights: Callable[[int, int], Array] | None = None
+        self.rotated: tuple[Array, Array] | None = None
 
     def __call__(self, site: str, array: Array) -> Array:
         if self.edit is not None:
@@ -84,8 +95,8 @@ class Tap:
         """What `observe` makes of the layer; None without one."""
         if self.observe is None:
             return None
-        assert self.weights is not None, "the attention layer sets the weights"
-        return self.observe(Seen(self.layer, self.arrays, self.weights))
+        assert self.weights is not None and self.rotated is not None, "the attention layer sets both"
+        return self.observe(Seen(self.layer, self.arrays, self.weights, self.rotated))
 
 
 def at(site: str, change: Callable[[Array], Array], layer: int | None = None) -> Edit:

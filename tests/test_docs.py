@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import cli, tables
-from analysis.comparison import TITLES, Comparison, Row
-from analysis.record import Record
-from analysis.stats import Interval
+from analysis import chapters, cli, tables
+from analysis.chapter import Found, Reading, Results
+from analysis.comparison import Comparison
+from analysis.rows import rows_of
 from analysis.truth import READOUTS
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -29,7 +29,9 @@ from train.config import RunConfig, field_types
 from train.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
-TEXT = {str(f.relative_to(ROOT)): f.read_text(encoding="utf-8") for f in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
+TEXT = {
+    str(f.relative_to(ROOT)): f.read_text(encoding="utf-8") for f in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
+}
 FENCED = re.compile(r"^ *```(.*)\n((?:.*\n)*?) *```$", re.MULTILINE)
 
 
@@ -124,8 +126,11 @@ def test_attention_strings_in_the_tables_are_accepted_or_refused_as_told():
 
 
 def test_measures_page_names_every_measure_and_readout():
-    assert missing(TITLES, "docs/measures.md") == []
-    assert [name for name in READOUTS if f"| {name} |" not in TEXT["docs/measures.md"]] == []
+    pages = "\n".join(text for page, text in TEXT.items() if page.startswith("docs/measures/"))
+    for name in chapters.NAMES:
+        measures = chapters.chapter(name).measures
+        assert [m for m in measures if f"`{m}`" not in pages] == [], name
+    assert [name for name in READOUTS if f"| {name} |" not in pages] == []
 
 
 def test_presets_and_corpora_are_named():
@@ -147,10 +152,10 @@ def test_run_format_page_names_every_parameter():
 
 def test_run_format_page_names_every_column():
     """Of the tables of a comparison with one run of one head, made up."""
-    one = np.ones((1, 1, 1))
-    record = Record(np.ones((1, 2)), {"alpha_1": one, "alpha_null": one}, one[None], one[None, None], np.ones(1))
     run = Run(Path("run"), 1, RunConfig(), {}, {})
-    row = Row("alpha_1", "a", Interval(1.0, None, None, 1), None, 1.0, None)
-    made_up = Comparison("title", {"a": [run]}, {"a": [record]}, [row], {}, 1, 1, "text")
+    found = Found(heads={"alpha_1": np.ones((1, 1, 1))}, layers={"residual_norm_ratio": np.ones((1, 1))})
+    results = Results({"a": [run]}, {"a": [found]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
+    rows = rows_of(results, ["alpha_1"], "a")
+    made_up = Comparison("title", {"a": [run]}, {"text": results}, rows, {}, results.reading)
     columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
     assert missing(columns, "docs/run-format.md") == []

@@ -56,6 +56,18 @@ class Run:
 
         return Tokenizer.from_json(self.meta["tokenizer"])
 
+    @property
+    def special(self) -> dict[str, Any]:
+        """Special tokens and chat template of a model of another library (jattn/interop/special.py); else empty."""
+        return self.meta.get("special", {})
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Ids at which a text of the model ends; none for a model trained here, whose texts have no end."""
+        from jattn.interop.special import ends_of
+
+        return ends_of(self.special, self.tokenizer.vocab_size)
+
     def encode(self, text: str) -> Any:
         """Token ids [1, T] of a text, with what stands around every text of the run: a fixed first token, [CLS]."""
         import jax.numpy as jnp
@@ -150,6 +162,7 @@ def imported(path: str | Path) -> Run:
         "tokenizer": found.tokenizer,
         "corpus": {"name": "not trained here", "size": 0, "sha256": None},
         "imported": {"kind": found.kind, "path": str(path), "sha256": found.sha256},
+        "special": found.special,
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "parameters": count_parameters(found.config),

@@ -55,7 +55,7 @@ def train(args: argparse.Namespace) -> int:
         from train.dry_run import describe
 
         for config in configs:
-            print(describe(config))
+            print(describe(config, start))
         return 0
     return _train_all(args, configs, folders, start)
 
@@ -167,11 +167,14 @@ def add_sample(commands: Any) -> None:
     p.add_argument("--temperature", default="0.8", help="0 takes the likeliest token [0.8]")
     p.add_argument("--top-k", default="none", help="keep the k likeliest tokens [none]")
     p.add_argument("--seed", default="0")
+    p.add_argument(
+        "--past-end", action="store_true", help="go on after the model's end of text, for models that have one"
+    )
     p.set_defaults(run=sample)
 
 
 def sample(args: argparse.Namespace) -> int:
-    """Print the prompt and what the model makes of it."""
+    """Print the prompt and what the model makes of it, up to its end of text; special tokens are shown by name."""
     length = at_least("--length", parse_value("--length", args.length, int), 1)
     temperature = at_least("--temperature", parse_value("--temperature", args.temperature, float), 0)
     top_k = parse_value("--top-k", args.top_k, int | None)
@@ -192,11 +195,15 @@ def sample(args: argparse.Namespace) -> int:
 
     from jattn.decode import generate
 
-    fixed = {"temperature": temperature, "top_k": top_k, "vocab": run.tokenizer.vocab_size}
+    ends = () if args.past_end else run.ends
+    fixed = {"temperature": temperature, "top_k": top_k, "vocab": run.tokenizer.vocab_size, "ends": ends}
     tokens = jax.jit(generate, static_argnums=(2,), static_argnames=tuple(fixed))(
         run.model, ids, length, jax.random.key(seed), **fixed
     )
-    print(run.tokenizer.decode([*map(int, ids[0]), *map(int, tokens[0])]))  # together: spaces depend on neighbours
+    written = list(map(int, tokens[0]))
+    written = written[: next((n for n, token in enumerate(written) if token in ends), length)]
+    asked = list(map(int, ids[0]))[len(run.tokenizer.frame[0]) :]
+    print(run.tokenizer.decode([*asked, *written], special=True))  # together: spaces depend on neighbours
     return 0
 
 

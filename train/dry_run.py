@@ -1,39 +1,78 @@
-"""What a run would cost, before it is started: parameters, tokens, memory, minutes."""
+"""What a run would cost, before it is started: parameters, tokens, memory, minutes.
 
+The programs that training runs are compiled here and a few steps are timed, so what compiling takes is measured too.
+"""
+
+import resource
+import sys
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jattn.model import count_parameters
-from train import loop, step
-from train.config import RunConfig, override
+from jattn.model import count_parameters, parameter_shapes
+from train import checkpoint, data, loop, step
+from train.config import RunConfig
+from train.evaluate import Evaluation, evenly
 from train.progress import clock
 
 STEPS_TIMED = 5
 LONGEST_STEP_SECONDS = 20.0
 
 
-def describe(config: RunConfig) -> str:
-    """One paragraph on a run: nothing is trained or written, but a few steps are timed unless a step is too long."""
-    material = loop.prepare(config)
-    config = override(material.config, {"model.vocab_size": material.tokenizer.vocab_size})
+def describe(config: RunConfig, start: checkpoint.Run | None = None) -> str:
+    """One paragraph on a run: nothing is trained or written, but a few steps are timed unless a step is too long.
+
+    Memory in MB: the state (parameters and the optimizer's), working arrays of a step or an evaluation, whichever has
+    more, a second state while a checkpoint is written, and the weights that training starts from.
+    """
+    material = loop.prepare(config, start)
+    config = material.config
     parameters = count_parameters(config.model)
     tokens = config.tokens_per_step * config.steps
     epochs = tokens / max(material.data.train.size, 1)
-    state = jax.eval_shape(lambda: step.init_state(config))
-    batch = jax.ShapeDtypeStruct((config.data.batch, config.length + 1), jnp.int32)
-    seed = jax.ShapeDtypeStruct((), jnp.uint32)
-    compiled = step.jitted_step(config).lower(state, batch, seed).compile()
-    memory = compiled.memory_analysis()
-    held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
-    seconds, how = _step_seconds(config, compiled, parameters)
+    began = time.perf_counter()
+    training, evaluating, count = _compiled(config, material)
+    compiling = time.perf_counter() - began
+    memory, again = training.memory_analysis(), evaluating.memory_analysis()
+    state, working = memory.argument_size_in_bytes, max(memory.temp_size_in_bytes, again.temp_size_in_bytes)
+    held = 2 * state + working + (0 if start is None else _bytes(start.parameters))
+    seconds, how = _step_seconds(config, training, parameters)
+    # A forward pass is about a third of a step's work.
+    evaluation = seconds / 3 * count / config.data.batch
+    times = config.steps // config.eval_every + bool(config.steps % config.eval_every) + (start is not None)
     return (
         f"{config.name}: {parameters:,} parameters; {tokens:,} tokens in {config.steps:,} steps "
         f"({epochs:.1f} passes over {material.data.train.size:,} tokens); memory {held / 1e6:,.0f} MB "
-        f"(state {memory.argument_size_in_bytes / 1e6:,.0f}, working {memory.temp_size_in_bytes / 1e6:,.0f}); "
-        f"about {clock(seconds * config.steps)} ({seconds * 1e3:.0f} ms a step, {how})"
+        f"(state {state / 1e6:,.0f}, as much again while a checkpoint is written, working {working / 1e6:,.0f}), "
+        f"libraries and compiling not counted ({_peak()}); "
+        f"about {clock(compiling)} of compiling and {clock(seconds * config.steps)} of steps "
+        f"({seconds * 1e3:.0f} ms a step, {how}), {clock(evaluation * times)} for {times} evaluations of {count} windows"
     )
+
+
+def _compiled(config: RunConfig, material: loop.Material) -> tuple[Any, Any, int]:
+    """The programs of a step and of an evaluation's first batch, and how many windows an evaluation reads."""
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    state = jax.eval_shape(lambda: step.init_state(config))
+    batch = jax.ShapeDtypeStruct((config.data.batch, config.length + 1), jnp.int32)
+    training = step.jitted_step(config).lower(state, batch, seed).compile()
+    windows = data.windows(material.data.valid, context=config.length, bos=material.tokenizer.bos)
+    windows = evenly(windows, config.eval_windows)
+    first = Evaluation(config, windows).batches[0]
+    evaluate = step.make_eval_step(config.model)
+    return training, evaluate.lower(parameter_shapes(config.model), first).compile(), len(windows)
+
+
+def _bytes(parameters: dict[str, Any]) -> int:
+    return sum(array.nbytes for array in parameters.values())
+
+
+def _peak() -> str:
+    """The most memory that this process has held, for on a CPU that is all there is."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f"this command has held {most / 1e6:,.0f} MB"
 
 
 def _step_seconds(config: RunConfig, compiled, parameters: int) -> tuple[float, str]:

@@ -10,19 +10,23 @@ from jattn.model import assemble
 from train import step
 from train.config import RunConfig
 
+LARGEST_TOKENS, LARGEST_LOGITS = 1 << 14, 1 << 26  # of one batch of an evaluation
+
 
 class Evaluation:
     """The mean validation loss in nats over fixed windows."""
 
     def __init__(self, config: RunConfig, windows: np.ndarray):
         self._step = step.make_eval_step(config.model)
-        # Batches of one size, so one compiled program; the last few windows are a batch of their own.
-        size = min(len(windows), max(1, 16_384 // config.length))
-        self._batches = [windows[i : i + size] for i in range(0, len(windows), size)]
+        # Batches of one size, so one compiled program; the last few windows are a batch of their own. A large
+        # vocabulary makes the logits of many tokens larger than the model.
+        most = min(LARGEST_TOKENS, LARGEST_LOGITS // max(config.model.vocab_size, 1))
+        size = min(len(windows), max(1, most // config.length))
+        self.batches = [windows[i : i + size] for i in range(0, len(windows), size)]
         self.tokens = int(windows.shape[0] * (windows.shape[1] - 1))
 
     def __call__(self, parameters: Any) -> float:
-        sums = [self._step(parameters, jnp.asarray(batch)) for batch in self._batches]
+        sums = [self._step(parameters, jnp.asarray(batch)) for batch in self.batches]
         return float(sum(map(float, sums)) / self.tokens)
 
 

@@ -20,7 +20,7 @@ def add_export(commands: Any) -> None:
         "transformers, transformerlens for TransformerLens, npz for the attention of a text as plain arrays.",
     )
     p.add_argument("path", metavar="RUN", help="folder of a run, of one of its checkpoints, or of an imported model")
-    p.add_argument("--format", required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    p.add_argument("--format", metavar="FORMAT", help=", ".join(FORMATS))
     p.add_argument("--text", help="npz: the text whose attention is written; transformerlens: also its activations")
     p.add_argument("--out", metavar="DIR", help="a new folder [RUN-FORMAT]")
     p.set_defaults(run=export)
@@ -28,6 +28,8 @@ def add_export(commands: Any) -> None:
 
 def export(args: argparse.Namespace) -> int:
     """Write the folder and print its path."""
+    if args.format is None:
+        raise InputError(f"--format is missing; choose from: {', '.join(FORMATS)}")
     form = one_of("--format", args.format, FORMATS)
     if args.text is not None and form not in ("npz", "transformerlens"):
         raise InputError(f"--text: --format {form} holds weights only; drop it, or use --format transformerlens or npz")
@@ -43,7 +45,7 @@ def export(args: argparse.Namespace) -> int:
     if write is None:
         from jattn import interop
 
-        interop.write(run.config.model, run.parameters, run.tokenizer.json, out, form)
+        interop.write(run.config.model, run.parameters, run.tokenizer.json, out, form, run.special)
     else:
         write(run, tokens, args.text, out)
     print(out)
@@ -57,6 +59,13 @@ def _encode(run: Any, text: str) -> Any:
         raise InputError(f"--text: {error}") from None
     if tokens.shape[1] == 0:
         raise InputError("--text is empty; give at least one character")
+    count, model = tokens.shape[1], run.config.model
+    if model.positions != "learned" and count > model.context:  # learned positions refuse it themselves
+        print(
+            f"note: the text has {count} tokens, the model's context is {model.context}: what attention does beyond "
+            "it was never trained",
+            file=sys.stderr,
+        )
     return tokens
 
 

@@ -66,8 +66,11 @@ def _siblings(folder: Path) -> list[str]:
     return sorted(p.name for p in parent.iterdir() if is_run(p))[:8] if parent.is_dir() else []
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """InputError unless a new run may go there: nothing is there yet, or, with `overwrite`, a run."""
+def check_folder(folder: Path, *, overwrite: bool, resumes: bool = True) -> None:
+    """InputError unless a new run may go there: nothing is there yet, or, with `overwrite`, a run.
+
+    resumes: whether the command could go on with a run that is there.
+    """
     there = next(p for p in (folder, *folder.parents) if p.exists())
     if not there.is_dir():
         raise InputError(f"out: {str(there)!r} is a file; name a folder")
@@ -76,7 +79,8 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     if not is_run(folder):
         raise InputError(f"out: {str(folder)!r} is not empty and not a run, so it is left alone; name another folder")
     if not overwrite:
-        raise InputError(f"run {str(folder)!r} exists; add --resume to go on, --overwrite to start anew, or --out")
+        ways = "add --resume to go on, --overwrite to start anew" if resumes else "add --overwrite to replace it"
+        raise InputError(f"run {str(folder)!r} exists; {ways}, or choose another --out")
 
 
 def prepare_folder(folder: Path, *, overwrite: bool) -> None:

@@ -36,30 +36,34 @@ def import_model(args: argparse.Namespace) -> int:
             raise InputError(f"{name}: {value!r} is about a null; add one with --attention null, or drop it")
     null_start = one_of("--null-start", args.null_start or "off", ("off", "sink"))
     from jattn.interop import is_foreign
-
-    if not is_foreign(args.path):
-        what = "is no model of another library" if Path(args.path).exists() else "does not exist"
-        raise InputError(
-            f"import: {args.path!r} {what}; name a folder with config.json and safetensors, or a .gguf file"
-        )
     from jattn.interop.writing import new_folder
     from train import checkpoint, folders
 
+    # A folder with a config.json that is not ours says itself what is wrong with it, when it is read.
+    theirs = is_foreign(args.path) or (Path(args.path) / "config.json").is_file()
+    if not theirs or folders.is_run(Path(args.path)):
+        known = "is a run already" if theirs else "is no model of another library"
+        what = known if Path(args.path).exists() else "does not exist"
+        raise InputError(
+            f"import: {args.path!r} {what}; name a folder with config.json and safetensors, or a .gguf file"
+        )
     name = Path(args.path).resolve().name.removesuffix(".gguf")
     out = Path(args.out) if args.out else Path("runs") / name
-    folders.check_folder(out, overwrite=args.overwrite)
-    run = checkpoint.load(args.path)
+    folders.check_folder(out, overwrite=args.overwrite, resumes=False)
+    run = checkpoint.imported(args.path)
     if args.fold_norms:
         run = _folded(run)
     if args.attention != "standard":
         run = give_null(run, args.attention, null_start, args.corpus or "pydoc")
-    beside = out.with_name(f"{out.name}.new")
-    with new_folder(beside) as new:  # the old run stays until the new one is whole
+    replaced = folders.is_run(out)
+    written = out.with_name(f"{out.name}.new") if replaced else out
+    with new_folder(written) as new:
         checkpoint.save_imported(run, new)
-    folders.prepare_folder(out, overwrite=args.overwrite)
-    for part in beside.iterdir():
-        part.rename(out / part.name)
-    beside.rmdir()
+    if replaced:  # the old run stays until the new one is whole
+        folders.prepare_folder(out, overwrite=True)
+        for part in written.iterdir():
+            part.rename(out / part.name)
+        written.rmdir()
     m = run.config.model
     print(f"{m.layers} layers, {m.heads} heads, {m.width} wide; {run.meta['parameters']:,} parameters", file=sys.stderr)
     print(out)
@@ -69,12 +73,12 @@ def import_model(args: argparse.Namespace) -> int:
 def _folded(run: Any) -> Any:
     from jattn.interop.fold import fold_norms
 
-    return _changed(run, *fold_norms(run.config.model, run.parameters))
+    return _told(_changed(run, *fold_norms(run.config.model, run.parameters)), fold_norms=True)
 
 
 def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
-    """The run with a null in every layer; what it costs before any training is printed."""
-    from train import corpora, data
+    """The run with a null in every layer; what it changes before any training is printed and in meta["imported"]."""
+    from train import corpora, loop
     from train.start import attention_of, parameters_from, with_null
     from train.windows import predicts_next, windows_of
 
@@ -87,18 +91,30 @@ def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     model = with_null(model, base, start)
     length = min(TOKENS, base.context)
     text = corpora.load(corpus, context=length)
-    encoded = data.encode_corpus(text, run.tokenizer)
+    encoded = loop.encoded_for(run, text)
     windows = windows_of(run, encoded.valid, length, WINDOWS)
     config = replace(run.config, model=model, null_start=start)
     changed = _changed(run, model, parameters_from(run, config, windows[:, :length]), null_start=start)
+    null: dict[str, Any] = {"attention": model.attention, "start": start, "corpus": text.name, "sha256": text.sha256}
+    null |= {"windows": len(windows), "tokens": length}
     if predicts_next(base):
         before, after = loss_of(run, windows), loss_of(changed, windows)
-        print(
-            f"null ({model.attention}, start: {start}): loss on {len(windows)} x {length} tokens of {corpus} "
-            f"{before:.4f} -> {after:.4f} nats ({after - before:+.4f}), before any training",
-            file=sys.stderr,
-        )
-    return changed
+        null |= {"loss_before": before, "loss_after": after}
+        what = f"loss {before:.4f} -> {after:.4f} nats ({after - before:+.4f})"
+    else:
+        null["hidden_moved"] = moved = hidden_moved(run, changed, windows)
+        what = f"hidden states moved by {moved[-1]:.2%} of their size after the last layer, {max(moved):.2%} at most"
+    print(
+        f"null ({model.attention}, start: {start}): on {len(windows)} x {length} tokens of {corpus}, {what}, before "
+        "any training",
+        file=sys.stderr,
+    )
+    return _told(changed, null=null)
+
+
+def _told(run: Any, **facts: Any) -> Any:
+    """The run with what was done to it on the way in, for `info` and whoever asks later."""
+    return replace(run, meta=run.meta | {"imported": run.meta["imported"] | facts})
 
 
 def _changed(run: Any, model: Any, parameters: dict[str, Any], **fields: Any) -> Any:
@@ -109,6 +125,20 @@ def _changed(run: Any, model: Any, parameters: dict[str, Any], **fields: Any) ->
     config = replace(run.config, model=model, **fields)
     meta = run.meta | {"config": to_dict(config), "parameters": count_parameters(model)}
     return replace(run, config=config, meta=meta, parameters=parameters)
+
+
+def hidden_moved(run: Any, changed: Any, tokens: Any) -> list[float]:
+    """Per layer, rms of the difference of two models' hidden states on tokens [W, T] over rms of the first's."""
+    import jax
+    import jax.numpy as jnp
+
+    @jax.jit
+    def share(one, other, tokens):
+        see = lambda seen: seen["resid_post"]  # noqa: E731
+        a, b = (model(tokens, observe=see)[1] for model in (one, other))
+        return jnp.sqrt(((b - a) ** 2).mean((1, 2, 3)) / (a**2).mean((1, 2, 3)))
+
+    return [float(x) for x in share(run.model, changed.model, jnp.asarray(tokens))]
 
 
 def loss_of(run: Any, windows: Any) -> float:

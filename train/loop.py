@@ -7,7 +7,6 @@ the step, saves, and says how to go on.
 import json
 import signal
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from jattn.errors import InputError
 from jattn.model import count_parameters
 from train import checkpoint, corpora, data, folders, provenance, step
 from train.config import RunConfig, flatten, override, to_dict
-from train.corpora.corpus import RowCorpus
+from train.corpora.corpus import RowCorpus, TextCorpus
+from train.devices import batches_over_devices, replicated
 from train.evaluate import Evaluation, SinkWatch, evenly
 from train.metrics import MetricsFile
 from train.progress import Bar
@@ -64,13 +64,24 @@ def prepare(config: RunConfig, start: checkpoint.Run | None = None) -> Material:
     if start is None:
         config = override(config, {"model.vocab_size": tokenizer.vocab_size})
     facts = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
-    encoded = data.encode_corpus(corpus, tokenizer)
+    encoded = data.encode_corpus(corpus, tokenizer) if start is None else encoded_for(start, corpus)
     for split, tokens in (("training", encoded.train), ("validation", encoded.valid)):
         try:
             data.text_width(tokens, config.length, tokenizer.bos)
         except InputError as error:
             raise InputError(f"{split} split of {d.corpus!r}: {error}") from None
     return Material(config, tokenizer, encoded, facts, start)
+
+
+def encoded_for(start: checkpoint.Run, corpus: TextCorpus | RowCorpus) -> data.Data:
+    """The corpus in the tokens of the run to start from; InputError if it cannot write the text."""
+    try:
+        return data.encode_corpus(corpus, start.tokenizer)
+    except InputError as error:
+        raise InputError(
+            f"corpus: {start.path} brings its own tokens and cannot write {corpus.name!r} "
+            f"({str(error).partition(';')[0]}); name another text with --corpus"
+        ) from None
 
 
 def run(
@@ -95,7 +106,7 @@ def run(
     windows = evenly(data.windows(material.data.valid, context=config.length, bos=_bos(material)), config.eval_windows)
     put = sharder(config.data.batch)
     state, saved = _begin(config, folder, resume, overwrite, material)
-    state = replicated(state)
+    state = placed(state)
     meta = {
         "config": to_dict(config),
         "tokenizer": material.tokenizer.to_json(),
@@ -104,13 +115,15 @@ def run(
         "machine": provenance.machine(),
         "parameters": count_parameters(config.model),
     }
+    if material.start is not None and "special" in material.start.meta:
+        meta["special"] = material.start.meta["special"]
     shown = {k: v for k, v in meta.items() if k != "tokenizer"}
     (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
     with (
         _Interrupt() as interrupt,  # outermost: a Ctrl-C while the last save is being written waits for it
         checkpoint.Writer(folder, config.keep) as writer,
         MetricsFile(folder) as metrics,
-        Bar(config.name, config.steps, start=saved or 0) as bar,
+        Bar(folder.resolve().name, config.steps, start=saved or 0) as bar,
     ):
         _train(config, state, saved, batches, windows, put, writer, metrics, bar, interrupt, meta)
     if interrupt.asked:
@@ -131,6 +144,14 @@ def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, mater
     check_resumable(folder, material)
     state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
     return state, int(state.step)
+
+
+def placed(state: step.TrainState) -> step.TrainState:
+    """The state with every array bound to its devices, as a step leaves it.
+
+    Loaded arrays are bound to a device and new ones are not; to JAX these are two programs, compiled one by one.
+    """
+    return replicated(state) if len(jax.devices()) > 1 else jax.device_put(state, jax.devices()[0])
 
 
 def first_parameters(material: Material) -> Any:
@@ -169,15 +190,17 @@ def _train(config, state, saved, batches, windows, put, writer, metrics, bar, in
         metrics.write(step=done, valid_loss=loss, valid_tokens=evaluate.tokens, **extra)
         return loss
 
+    if done < config.steps:
+        bar.note(f"{bar.title}: compiling, before the first step (a large model takes minutes)")
     if config.start is not None and saved is None:  # training from a model: what it was worth before
-        bar.note(f"{config.name}: step 0  validation loss {measured():.4f}")
+        bar.note(f"{bar.title}: step 0  validation loss {measured():.4f}")
     while done < config.steps:
         until = min(config.steps, *(every * (done // every + 1) for every in (config.eval_every, config.save_every)))
         state, done = stretch(train_step, state, done, until, batches, put, report, interrupt)
         last, valid_loss = done == config.steps, None
         if last or done % config.eval_every == 0:
             valid_loss = measured()
-            bar.note(f"{config.name}: step {done}  validation loss {valid_loss:.4f}")
+            bar.note(f"{bar.title}: step {done}  validation loss {valid_loss:.4f}")
         stops = interrupt.asked  # read once: a Ctrl-C from here on ends the next stretch
         if done != saved and (stops or last or done % config.save_every == 0):
             if valid_loss is None:
@@ -205,22 +228,10 @@ def stretch(train_step, state, done: int, until: int, batches, put, report, inte
 
 def sharder(batch: int):
     """Puts a batch on the devices, split over all of them."""
-    devices = jax.devices()
-    if len(devices) == 1:
-        return jax.numpy.asarray
-    if batch % len(devices):
-        raise InputError(f"data.batch must be a multiple of the number of devices ({len(devices)}), got {batch}")
-    return partial(jax.device_put, device=_over_devices("data"))
-
-
-def replicated(state: Any) -> Any:
-    """The state, a copy on every device: placed as each step leaves it, so that the first one compiles for good."""
-    return state if len(jax.devices()) == 1 else jax.device_put(state, _over_devices())
-
-
-def _over_devices(*axes: str) -> jax.sharding.NamedSharding:
-    mesh = jax.make_mesh((len(jax.devices()),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
+    count = len(jax.devices())
+    if batch % count:
+        raise InputError(f"data.batch must be a multiple of the number of devices ({count}), got {batch}")
+    return batches_over_devices()
 
 
 class _Interrupt:

@@ -30,11 +30,15 @@ class Parser(argparse.ArgumentParser):
         self._check_command(argv)
         args, rest = self.parse_known_args(argv)
         if rest:
-            names = [name for action in _actions(self, argv) for name in action.option_strings]
+            options = list(_actions(self, argv))
+            names = [name for action in options for name in action.option_strings]
             unknown = next((word for word in rest if word.startswith("-")), None)
             if unknown is None:
                 raise InputError(f"{rest[0]!r} is one argument too many (see --help)")
-            near = get_close_matches(unknown.split("=")[0], names, n=1, cutoff=0.5)
+            word = unknown.split("=")[0]
+            # --tokens means the option of `tokens to write` rather than one that is spelled alike
+            meant = [a.option_strings[-1] for a in options if (a.help or "").split()[:1] == [word.lstrip("-")]]
+            near = meant or get_close_matches(word, names, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"unknown option {unknown!r}{hint} (see --help)")
         args.argv = list(argv)

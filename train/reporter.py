@@ -45,7 +45,7 @@ class Reporter:
         if math.isfinite(value):
             return value
         raise InputError(
-            f"{self._config.name}: {what} is {value} at step {done}; checkpoints saved before it are kept. "
+            f"{self._bar.title}: {what} is {value} at step {done}; checkpoints saved before it are kept. "
             f"Lower optimizer.learning_rate (now {self._config.optimizer.learning_rate})"
         )
 

@@ -149,15 +149,17 @@ class Tokenizer:
         encoding = self._library.encode(text, add_special_tokens=False)
         return np.array(encoding.ids, np.int32), np.array(encoding.offsets, np.int32).reshape(-1, 2)
 
-    def decode(self, ids: Integer[Any, " n"] | Sequence[int]) -> str:
-        """Text of the ids, the fixed first token skipped; bytes that are no UTF-8 become U+FFFD.
+    def decode(self, ids: Integer[Any, " n"] | Sequence[int], special: bool = False) -> str:
+        """Text of the ids; bytes that are no UTF-8 become U+FFFD. Special tokens are skipped, or shown by name.
 
         Raises InputError for an id outside the vocabulary.
         """
         ids = self._check_ids(ids)
         if self.kind == "char":
+            if special:
+                return "".join(self.token(int(i)) for i in ids)
             return self._characters[ids[ids != self.bos]].tobytes().decode("utf-32-le")
-        return self._library.decode(ids.tolist(), skip_special_tokens=True)
+        return self._library.decode(ids.tolist(), skip_special_tokens=not special)
 
     def token(self, index: int) -> str:
         """One token for display: its text, `\\xNN` for bytes that are no UTF-8 by themselves, "<bos>".

@@ -8,6 +8,7 @@ from jattn.interop.layout import Entry, entry, linear
 
 MEMBERS = ("bert",)
 PREFIX = "bert."
+NAMES = {"heads": "num_attention_heads", "width": "hidden_size", "norm_eps": "layer_norm_eps"}
 COPIES = {  # stored again by some, though tied
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.bias",

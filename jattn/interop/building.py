@@ -14,7 +14,10 @@ from jattn.interop import layout
 
 @dataclass(frozen=True)
 class Imported:
-    """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files."""
+    """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files.
+
+    `special` says which tokens begin and end a text (jattn/interop/special.py).
+    """
 
     config: ModelConfig
     parameters: dict[str, Any]
@@ -22,10 +25,18 @@ class Imported:
     kind: str
     path: str
     sha256: str
+    special: dict[str, Any]
 
 
 def build(
-    source: layout.Source, family: Any, config: ModelConfig, tokenizer: str, kind: str, dtype: str, files: list[Path]
+    source: layout.Source,
+    family: Any,
+    config: ModelConfig,
+    tokenizer: str,
+    special: dict[str, Any],
+    kind: str,
+    dtype: str,
+    files: list[Path],
 ) -> Imported:
     """Check the arrays against the config, then read them."""
     from jattn.model import parameter_shapes
@@ -42,7 +53,7 @@ def build(
     _check_copies(source, family, {e.theirs for e in table})
     with np.errstate(over="ignore"):  # a value too large for the type is found there as one that is not finite
         parameters = layout.read(source, table, shapes, dtype)
-    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files))
+    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files), special)
 
 
 def _check_copies(source: layout.Source, family: Any, used: set[str]) -> None:

@@ -8,6 +8,7 @@ from jattn.interop.layout import Entry, entry
 
 MEMBERS = ("gpt2",)
 PREFIX = "transformer."
+NAMES = {"heads": "n_head", "width": "n_embd", "norm_eps": "layer_norm_epsilon"}
 COPIES = {"lm_head.weight": "transformer.wte.weight"}  # stored again by some, though tied
 
 

@@ -85,6 +85,7 @@ def layout(c: ModelConfig) -> list[Entry]:
 
 dropped = llama.dropped
 COPIES = llama.COPIES
+NAMES = llama.NAMES
 
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:

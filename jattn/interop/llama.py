@@ -10,6 +10,17 @@ from jattn.interop.patterns import repeating, windows
 
 MEMBERS = ("llama", "mistral", "qwen2", "qwen3")
 PREFIX = "model."
+NAMES = {
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "width": "hidden_size",
+    "head_size": "head_dim",
+    "norm_eps": "rms_norm_eps",
+    "rope.factor": "factor",
+    "rope.original_context": "original_max_position_embeddings",
+}
+CONTEXT = {"llama": 2048, "mistral": 131_072, "qwen2": 32_768, "qwen3": 32_768}
+KV_HEADS = {"mistral": 8, "qwen2": 32, "qwen3": 32}  # if the key is absent; null, and Llama's default: as many as heads
 COPIES = {"lm_head.weight": "model.embed_tokens.weight"}  # stored again by some, though tied
 
 
@@ -20,7 +31,9 @@ def config(keys: Keys, kind: str) -> ModelConfig:
     keys.only("rope_interleaved", False)
     keys.only("use_mrope", False)
     layers, heads = keys("num_hidden_layers", int), keys("num_attention_heads", int)
-    context = keys("max_position_embeddings", int, 2048)
+    context = keys("max_position_embeddings", int, CONTEXT[kind])
+    if kind in KV_HEADS:
+        keys.values.setdefault("num_key_value_heads", KV_HEADS[kind])
     bias = {"mistral": False, "qwen2": True}.get(kind)
     if bias is None:
         bias = keys("attention_bias", bool, False)

@@ -8,8 +8,9 @@ from typing import Any
 from jattn.errors import InputError
 from jattn.interop import bert, gpt2, gpt_oss, llama
 from jattn.interop.building import Imported, build
-from jattn.interop.keys import Keys
+from jattn.interop.keys import Keys, config_from
 from jattn.interop.safetensors_files import PICKLES, SafetensorsFolder, refusal
+from jattn.interop.special import from_folder
 from jattn.interop.tokenizer_files import read_tokenizer
 
 FAMILIES: dict[str, Any] = {"gpt2": gpt2, "llama": llama, "bert": bert, "gpt_oss": gpt_oss}
@@ -36,18 +37,20 @@ def read(path: str | Path, *, dtype: str = "float32") -> Imported:
     if not path.is_dir():
         what = "does not exist" if not path.exists() else "is a file; name its folder, or a .gguf file"
         raise InputError(f"import: {str(path)!r} {what}")
-    keys = Keys(_json(path / "config.json"), str(path / "config.json"))
+    told = _json(path / "config.json")
+    keys = Keys(told, str(path / "config.json"))
     kind = keys("model_type", str)
     family = family_of(kind, keys.where)
     keys.only("quantization_config")
     keys.only("auto_map")
-    config = family.config(keys, kind)
+    config = config_from(family, keys, kind)
     keys.done()
     source = SafetensorsFolder(path, family.PREFIX)
     if family is bert and any(name.startswith("cls.predictions.") for name in source.shapes):
         config = replace(config, output="mlm", output_bias=True)
     tokenizer = read_tokenizer(path)
-    return build(source, family, config, tokenizer, kind, dtype, [path / "config.json", *source.files])
+    special = from_folder(path, told, config.vocab_size)
+    return build(source, family, config, tokenizer, special, kind, dtype, [path / "config.json", *source.files])
 
 
 def family_of(kind: str, where: str) -> Any:

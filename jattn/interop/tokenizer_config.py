@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from jattn.config import ModelConfig
+from jattn.interop.special import TEMPLATE
 
 # What the tokenizers of known models call their special tokens; ours has one, which starts every text.
 FIRST = "<bos>"
@@ -18,17 +19,26 @@ SPECIAL = {
 }
 
 
-def tokenizer_files(tokenizer: str, config: ModelConfig) -> tuple[dict[str, str], dict[str, Any]]:
-    """Texts of tokenizer.json and tokenizer_config.json by name, and the special ids for config.json.
+def tokenizer_files(
+    tokenizer: str, config: ModelConfig, carried: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Texts of the tokenizer's files by name, and the special ids for config.json.
 
+    What the model brought along (jattn/interop/special.py) is said again; what it does not say is known by its word.
     A first token is put before every text, as in training. An id that the tokenizer lacks is null: the defaults of the
     model's class would be ids of another vocabulary.
     """
+    from tokenizers import Tokenizer
+
     told = json.loads(tokenizer)
     special = {t["content"]: t["id"] for t in told.get("added_tokens") or [] if t.get("special")}
     named = {n: next((word for word in words if word in special), None) for n, words in SPECIAL.items()}
+    ids = {f"{n}_id": special.get(named[n] or "") for n in ("bos_token", "eos_token", "pad_token")}
     if FIRST in special and not told.get("post_processor"):
         tokenizer = _starting_with(tokenizer, FIRST, special[FIRST])
+    words = carried.get("tokenizer", {})
+    library = Tokenizer.from_str(tokenizer)  # a word that it lacks would be a new token to transformers
+    named |= {n: word for n, word in words.items() if n == TEMPLATE or library.token_to_id(word) is not None}
     # With types in its inputs, transformers' GPT-2 would add an embedding of token 0 to every token.
     types = ["token_type_ids"] if config.token_types else []
     settings = {
@@ -38,7 +48,9 @@ def tokenizer_files(tokenizer: str, config: ModelConfig) -> tuple[dict[str, str]
         "clean_up_tokenization_spaces": False,
     } | {n: word for n, word in named.items() if word}
     texts = {"tokenizer.json": tokenizer, "tokenizer_config.json": json.dumps(settings, indent=2) + "\n"}
-    return texts, {f"{n}_id": special.get(named[n] or "") for n in ("bos_token", "eos_token", "pad_token")}
+    if "generation" in carried:
+        texts["generation_config.json"] = json.dumps(carried["generation"], indent=2) + "\n"
+    return texts, ids | carried.get("config", {})
 
 
 def _starting_with(tokenizer: str, word: str, index: int) -> str:

@@ -25,7 +25,8 @@ def read_tokenizer(folder: Path) -> str:
     raise InputError(f"{folder}: there is no tokenizer.json (nor vocab.json with merges.txt, nor vocab.txt){hint}")
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """The text of a file of a tokenizer; InputError if it is too large, or no UTF-8."""
     if file.stat().st_size > LARGEST_BYTES:
         raise InputError(f"{file} has {file.stat().st_size:,} bytes; a tokenizer has at most {LARGEST_BYTES:,}")
     try:
@@ -39,7 +40,7 @@ def _canonical(file: Path) -> str:
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_str(_text(file)).to_str()
+        return Tokenizer.from_str(read_text(file)).to_str()
     except InputError:
         raise
     except Exception as error:  # the library raises bare Exception
@@ -49,8 +50,8 @@ def _canonical(file: Path) -> str:
 def _byte_level(folder: Path) -> str:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-    vocab = _object(folder / "vocab.json")
-    lines = _text(folder / "merges.txt").splitlines()
+    vocab = read_object(folder / "vocab.json")
+    lines = read_text(folder / "merges.txt").splitlines()
     merges: Any = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     try:
         library = Tokenizer(models.BPE(vocab=vocab, merges=merges))
@@ -66,18 +67,19 @@ def _byte_level(folder: Path) -> str:
 def _wordpiece(folder: Path) -> str:
     from tokenizers import BertWordPieceTokenizer
 
-    settings = _object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
-    vocab = {word: i for i, word in enumerate(_text(folder / "vocab.txt").removesuffix("\n").split("\n"))}
+    settings = read_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    vocab = {word: i for i, word in enumerate(read_text(folder / "vocab.txt").removesuffix("\n").split("\n"))}
     missing = [t for t in ("[UNK]", "[CLS]", "[SEP]") if t not in vocab]
     if missing:
         raise InputError(f"{folder}: vocab.txt lacks {', '.join(missing)}; is it a BERT's?")
     return BertWordPieceTokenizer(vocab, lowercase=bool(settings.get("do_lower_case", True))).to_str()
 
 
-def _object(file: Path) -> dict[str, Any]:
+def read_object(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; InputError if it holds anything else."""
     try:
-        found = json.loads(_text(file))
-    except ValueError as error:
+        found = json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not JSON ({error})") from None
     if not isinstance(found, dict):
         raise InputError(f"{file}: expected an object, got {type(found).__name__}")

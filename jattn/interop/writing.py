@@ -26,9 +26,17 @@ FORMATS = (*FAMILIES, "transformerlens")
 SHOWN = 3  # what a refusal names of all that a format cannot hold
 
 
-def write(config: ModelConfig, parameters: dict[str, Any], tokenizer: str, folder: str | Path, form: str) -> Path:
+def write(
+    config: ModelConfig,
+    parameters: dict[str, Any],
+    tokenizer: str,
+    folder: str | Path,
+    form: str,
+    special: dict[str, Any] | None = None,
+) -> Path:
     """Save a model in a format of `FORMATS` into a new folder (or an empty one); the folder.
 
+    special: the special tokens and the chat template that an imported model brought along (`Imported.special`).
     transformers loads the formats of FAMILIES with equal logits. Raises InputError naming what the format cannot hold.
     """
     check(config, form)
@@ -38,8 +46,8 @@ def write(config: ModelConfig, parameters: dict[str, Any], tokenizer: str, folde
             save_arrays(transformer_lens.state_dict(config, parameters), part / "weights.safetensors")
         else:
             member = _nearest(config, form)
-            texts, special = tokenizer_files(tokenizer, config)
-            keys = member.keys | special | {"torch_dtype": config.param_dtype}
+            texts, ids = tokenizer_files(tokenizer, config, special or {})
+            keys = member.keys | ids | {"torch_dtype": config.param_dtype}
             parameters = parameters_for(member.config, config, parameters)
             table = FAMILIES[form].layout(member.config)
             save_arrays(layout.write(parameters, table), part / "model.safetensors")

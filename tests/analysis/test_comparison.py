@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.comparison import per_head
 from analysis.stats import paired
 from analysis.tables import heads_table, measures_table, to_json
 from jattn.errors import InputError
@@ -15,12 +14,12 @@ from jattn.errors import InputError
 @pytest.fixture(scope="module")
 def comparison(text):
     groups = {a: [text[a, 0], text[a, 1]] for a in ("standard", "null+local:4")}
-    return analysis.compare(groups, windows=8)
+    return analysis.compare(groups, windows=8, chapters=[])
 
 
 def test_a_value_is_the_mean_over_heads_windows_and_seeds(comparison):
     records = comparison.records["null+local:4"]
-    expected = np.mean([r.values["null_share"].mean() for r in records])
+    expected = np.mean([r.per_head()["null_share"].mean() for r in records])
     assert comparison.row("null_share", "null+local:4").value.mean == pytest.approx(expected)
 
 
@@ -31,7 +30,7 @@ def test_a_difference_is_paired_by_seed(comparison, text):
 
 
 def test_the_largest_head_is_the_largest(comparison):
-    tops = [np.nanmax(per_head(r)["previous"]) for r in comparison.records["standard"]]
+    tops = [np.nanmax(r.per_head()["previous"]) for r in comparison.records["standard"]]
     assert comparison.row("previous", "standard").best_head == pytest.approx(np.mean(tops))
 
 
@@ -46,7 +45,7 @@ def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
 
 
 def test_one_seed_carries_no_interval_and_the_page_says_so(text):
-    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4)
+    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4, chapters=[])
     value = one.row("null_share", "null").value
     assert (value.low, value.high, value.n) == (None, None, 1)
     assert any("no interval" in w for w in one.warnings)
@@ -54,7 +53,9 @@ def test_one_seed_carries_no_interval_and_the_page_says_so(text):
 
 
 def test_groups_with_other_seeds_are_named_and_only_shared_seeds_paired(text):
-    c = analysis.compare(standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4)
+    c = analysis.compare(
+        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4, chapters=[]
+    )
     assert any("different seeds" in w for w in c.warnings)
     assert c.row("valid_loss", "null").difference.n == 1
 
@@ -86,7 +87,7 @@ def test_json_is_strict_and_holds_what_recomputing_needs(comparison):
 def test_tables_hold_every_head_of_every_run(comparison):
     rows = heads_table(comparison)
     shares = [r for r in rows if r["measure"] == "null_share"]
-    assert len(shares) == 2 * 2 * 2 * 2  # groups, seeds, layers, heads
+    assert len(shares) == 2 * 2 * 2  # seeds, layers, heads of the group that has a null
     assert {r["measure"] for r in measures_table(comparison)} >= {"valid_loss", "null_share", "alpha_1", "induction"}
 
 

@@ -10,9 +10,11 @@ import pytest
 import analysis
 import train
 from analysis import cli, findings, layer_figures
-from analysis.comparison import per_head, per_layer
-from analysis.record import batch_size, capture, uniform_values
+from analysis.capture import batch_size, capture
+from analysis.chapter import Found
+from analysis.record import Sums
 from analysis.tables import layers_table, to_json
+from analysis.uniform import uniform_values
 from jattn import ModelConfig, interop
 from jattn.errors import InputError
 from jattn.model import build, parameters_of
@@ -54,12 +56,12 @@ def jattn(capsys, *words):
 
 @pytest.fixture(scope="module")
 def of_gpt2(gpt2):
-    return analysis.compare(gpt2=str(gpt2), windows=6, tokens=T)
+    return analysis.compare(gpt2=str(gpt2), windows=6, tokens=T, chapters=[])
 
 
 @pytest.fixture(scope="module")
 def of_bert(bert):
-    return analysis.compare(bert=str(bert), windows=6, tokens=T)
+    return analysis.compare(bert=str(bert), windows=6, tokens=T, chapters=[])
 
 
 # Told ----------------------------------------------------------------------------------------------------------------
@@ -91,7 +93,7 @@ def test_info_of_an_import_that_was_kept_is_the_same(gpt2, tmp_path, capsys):
 
 def test_imported_models_read_pydoc_and_any_other_text(gpt2, of_gpt2, corpus):
     assert of_gpt2.corpus == "pydoc"
-    other = analysis.compare(gpt2=str(gpt2), windows=2, tokens=T, corpus=str(corpus))
+    other = analysis.compare(gpt2=str(gpt2), windows=2, tokens=T, corpus=str(corpus), chapters=[])
     assert other.records["gpt2"][0].tokens.shape == (2, T + 1)
     text = train.load(gpt2).tokenizer.decode(other.records["gpt2"][0].tokens[0])
     assert text in corpus.read_text()
@@ -99,9 +101,9 @@ def test_imported_models_read_pydoc_and_any_other_text(gpt2, of_gpt2, corpus):
 
 def test_loss_on_the_windows_stands_beside_a_validation_loss_that_only_trained_runs_have(of_gpt2, text):
     row = of_gpt2.row("window_loss", "gpt2")
-    assert row.value.mean == pytest.approx(of_gpt2.records["gpt2"][0].loss_nats.mean())
+    assert row.value.mean == pytest.approx(of_gpt2.records["gpt2"][0].loss_nats.mean)
     assert not of_gpt2.has("valid_loss")
-    trained = analysis.compare(standard=[text["standard", 0]], windows=2)
+    trained = analysis.compare(standard=[text["standard", 0]], windows=2, chapters=[])
     assert trained.has("valid_loss") and trained.has("window_loss")
 
 
@@ -120,7 +122,7 @@ def test_both_sides_have_no_next_token_and_no_earlier_copy(of_bert):
 
 def test_frame_shares_are_those_of_the_maps(of_bert, of_gpt2):
     record = of_bert.records["bert"][0]
-    heads, real = per_head(record), record.mean_map[..., 1:]
+    heads, real = record.per_head(), record.mean_map[..., 1:]
     np.testing.assert_allclose(heads["cls_share"], real[:, :, 1:, 0].mean(-1), atol=1e-5)
     np.testing.assert_allclose(heads["sep_share"], real[:, :, 1:, -1].mean(-1), atol=1e-5)
     np.testing.assert_allclose(heads["cls_share"], heads["first_token_share"], atol=1e-6)
@@ -155,12 +157,12 @@ def test_causal_and_two_sided_models_are_not_compared(bert, tmp_path):
     config = ModelConfig(vocab_size=size, context=24, mlp="gelu_tanh", **SIZES, **BIASES)
     causal = interop.write(config, parameters_of(build(config)), tokenizer, tmp_path / "g", "gpt2")
     with pytest.raises(InputError, match=r"sees both sides.*compare them apart"):
-        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2)
+        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2, chapters=[])
 
 
 def test_windows_too_short_for_the_frame_are_refused(bert):
     with pytest.raises(InputError, match=r"tokens \(the 2 around the text included\) must be >= 4, got 3"):
-        analysis.compare(bert=str(bert), tokens=3, windows=2)
+        analysis.compare(bert=str(bert), tokens=3, windows=2, chapters=[])
 
 
 # Measured ------------------------------------------------------------------------------------------------------------
@@ -173,25 +175,25 @@ def test_layers_equal_plain_loops_over_the_residual_stream(gpt2, of_gpt2):
     x, v, k = (np.asarray(seen[site], np.float64) for site in sites)  # [L, W, T, D], [L, W, T, K, H]
     norms = np.linalg.norm(x, axis=-1)
     np.testing.assert_allclose(
-        record.layers["residual_norm_ratio"].T, norms[..., 0] / norms[..., 1:].mean(-1), rtol=1e-4
+        record.layers["residual_norm_ratio"].blocks.T, norms[..., 0] / norms[..., 1:].mean(-1), rtol=1e-4
     )
     expected = np.abs(x).max((-1, -2)) / np.median(np.abs(x).reshape(*x.shape[:2], -1), -1)
-    np.testing.assert_allclose(record.layers["residual_max_over_median"].T, expected, rtol=1e-4)
+    np.testing.assert_allclose(record.layers["residual_max_over_median"].blocks.T, expected, rtol=1e-4)
     for name, a in (("value", v), ("key", k)):
         norms = np.linalg.norm(a, axis=-1)
         expected = (norms[:, :, 0] / norms[:, :, 1:].mean(2)).swapaxes(0, 1)
-        np.testing.assert_allclose(record.values[f"{name}_norm_ratio"], expected, rtol=1e-4)
+        np.testing.assert_allclose(record.heads[f"{name}_norm_ratio"].blocks, expected, rtol=1e-4)
 
 
 def test_batches_that_do_not_divide_the_windows_change_nothing(gpt2, of_gpt2):
     run, record = train.load(gpt2), of_gpt2.records["gpt2"][0]
     again = capture(run, record.tokens, batch=4, maps=5)
     np.testing.assert_allclose(again.mean_map, record.mean_map, atol=1e-6)
-    np.testing.assert_allclose(again.loss_nats, record.loss_nats, rtol=1e-5)
+    np.testing.assert_allclose(again.loss_nats.blocks, record.loss_nats.blocks, rtol=1e-5)
     np.testing.assert_allclose(again.maps[:4], record.maps, atol=1e-6)
-    assert again.maps.shape[0] == 5 and again.values["alpha_1"].shape == record.values["alpha_1"].shape
+    assert again.maps.shape[0] == 5 and again.heads["alpha_1"].blocks.shape == record.heads["alpha_1"].blocks.shape
     for name in record.layers:
-        np.testing.assert_allclose(again.layers[name], record.layers[name], rtol=1e-4)
+        np.testing.assert_allclose(again.layers[name].blocks, record.layers[name].blocks, rtol=1e-4)
 
 
 def test_a_batch_shrinks_as_vocabulary_and_maps_grow():
@@ -208,7 +210,7 @@ def test_a_batch_shrinks_as_vocabulary_and_maps_grow():
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path, capsys):
     folder = request.getfixturevalue(kind)
-    words = ["compare", f"{kind}={folder}", "--windows=4", f"--tokens={T}", f"--out={tmp_path}"]
+    words = ["compare", f"{kind}={folder}", "--windows=4", f"--tokens={T}", "--only=text", f"--out={tmp_path}"]
     code, out, err = jattn(capsys, *words)
     assert code == 0 and out.rstrip().endswith("report.html") and "Traceback" not in err
     assert "nan" not in out.lower()
@@ -228,13 +230,13 @@ def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
     told = json.loads(json.dumps(to_json(of_gpt2), allow_nan=False))
     for row in layers_table(of_gpt2):
         assert told["layers"][0][row["measure"]][row["layer"]] == row["value"]
-        found = per_layer(of_gpt2.records["gpt2"][0])[row["measure"]][row["layer"]]
+        found = of_gpt2.records["gpt2"][0].per_layer()[row["measure"]][row["layer"]]
         assert row["value"] == pytest.approx(found, rel=1e-4)
     assert np.shape(told["heads"][0]["alpha_1"]) == (3, 2)
 
 
 def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
-    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2)
+    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2, chapters=[])
     titles = [
         [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c).axes if axis.get_title()]
         for c in (of_gpt2, of_bert, pair)
@@ -248,9 +250,12 @@ def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
 def test_massive_activations_are_said_of_the_group_that_has_them(of_gpt2):
     assert not any("massive" in line for line in findings.verdict(of_gpt2))
     record = of_gpt2.records["gpt2"][0]
-    planted = record.layers | {"residual_max_over_median": np.array([[5, 2000, 1000]] * 6)}
+    planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 6), np.ones((6, 3)))}
     both = {"gpt2": [record], "planted": [replace(record, layers=planted)]}
-    pair = replace(of_gpt2, groups={name: of_gpt2.groups["gpt2"] for name in both}, records=both)
+    runs = {name: of_gpt2.groups["gpt2"] for name in both}
+    found = {name: [Found(detail=record) for record in records] for name, records in both.items()}
+    text = replace(of_gpt2.results["text"], runs=runs, found=found)
+    pair = replace(of_gpt2, groups=runs, results={"text": text})
     told = [line for line in findings._massive(pair) if "planted" in line or "gpt2" in line]
     assert "The gpt2 model has no massive activations" in told[0]
     assert "after 2 of 3 layers (1 to 2): up to 2,000 times the median entry" in told[1]

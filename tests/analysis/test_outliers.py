@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,3 +74,33 @@ def test_nothing_over_nothing_is_undefined():
 def test_one_token_has_no_others():
     with pytest.raises(InputError, match="tokens T of a window must be >= 2"):
         residual_norm_ratio(np.ones((1, 1, 3), np.float32))
+
+
+def test_gaussian_entries_have_kurtosis_three_and_two_values_one():
+    x = np.random.default_rng(5).normal(size=(4, 64, 512)).astype(np.float32)
+    np.testing.assert_allclose(outliers.kurtosis(jnp.asarray(x)), 3, atol=0.1)
+    np.testing.assert_allclose(outliers.kurtosis(jnp.asarray(100 * np.sign(x))), 1, rtol=1e-3)
+
+
+def test_one_entry_of_n_has_kurtosis_n():
+    """A share p = 1/n of ones has kurtosis (1 - 3p + 3p^2) / (p (1 - p)), by the biased variance."""
+    n, p = 400, 1 / 400
+    x = np.zeros((1, 20, 20), np.float32)
+    x[0, 3, 4] = 1000
+    biased = (1 - 3 * p + 3 * p * p) / (p * (1 - p))
+    np.testing.assert_allclose(outliers.kurtosis(jnp.asarray(x)), biased * (1 - 1 / n) ** 2, rtol=1e-4)
+    np.testing.assert_array_equal(outliers.infinity_norm(jnp.asarray(-x)), [1000])
+
+
+def test_kurtosis_is_scipys_with_the_unbiased_deviation_and_the_published_epsilon():
+    x = np.random.default_rng(6).standard_t(5, size=(3, 8, 16)).astype(np.float32)
+    flat = x.reshape(3, -1).astype(np.float64)
+    s4 = flat.std(-1, ddof=1) ** 4
+    expected = scipy.stats.kurtosis(flat, axis=-1, fisher=False) * flat.std(-1) ** 4 / (s4 + 1e-6)
+    np.testing.assert_allclose(outliers.kurtosis(jnp.asarray(x)), expected, rtol=1e-4)
+
+
+def test_a_silent_layer_has_no_kurtosis_and_no_infinity_norm():
+    zero = jnp.zeros((2, 4, 8))
+    np.testing.assert_array_equal(outliers.kurtosis(zero), 0)
+    np.testing.assert_array_equal(outliers.infinity_norm(zero), 0)

@@ -175,3 +175,98 @@ def test_scores_are_the_same_under_jit():
     jitted = jax.jit(lambda w, n, t: patterns.conditional_mass(w, n, patterns.induction_pattern(t)))
     eager = patterns.conditional_mass(weights, null_mass, pattern)
     np.testing.assert_allclose(jitted(weights, null_mass, REPEATED), eager, rtol=1e-6)
+
+
+MASKS = {
+    "causal": np.tril(np.ones((T, T), bool)),
+    "window": np.tril(np.ones((T, T), bool)) & ~np.tril(np.ones((T, T), bool), -4),
+    "both sides": np.ones((T, T), bool),
+}
+FIXED = {
+    "self": patterns.self_pattern(T),
+    "previous": patterns.previous_pattern(T),
+    "next": patterns.next_pattern(T),
+    "first": patterns.first_pattern(T),
+    "local": patterns.local_pattern(T, 3),
+    "near": patterns.near_pattern(T, 3),
+    "far": patterns.far_pattern(T, 5),
+}
+
+
+def test_fixed_patterns_match_their_definitions():
+    expected = {
+        "self": lambda i, j: i == j,
+        "previous": lambda i, j: j == i - 1,
+        "next": lambda i, j: j == i + 1,
+        "first": lambda i, j: j == 0 < i,
+        "local": lambda i, j: 0 <= i - j < 3,
+        "near": lambda i, j: abs(i - j) < 3,
+        "far": lambda i, j: abs(i - j) >= 5,
+    }
+    for name, rule in expected.items():
+        np.testing.assert_array_equal(FIXED[name], [[rule(i, j) for j in range(T)] for i in range(T)], err_msg=name)
+
+
+def test_a_distance_of_nothing_is_refused():
+    with pytest.raises(InputError, match=r"distance .* must be >= 1, got 0"):
+        patterns.far_pattern(T, 0)
+    with pytest.raises(InputError, match=r"width .* must be >= 1, got 0"):
+        patterns.near_pattern(T, 0)
+
+
+def test_many_patterns_at_once_are_each_what_they_are_alone():
+    weights, null_mass = random_weights(7)
+    stack = jnp.stack(list(FIXED.values())) & MASKS["causal"]
+    rows, real, asked = patterns.stack_rows(weights, stack), patterns.real_mass(weights, null_mass), stack.any(-1)
+    raw = patterns.raw_from_rows(rows, asked)
+    conditional = patterns.conditional_from_rows(rows, real, asked)
+    assert raw.shape == conditional.shape == (2, 2, len(stack))
+    for p, pattern in enumerate(stack):
+        np.testing.assert_allclose(raw[..., p], patterns.raw_mass(weights, pattern), rtol=1e-5)
+        np.testing.assert_allclose(
+            conditional[..., p], patterns.conditional_mass(weights, null_mass, pattern), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize("mask", MASKS)
+def test_chance_is_what_uniform_attention_scores_under_any_mask(mask, null):
+    visible = MASKS[mask]
+    weights = patterns.uniform_over(visible, null)[None, None]
+    tokens = jnp.asarray(np.random.default_rng(8).integers(0, 4, (1, T)))
+    every = FIXED | {"duplicate": patterns.duplicate_pattern(tokens)[0]}
+    levels = patterns.chance(jnp.stack(list(every.values())), visible, null)
+    for level, (name, pattern) in zip(levels, every.items(), strict=True):
+        np.testing.assert_allclose(level, patterns.raw_mass(weights, pattern & visible)[0, 0], rtol=1e-5, err_msg=name)
+    conditional = patterns.conditional_mass(weights, 1 - weights.sum(-1), FIXED["previous"] & visible)
+    np.testing.assert_allclose(conditional[0, 0], patterns.chance(FIXED["previous"], visible), rtol=1e-5)
+
+
+def test_chance_has_its_closed_forms():
+    causal, both = MASKS["causal"], MASKS["both sides"]
+    harmonic = sum(1 / t for t in range(1, T + 1))
+    np.testing.assert_allclose(patterns.chance(FIXED["self"], causal), harmonic / T, rtol=1e-6)
+    np.testing.assert_allclose(patterns.chance(FIXED["first"], causal), (harmonic - 1) / (T - 1), rtol=1e-6)
+    np.testing.assert_allclose(patterns.chance(FIXED["self"], both, null=True), 1 / (T + 1), rtol=1e-6)
+    np.testing.assert_allclose(patterns.chance(FIXED["next"], both), 1 / T, rtol=1e-6)
+    np.testing.assert_allclose(
+        patterns.chance(FIXED["local"], MASKS["window"])[...], 1 - 1 / 4 * (T - 3) / T, rtol=1e-6
+    )
+    assert jnp.isnan(patterns.chance(FIXED["far"], MASKS["window"]))  # nobody sees that far
+    assert jnp.isnan(patterns.chance(FIXED["next"], causal))
+
+
+def test_chance_agrees_with_the_older_functions_where_every_pattern_key_is_seen():
+    for null in (False, True):
+        np.testing.assert_allclose(
+            patterns.chance(FIXED["previous"], MASKS["window"], null),
+            patterns.chance_mass(FIXED["previous"], width=4, null=null)[0, 0],
+            rtol=1e-6,
+        )
+
+
+def test_a_query_that_cannot_see_its_pattern_keys_is_not_asked():
+    far = FIXED["far"] & MASKS["causal"]
+    head = following(far[None])
+    np.testing.assert_allclose(patterns.raw_mass(head, far), 1, rtol=1e-6)
+    assert jnp.isnan(patterns.raw_mass(head, far & MASKS["window"])).all()

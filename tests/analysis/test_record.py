@@ -1,10 +1,20 @@
 """Streaming capture against the same measures taken from the maps themselves, by plain loops."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from analysis.record import capture, uniform_values, visible_maps
+from analysis.capture import capture
+from analysis.record import visible_maps
+from analysis.uniform import uniform_values
 from jattn.config import ModelConfig
+from jattn.errors import InputError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +37,13 @@ def test_values_equal_those_of_plain_loops_over_the_maps(text, windows):
     record, maps = capture(run, windows, batch=4), maps_of(run, windows)
     null, real = maps[..., 0], maps[..., 1:]
     T = real.shape[-1]
-    np.testing.assert_allclose(record.values["null_share"], null[..., 1:].mean(-1), atol=1e-5)
+    np.testing.assert_allclose(record.heads["null_share"].blocks, null[..., 1:].mean(-1), atol=1e-5)
     alpha_2 = np.mean([real[..., t, 1] for t in range(1, T)], 0)
-    np.testing.assert_allclose(record.values["alpha_2"], alpha_2, atol=1e-5)
+    np.testing.assert_allclose(record.heads["alpha_2"].blocks, alpha_2, atol=1e-5)
     previous = np.mean([real[..., t, t - 1] / (1 - null[..., t]) for t in range(1, T)], 0)
-    np.testing.assert_allclose(record.values["previous"], previous, atol=1e-4)
+    np.testing.assert_allclose(record.heads["previous"].blocks, previous, atol=1e-4)
     distance = sum(real[..., t, s] * (t - s) for t in range(T) for s in range(T)) / real.sum((-1, -2))
-    np.testing.assert_allclose(record.values["mean_distance_tokens"], distance, rtol=1e-4)
+    np.testing.assert_allclose(record.heads["mean_distance_tokens"].blocks, distance, rtol=1e-4)
     np.testing.assert_allclose(record.mean_map, maps.mean(0), atol=1e-5)
     np.testing.assert_allclose(record.maps, maps[:4], atol=1e-5)
 
@@ -41,8 +51,8 @@ def test_values_equal_those_of_plain_loops_over_the_maps(text, windows):
 def test_the_size_of_a_batch_changes_nothing(text, windows):
     run = text["standard", 0]
     one, many = capture(run, windows, batch=1), capture(run, windows, batch=6)
-    for name in one.values:
-        np.testing.assert_allclose(one.values[name], many.values[name], atol=1e-5, err_msg=name)
+    for name in one.heads:
+        np.testing.assert_allclose(one.heads[name].blocks, many.heads[name].blocks, atol=1e-4, err_msg=name)
 
 
 def test_null_and_real_keys_together_take_all_attention(text, windows):
@@ -52,7 +62,7 @@ def test_null_and_real_keys_together_take_all_attention(text, windows):
 
 def test_a_model_without_a_null_has_null_mass_zero(text, windows):
     record = capture(text["standard", 0], windows)
-    assert (record.values["alpha_null"] == 0).all()
+    assert (record.heads["alpha_null"].mean == 0).all()
 
 
 def test_loss_is_that_of_the_logits(text, windows):
@@ -60,7 +70,7 @@ def test_loss_is_that_of_the_logits(text, windows):
     logits = np.asarray(run.model(windows[:, :-1]), np.float64)
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     expected = [-np.mean([log_probs[b, t, w[t + 1]] for t in range(16)]) for b, w in enumerate(windows)]
-    np.testing.assert_allclose(capture(run, windows).loss_nats, expected, rtol=1e-5)
+    np.testing.assert_allclose(capture(run, windows).loss_nats.blocks, expected, rtol=1e-5)
 
 
 def test_visible_keys_are_counted_per_layer():
@@ -85,3 +95,42 @@ def test_uniform_values_are_closed_forms():
     assert null["alpha_null"] == pytest.approx(sum(1 / (t + 1) for t in range(1, T + 1)) / T, rel=1e-5)
     window = uniform_values(ModelConfig(layers=1, attention="local:2"), T)
     assert window["previous"] == pytest.approx(1 / 2, rel=1e-5)
+
+
+def test_several_devices_give_the_same_numbers_as_one(text, windows, tmp_path):
+    """Two virtual devices in a process of their own; six windows in batches of four, so that one is filled up."""
+    run = text["null+local:4", 0]
+    np.save(tmp_path / "windows.npy", windows)
+    code = (
+        "import sys, numpy as np, jax, train; from analysis.capture import capture\n"
+        "assert len(jax.devices()) == 2\n"
+        "record = capture(train.load(sys.argv[1]), np.load(sys.argv[2] + '/windows.npy'), batch=4)\n"
+        "np.savez(sys.argv[2] + '/found.npz', map=record.mean_map, loss=record.loss_nats.blocks,\n"
+        "         **{name: sums.blocks for name, sums in record.heads.items()})\n"
+    )
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    words = [sys.executable, "-c", code, str(run.path), str(tmp_path)]
+    subprocess.run(words, check=True, env=os.environ | flags, cwd=ROOT)
+    found, one = np.load(tmp_path / "found.npz"), capture(run, windows)
+    np.testing.assert_allclose(found["map"], one.mean_map, atol=1e-5)
+    np.testing.assert_allclose(found["loss"], one.loss_nats.blocks, rtol=1e-5)
+    for name, sums in one.heads.items():
+        np.testing.assert_allclose(found[name], sums.blocks, atol=1e-4, err_msg=name)
+
+
+def test_more_windows_than_blocks_are_added_up_in_64_blocks(text):
+    """130 windows: blocks of two or three consecutive ones; their sums are those of the windows one by one."""
+    run, T = text["standard", 0], 16
+    many = np.random.default_rng(3).integers(0, 20, (130, T + 1)).astype(np.int32)
+    record = capture(run, many, batch=13)
+    whole = np.concatenate([capture(run, part, batch=13).heads["previous"].blocks for part in np.split(many, 10)])
+    block = np.arange(130) * 64 // 130
+    assert record.heads["previous"].blocks.shape[0] == 64
+    expected = np.stack([whole[block == b].mean(0) for b in range(64)])
+    np.testing.assert_allclose(record.heads["previous"].blocks, expected, atol=1e-5)
+    np.testing.assert_allclose(record.per_head()["previous"], whole.mean(0), atol=1e-5)
+
+
+def test_no_windows_are_refused(text):
+    with pytest.raises(InputError, match="windows: there are none to read"):
+        capture(text["standard", 0], np.zeros((0, 17), np.int32))

@@ -157,3 +157,63 @@ def test_shares_of_all_keys_are_what_the_null_leaves():
     weights, null_mass = causal_weights(6)
     everything = sinks.key_share(weights, jnp.ones((2, 8), bool))
     np.testing.assert_allclose(everything, 1 - sinks.null_share(null_mass), rtol=1e-5)
+
+
+CAUSAL = np.tril(np.ones((16, 16), bool))
+WINDOW = CAUSAL & ~np.tril(np.ones((16, 16), bool), -5)
+BOTH = np.ones((16, 16), bool)
+MASKS = pytest.mark.parametrize("visible", [CAUSAL, WINDOW, BOTH], ids=["causal", "window", "both"])
+
+
+def even(visible, null=False):
+    return jnp.asarray(visible / (visible.sum(-1, keepdims=True) + null), jnp.float32)[None, None]
+
+
+def test_alphas_are_alpha_of_every_key():
+    weights, _ = causal_weights(8)
+    for k in range(1, 9):
+        np.testing.assert_allclose(sinks.alphas(weights)[..., k - 1], sinks.alpha(weights, k), rtol=1e-5)
+
+
+@MASKS
+@pytest.mark.parametrize("null", [False, True])
+def test_floors_are_the_alphas_of_uniform_attention_under_any_mask(visible, null):
+    np.testing.assert_allclose(
+        sinks.alphas(even(visible, null), visible)[0, 0], sinks.alpha_floors(visible, null), rtol=1e-5
+    )
+    null_mass = 1 - even(visible, True).sum(-1)
+    np.testing.assert_allclose(sinks.alpha_null(null_mass)[0, 0], sinks.null_floor(visible), rtol=1e-5)
+
+
+def test_floors_have_their_closed_forms():
+    np.testing.assert_allclose(sinks.alpha_floors(CAUSAL), [sinks.alpha_floor(16, k) for k in range(1, 17)], rtol=1e-6)
+    np.testing.assert_allclose(sinks.alpha_floors(BOTH, null=True), 1 / 17, rtol=1e-6)
+    np.testing.assert_allclose(sinks.alpha_floors(WINDOW)[4:12], 1 / 5, rtol=1e-6)
+    np.testing.assert_allclose(sinks.alpha_floors(WINDOW)[0], sum(1 / t for t in range(1, 6)) / 5, rtol=1e-6)
+
+
+@MASKS
+def test_a_planted_sink_is_found_where_it_sits(visible):
+    rows = np.where(visible[:, 2:3], np.eye(16)[2], visible / visible.sum(-1, keepdims=True))
+    position, alpha = sinks.sink_positions(jnp.asarray(rows, jnp.float32)[None, None], visible)
+    assert int(position[0, 0]) == 3
+    np.testing.assert_allclose(alpha[0, 0], 1)
+
+
+def test_the_last_key_is_no_sink_though_its_one_query_likes_it():
+    """A head that attends to itself alone: alpha_k = 1 / (T - k + 1), largest at the last key."""
+    position, alpha = sinks.sink_positions(jnp.eye(16)[None, None])
+    assert (int(position[0, 0]), float(alpha[0, 0])) == (9, pytest.approx(1 / 8))  # of keys that 8 queries see or more
+
+
+def test_even_attention_has_its_strongest_key_at_position_1():
+    for visible in (CAUSAL, WINDOW, BOTH):
+        position, alpha = sinks.sink_positions(even(visible), visible)
+        assert int(position[0, 0]) == 1
+        np.testing.assert_allclose(alpha[0, 0], sinks.alpha_floors(visible)[0], rtol=1e-5)
+
+
+def test_the_modal_position_is_the_most_frequent_and_of_equals_the_first():
+    position, share = sinks.modal_position(np.array([[1, 4], [1, 2], [3, 2], [1, 4]]))
+    np.testing.assert_array_equal(position, [1, 2])
+    np.testing.assert_allclose(share, [0.75, 0.5])

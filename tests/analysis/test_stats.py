@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.stats import Interval, interval, paired
+from analysis.stats import Interval, bootstrap, effect_size, equivalent, interval, paired
 from jattn.errors import InputError
 
 seeds = st.lists(st.floats(-10, 10), min_size=3, max_size=8).filter(lambda values: np.std(values) > 1e-3)
@@ -77,3 +77,56 @@ def test_bad_values_are_refused_in_one_line():
         interval([1.0, 2.0], level=95.0)
     with pytest.raises(InputError, match="2 and 1 values; give one value per seed"):
         paired([1.0, 2.0], [1.0])
+
+
+# Over seeds and texts ------------------------------------------------------------------------------------------------
+
+
+def test_bootstrap_covers_the_mean_about_as_often_as_it_says():
+    """Normal effects of 8 seeds and 40 texts around 0; a bootstrap of few seeds is a little too narrow."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for i in range(200):
+        values = rng.normal(0, 1, (8, 1)) + rng.normal(0, 1, (1, 40)) + rng.normal(0, 1, (8, 40))
+        low, high = bootstrap(values, resamples=300, seed=i)
+        inside += low < 0 < high
+    assert 0.82 < inside / 200 < 0.99
+
+
+def test_bootstrap_of_equal_numbers_is_that_number():
+    assert bootstrap(np.full((3, 5), 0.25)) == pytest.approx((0.25, 0.25))
+
+
+def test_bootstrap_leaves_out_what_is_undefined_and_needs_two_numbers():
+    values = np.array([[1.0, 2.0, np.nan], [1.0, 2.0, np.nan]])
+    low, high = bootstrap(values)
+    assert 1 <= low <= high <= 2
+    assert bootstrap(np.ones((1, 1))) is None and bootstrap(np.full((2, 2), np.nan)) is None
+
+
+def test_one_seed_is_resampled_over_texts_alone():
+    values = np.random.default_rng(0).normal(0, 1, (1, 400))
+    low, high = bootstrap(values)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
+
+
+def test_effect_size_is_hedges_g():
+    a, b = [1.0, 2.0, 3.0], [0.0, 1.0, 2.0]
+    assert effect_size(a, b) == pytest.approx((1 - 3 / 15) * 1.0)  # means 1 apart, pooled sd 1, 4 (3 + 3) - 9 = 15
+    assert effect_size(a[:1], b) is None and effect_size([1.0, 1.0], [1.0, 1.0]) is None
+
+
+def test_equivalence_needs_the_interval_inside_the_bounds():
+    assert equivalent([0.001, -0.001, 0.002], 0.02) is True
+    assert equivalent([0.1, 0.101, 0.099], 0.02) is False
+    assert equivalent([0.03, -0.03, 0.0], 0.02) is None
+    assert equivalent([0.0], 0.02) is None
+
+
+def test_equivalence_is_two_one_sided_t_tests():
+    values = np.array([0.004, 0.012, -0.003, 0.009])
+    p = max(
+        scipy.stats.ttest_1samp(values, -0.02, alternative="greater").pvalue,
+        scipy.stats.ttest_1samp(values, 0.02, alternative="less").pvalue,
+    )
+    assert equivalent(values, 0.02) is (True if p < 0.05 else None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analysis import structure
 from analysis.sinks import first_token_as_null
+from jattn.errors import InputError
 
 T = 10
 CAUSAL = jnp.arange(1, T + 1)
@@ -165,3 +166,76 @@ def test_distance_has_no_direction_where_both_sides_are_seen():
     """Uniform attention over all T keys: the mean of |i - j| is (T^2 - 1) / 3T; signed it would be 0."""
     everywhere = jnp.full((1, 1, T, T), 1 / T)
     np.testing.assert_allclose(structure.mean_distance(everywhere), (T * T - 1) / (3 * T), rtol=1e-6)
+
+
+# Across inputs -------------------------------------------------------------------------------------------------------
+
+P = 10
+
+
+def maps_on_keys(keys):
+    """One-hot causal maps [W, 1, P, P] from the key of every query, [W, P]."""
+    return np.eye(P)[np.asarray(keys)][:, None]
+
+
+def test_a_head_that_goes_by_position_does_not_vary_across_inputs():
+    maps = maps_on_keys([np.maximum(np.arange(P) - 1, 0)] * 5)
+    np.testing.assert_array_equal(structure.variability(maps, np.zeros((5, 1, P))), 0)
+    even = np.broadcast_to(np.tril(np.ones((P, P))) / np.arange(1, P + 1)[:, None], (5, 1, P, P))
+    np.testing.assert_allclose(structure.variability(even, np.zeros((5, 1, P))), 0, atol=1e-12)
+
+
+def test_a_head_with_a_key_of_its_own_in_each_of_two_inputs_varies_by_half():
+    """At most 1 - 1/W: the mean over W inputs of one-hot rows keeps 1/W of each."""
+    first, own = np.zeros(P, int), np.arange(P)
+    both = structure.variability(maps_on_keys([first, own]), np.zeros((2, 1, P)))
+    np.testing.assert_allclose(both, 0.5 * (P - 1) / P)  # query 1 has no choice
+    many = structure.variability(np.eye(P)[:, None, None, :] * np.ones((1, 1, P, 1)), np.zeros((P, 1, P)))
+    np.testing.assert_allclose(many, 1 - 1 / P)
+
+
+def test_variability_of_real_attention_does_not_see_how_much_is_null():
+    rng = np.random.default_rng(0)
+    maps = np.tril(rng.random((4, 2, P, P)) + 0.1)
+    maps /= maps.sum(-1, keepdims=True)
+    null = rng.random((4, 2, P))
+    plain = structure.variability(maps, np.zeros((4, 2, P)))
+    np.testing.assert_allclose(structure.variability(maps * (1 - null)[..., None], null), plain)
+    by_hand = np.abs(maps - maps.mean(0)).sum((-2, -1)) / (2 * maps.sum((-2, -1)))
+    np.testing.assert_allclose(plain, by_hand)
+
+
+def test_inputs_without_a_real_row_have_no_variability_and_count_for_no_other():
+    maps = maps_on_keys([np.arange(P)] * 3)
+    maps[2] = 0
+    null = np.zeros((3, 1, P))
+    null[2] = 1
+    np.testing.assert_array_equal(structure.variability(maps, null)[:, 0], [0, 0, np.nan])
+
+
+def test_one_input_cannot_vary():
+    with pytest.raises(InputError, match="number of inputs W to compare must be >= 2, got 1"):
+        structure.variability(np.ones((1, 1, P, P)), np.zeros((1, 1, P)))
+    with pytest.raises(InputError, match="number of inputs W to compare must be >= 2, got 1"):
+        structure.cosine_across_inputs(jnp.ones((1, 4, 1, 2)))
+    with pytest.raises(InputError, match="tokens T of a text must be >= 2, got 1"):
+        structure.cosine_across_tokens(jnp.ones((4, 1, 1, 2)))
+
+
+def test_cosines_are_those_of_all_pairs():
+    x = np.random.default_rng(1).normal(size=(4, 6, 2, 3)).astype(np.float32)
+    u = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    tokens, inputs = np.einsum("btnh,bsnh->bnts", u, u), np.einsum("btnh,ctnh->bcnt", u, u).mean(-1)
+    off = lambda a, n: (a.sum((-2, -1)) - n) / (n * (n - 1))  # noqa: E731
+    np.testing.assert_allclose(structure.cosine_across_tokens(jnp.asarray(x)), off(tokens, 6), atol=1e-6)
+    found = structure.cosine_across_inputs(jnp.asarray(x))
+    np.testing.assert_allclose(found, (inputs.sum(1) - 1) / 3, atol=1e-6)
+    np.testing.assert_allclose(found.mean(0), off(inputs.transpose(2, 0, 1), 4), atol=1e-6)
+
+
+def test_equal_queries_have_cosine_one_whatever_their_length():
+    x = jnp.ones((3, 5, 1, 4)) * jnp.arange(1.0, 6)[:, None, None]
+    np.testing.assert_allclose(structure.cosine_across_tokens(x), 1, rtol=1e-6)
+    np.testing.assert_allclose(structure.cosine_across_inputs(x), 1, rtol=1e-6)
+    opposite = jnp.asarray([[1.0], [-1.0]])[None, :, :, None]
+    np.testing.assert_allclose(structure.cosine_across_tokens(opposite), -1)

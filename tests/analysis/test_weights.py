@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import train
-from analysis.comparison import per_head
 from analysis.record import capture
 from train.data import encode_corpus
 from train.windows import text_of, windows_of
@@ -72,7 +71,7 @@ def minilm():
 
 def test_heads_of_smollm2_attend_to_the_first_token_as_much_as_their_maps_say(smollm2):
     record, maps, _ = smollm2
-    ours = per_head(record)
+    ours = record.per_head()
     assert ours["alpha_1"].shape == (30, 9)
     np.testing.assert_allclose(ours["alpha_1"], maps[..., 0].mean((0, -1)), atol=DIGITS)
     np.testing.assert_allclose(ours["first_token_share"], maps[..., 1:, 0].mean((0, -1)), atol=DIGITS)
@@ -80,7 +79,7 @@ def test_heads_of_smollm2_attend_to_the_first_token_as_much_as_their_maps_say(sm
 
 def test_sink_rate_of_smollm2_is_that_of_their_maps(smollm2):
     record, maps, _ = smollm2
-    alpha, ours = maps[..., 0].mean(-1), per_head(record)["sink_1_0.3"]
+    alpha, ours = maps[..., 0].mean(-1), record.per_head()["sink_1_0.3"]
     least, most = ((alpha > EPS + by).mean(0) for by in (DIGITS, -DIGITS))  # a window may be that near to the threshold
     assert (least <= ours).all() and (ours <= most).all()
     assert (least == most).mean() > 0.95
@@ -88,11 +87,11 @@ def test_sink_rate_of_smollm2_is_that_of_their_maps(smollm2):
 
 def test_smollm2_has_a_sink_in_most_heads_and_massive_activations_where_its_values_are_small(smollm2):
     record, _, _ = smollm2
-    heads = per_head(record)
+    heads = record.per_head()
     assert (heads["sink_1_0.3"][12:] > 0.5).mean() > 0.8
     sinks = heads["sink_1_0.3"] > 0.5
     assert np.median(heads["value_norm_ratio"][sinks]) < 0.5 < np.median(heads["value_norm_ratio"][~sinks])
-    assert record.layers["residual_max_over_median"].mean(0).max() > 1000
+    assert record.layers["residual_max_over_median"].mean.max() > 1000
 
 
 def test_norms_of_smollm2_are_those_of_their_values_and_residual_streams(smollm2):
@@ -117,15 +116,15 @@ def test_norms_of_smollm2_are_those_of_their_values_and_residual_streams(smollm2
         "residual_max_over_median": size.max((-1, -2)) / np.median(size, axis=(-1, -2)),
     }
     for name, expected in told.items():
-        np.testing.assert_allclose(record.layers[name][:, :-1], expected, rtol=DIGITS, err_msg=name)
+        np.testing.assert_allclose(record.layers[name].blocks[:, :-1], expected, rtol=DIGITS, err_msg=name)
     norms = np.linalg.norm(np.stack(values, 1).reshape(W, 30, T, 3, 64), axis=-1)  # [W, L, T, K]
     ratio = np.repeat(first_over_rest(norms.swapaxes(2, 3)).mean(0), 3, axis=-1)
-    np.testing.assert_allclose(per_head(record)["value_norm_ratio"], ratio, rtol=DIGITS)
+    np.testing.assert_allclose(record.per_head()["value_norm_ratio"], ratio, rtol=DIGITS)
 
 
 def test_heads_of_minilm_attend_to_cls_and_sep_as_much_as_their_maps_say(minilm):
     record, maps = minilm
-    ours, (cls, sep) = per_head(record), (record.tokens[0, 0], record.tokens[0, -1])
+    ours, (cls, sep) = record.per_head(), (record.tokens[0, 0], record.tokens[0, -1])
     assert (cls, sep) == (101, 102) and record.tokens.shape == (W, T)
     for name, token in (("cls_share", cls), ("sep_share", sep)):
         on_token = (maps * (record.tokens == token)[:, None, None, None]).sum(-1)

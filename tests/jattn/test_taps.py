@@ -10,6 +10,8 @@ import pytest
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
+from jattn.positions import rope
+from jattn.scores import alibi_slopes
 from jattn.taps import SITES, at
 
 B, T, V, N, K, H, D, L = 2, 7, 11, 4, 2, 2, 8, 2
@@ -24,6 +26,7 @@ SHAPES = {
     "k": (B, T, K, H),
     "v": (B, T, K, H),
     "s_null": (B, T, N),
+    "v_null": (N, H),
     "lse": (B, T, N),
     "z": (B, T, N, H),
     "attn_out": (B, T, D),
@@ -297,3 +300,19 @@ def test_edits_are_differentiable(x64):
     for head, e in enumerate(step * jnp.eye(N)):
         difference = value_and_slope(1 + e)[0] - value_and_slope(1 - e)[0]
         np.testing.assert_allclose(difference / (2 * step), slope[head], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("positions", ["rope", "learned", "alibi"])
+def test_rotated_queries_and_keys_meet_in_the_scores_of_the_weights(x64, positions):
+    config = tiny("local:4", positions=positions)
+    _, seen = run(config, observe=lambda seen: everything(seen) | {"rotated": seen.rotated()})
+    q, k = seen["rotated"]
+    assert np.array_equal(q, seen["q"]) == (positions != "rope")
+    t = jnp.arange(T)
+    turned = rope(seen["k"][1], t) if positions == "rope" else seen["k"][1]
+    close(k[1], turned)
+    slopes = np.asarray(alibi_slopes(N) if positions == "alibi" else [0.0] * N)[:, None, None]
+    scores = jnp.einsum("btnh,bsnh->bnts", q[1], jnp.repeat(k[1], N // K, 2)) * H**-0.5
+    scores = scores - slopes * np.abs(t[:, None] - t)
+    apart = t[:, None] - t
+    close(seen["weights"][1], jax.nn.softmax(jnp.where((apart >= 0) & (apart < 4), scores, -jnp.inf)))

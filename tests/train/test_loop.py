@@ -235,7 +235,7 @@ def test_evaluation_does_not_depend_on_how_windows_are_batched(straight, monkeyp
     windows = data.windows(loop.prepare(straight.config).data.valid, context=16)
     whole = Evaluation(straight.config, windows)
     parts = Evaluation(straight.config, windows)
-    parts._batches = [windows[:20], windows[20:]]
+    parts.batches = [windows[:20], windows[20:]]
     assert parts(straight.parameters) == pytest.approx(whole(straight.parameters), rel=1e-6)
 
 

@@ -7,12 +7,17 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from jattn.errors import InputError, at_least
-from train.corpora import backcopy, files, induction, pydoc, stdlib_code
+from train.corpora import backcopy, bigram, files, grammar, induction, pydoc, stdlib_code
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.corpora.split import text_corpus
 
-TEXTS = {"pydoc": pydoc.documents, "stdlib-code": stdlib_code.documents}
-ROWS = {"backcopy": backcopy.corpus, "induction": induction.corpus}
+TEXTS = {"grammar": grammar.documents, "pydoc": pydoc.documents, "stdlib-code": stdlib_code.documents}
+ROWS = {
+    "backcopy": backcopy.corpus,
+    "bigram": bigram.corpus,
+    "induction": induction.corpus,
+    "induction-shifted": induction.shifted,
+}
 
 
 def load(name_or_path: str | Path, *, context: int, valid_fraction: float = 0.1) -> TextCorpus | RowCorpus:

@@ -1,0 +1,288 @@
+"""Circuits read from the weights, the null as a source, and what context is worth beside a bigram model.
+
+Weights are read once per run. The numbers that need text read 64 windows of the reading, or 8 for a model of more than
+20 million parameters, whose composition and pairs take the time.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analysis import circuit_figures, circuits
+from analysis.bigrams import Bigram, bigram, correlation
+from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
+from analysis.circuit_tables import MOST_TOKENS, HeadPairs, NullCircuit, frequent_ids, null_circuit, strongest_pairs
+from analysis.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
+from analysis.record import has_null
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.model import assemble, count_parameters
+from train.checkpoint import Run
+from train.corpora.corpus import SEPARATOR, RowCorpus
+from train.windows import predicts_next, text_of
+
+LARGE = 20_000_000  # parameters
+TEXTS, FEW_TEXTS, BATCH = 64, 8, 8
+CHARACTERS = 2_000_000  # of the training text that the bigram model counts
+PAIRS = 4  # token pairs a table shows per head
+
+MEASURES = {
+    "copying": Measure("copying score of W_E W_V W_O W_U", "-1 to 1"),
+    "copying_ov": Measure("copying score of W_V W_O alone", "-1 to 1"),
+    "matching": Measure("matching score of W_E W_Q W_K^T W_E^T", "-1 to 1"),
+    "q_composition": Measure("Q-composition with the best earlier head, over random", "0-1"),
+    "k_composition": Measure("K-composition with the best earlier head, over random", "0-1"),
+    "v_composition": Measure("V-composition with the best earlier head, over random", "0-1"),
+    "null_write_ratio": Measure("what the null writes over the head's mean output", "ratio"),
+    "second_copy": Measure("loss on the second copy less the first, repeated random tokens", "nats"),
+    "icl": Measure("in-context-learning score: loss late less early in the window", "nats"),
+    "bigram_loss": Measure("loss of a bigram model on the same windows", "nats"),
+    "over_bigram": Measure("loss of the model less that of the bigram model", "nats"),
+    "bigram_correlation": Measure("correlation of log-probabilities with the bigram model's", "-1 to 1"),
+}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What the tables show. tokens: text of the ids shown; counted: what text the bigram model knows."""
+
+    ids: np.ndarray
+    pairs: list[HeadPairs]
+    null: NullCircuit | None
+    composition: dict[str, np.ndarray]
+    counted: str
+
+
+def read(run: Run, reading: Reading, progress: Progress) -> Found:
+    config = run.config.model
+    _check(config, reading)
+    total = 4
+    scores = circuits.eigenvalue_scores(config, run.parameters)
+    progress(1, total)
+    composition = circuits.composition_scores(config, run.parameters)
+    baseline = circuits.composition_baseline(config)
+    progress(2, total)
+    ids = frequent_ids(reading.windows, config.vocab_size)
+    pairs = strongest_pairs(config, run.parameters, ids, PAIRS)
+    null = null_circuit(config, run.parameters, ids) if has_null(config).any() else None
+    progress(3, total)
+    values, outputs, counted = _on_text(run, reading, ids)
+    heads = {name: score[None] for name, score in scores._asdict().items()}
+    heads |= {f"{name}_composition": _best(score)[None] - baseline for name, score in composition.items()}
+    if null is not None:
+        written = np.stack(
+            [_written(config, run.parameters, null.value[layer], layer) for layer in range(config.layers)]
+        )
+        written[~has_null(config)] = np.nan
+        heads["null_write_ratio"] = written / np.where(outputs > 0, outputs, np.nan)
+    progress(total, total)
+    chance = {"copying": 0.0, "copying_ov": 0.0, "matching": 0.0, "second_copy": 0.0, "icl": 0.0}
+    detail = Detail(ids, pairs, null, composition, counted)
+    return Found(heads=heads, values=values, chance=chance, detail=detail)
+
+
+def _check(config: ModelConfig, reading: Reading) -> None:
+    if not predicts_next(config):
+        raise Unfit("the model predicts no next token, so its heads have no way to an output layer of next tokens")
+    if config.layers == 0:
+        raise Unfit("a model without layers has no heads")
+    if reading.windows.shape[1] - 1 < MIN_TOKENS:
+        raise Unfit(f"windows of {reading.windows.shape[1] - 1} tokens are too short, at least {MIN_TOKENS} are needed")
+    try:
+        circuits.check_circuits(config)
+    except InputError as error:
+        raise Unfit(str(error)) from error
+
+
+def _best(scores: np.ndarray) -> np.ndarray:
+    """[L N L N] -> [L N]: the largest score with any earlier head; NaN in the first layer."""
+    earlier = scores.reshape(-1, *scores.shape[2:])
+    found = np.where(np.isnan(earlier), -np.inf, earlier).max(0)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _written(config: ModelConfig, parameters, value: np.ndarray, layer: int) -> np.ndarray:
+    """||v_null W_O|| of every head of a layer."""
+    W_O = circuits.head_weights(config, parameters, layer).W_O
+    return np.linalg.norm(np.einsum("nh,nhd->nd", value, W_O), axis=-1)
+
+
+def _on_text(run: Run, reading: Reading, ids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """Measures per text [X], the mean length of every head's output per text [X L N], and what the bigram counted."""
+    config = run.config.model
+    windows = reading.windows[: FEW_TEXTS if count_parameters(config) > LARGE else TEXTS]
+    weights = [circuits.head_weights(config, run.parameters, layer).W_O for layer in range(config.layers)]
+    grams = jnp.asarray(np.stack([o @ o.swapaxes(1, 2) for o in weights]))
+    known, counted = _bigram_of(run, reading, len(windows))
+    losses, outputs, correlations = [], [], []
+    for start in range(0, len(windows), BATCH):
+        batch = windows[start : start + BATCH]
+        padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0)), mode="edge")
+        found = jax.device_get(_step(config, run.parameters, jnp.asarray(padded), grams, jnp.asarray(ids)))
+        loss, of_heads, log_probs = (a[: len(batch)] for a in (found[0], found[1].swapaxes(0, 1), found[2]))
+        losses.append(loss)
+        outputs.append(of_heads)
+        if known is not None:
+            theirs = known.log_probs(batch[:, :-1].ravel(), ids).reshape(log_probs.shape)
+            correlations.append(correlation(*(a.reshape(len(batch), -1) for a in (log_probs, theirs))))
+    loss = np.concatenate(losses)
+    ordinary = np.setdiff1d(np.arange(run.tokenizer.vocab_size), np.array(sorted(run.tokenizer.special), int))
+    repeated = said_twice(ordinary, len(windows), windows.shape[1] - 1)
+    twice = [
+        np.asarray(_step(config, run.parameters, jnp.asarray(part), grams, jnp.asarray(ids))[0])
+        for part in np.split(repeated, range(BATCH, len(repeated), BATCH))
+    ]
+    values = {"second_copy": second_copy_gain(np.concatenate(twice)), "icl": icl_score(loss)}
+    if known is not None:
+        values["bigram_loss"] = known.losses(windows).mean(1)
+        values["over_bigram"] = loss.mean(1) - values["bigram_loss"]
+        values["bigram_correlation"] = np.concatenate(correlations)
+    return values, np.concatenate(outputs), counted
+
+
+@partial(jax.jit, static_argnums=0)
+def _step(config: ModelConfig, parameters, windows, grams, ids):
+    """Loss of every target [B T], mean length of every head's output [L B N], log-probabilities of ids [B T I]."""
+
+    def observe(seen):
+        z = seen["z"].astype(jnp.float32)
+        square = jnp.einsum("btnh,nhk,btnk->btn", z, grams[seen.layer], z)
+        return jnp.sqrt(jnp.maximum(square, 0)).mean(1)
+
+    logits, outputs = assemble(config, parameters)(windows[:, :-1], observe=observe)
+    log_probs = jax.nn.log_softmax(logits)
+    taken = jnp.take_along_axis(log_probs, windows[:, 1:, None], -1)[..., 0]
+    return -taken, outputs, log_probs[..., ids]
+
+
+def _bigram_of(run: Run, reading: Reading, read_here: int) -> tuple[Bigram | None, str]:
+    """The bigram model of a run's training text; where there is none, that of windows which are not measured here."""
+    V, reason = run.config.model.vocab_size, "not trained here"
+    if "imported" not in run.meta:
+        try:
+            text = text_of(run, None)
+        except InputError as error:
+            reason = str(error)
+        else:
+            rows = isinstance(text, RowCorpus)
+            tokens = text.train if rows else run.tokenizer.encode(SEPARATOR.join(text.train)[:CHARACTERS])
+            return bigram(tokens, V), f"{np.size(tokens):,} tokens of its training text"
+    rest = reading.windows[read_here:]
+    if not len(rest):
+        return None, f"nothing ({reason}; the reading has no window to spare)"
+    return bigram(rest, V), f"{rest.size:,} tokens of {reading.corpus} that are not measured here ({reason})"
+
+
+def show(results: Results) -> list[Element]:
+    shown: list[Element] = [
+        Plot(
+            "by-layer",
+            circuit_figures.by_layer(results, ("copying", "matching", "k_composition"), MEASURES),
+            "One dot per head and run, layers from left to right. A copying score near 1: the head makes the tokens it "
+            "attends to likelier. A matching score near 1: it looks for tokens like its query. K-composition above 0: "
+            "its keys read what an earlier head wrote more than random weights would, as an induction head's do.",
+        )
+    ]
+    figure = circuit_figures.composition(results)
+    if figure is not None:
+        shown.append(
+            Plot(
+                "composition",
+                figure,
+                "K-composition less its random baseline, first run of each group: across the head that writes, down "
+                "the head that reads it with its keys. A bright cell is half of an induction circuit.",
+            )
+        )
+    return [*shown, *_tables(results)]
+
+
+def _tables(results: Results) -> list[Element]:
+    pairs, nulls, baselines = [], [], []
+    for group, found in results.found.items():
+        run, one = results.runs[group][0], found[0]
+        token = partial(_token, run)
+        d: Detail = one.detail
+        for p in d.pairs:
+            ov, qk = (", ".join(f"{token(a)} → {token(b)} {v:.1f}" for a, b, v in part) for part in (p.ov, p.qk))
+            at = (0, p.layer, p.head)
+            pairs.append(
+                [group, f"{p.layer}.{p.head}", *(float(one.heads[m][at]) for m in ("copying", "matching")), ov, qk]
+            )
+        if d.null is not None:
+            nulls += _null_rows(group, run, one)
+        for run, f in zip(results.runs[group], found, strict=True):
+            numbers = [float(np.mean(f.values[m])) if m in f.values else None for m in BASELINES]
+            baselines.append([group, run.config.seed, *numbers, f.detail.counted])
+    alone = (
+        "Each token stands alone: its embedding through the layer's own norm, nothing added to it. Compared are the "
+        f"tokens that occur in the reading, the {MOST_TOKENS:,} most frequent ones if there are more."
+    )
+    tables = [
+        Table(
+            "baselines",
+            "What context is worth: beside the bigram model, late against early in the window, on a second copy.",
+            ["group", "seed", *(MEASURES[m].title for m in BASELINES), "bigram counted on"],
+            baselines,
+        ),
+        Table(
+            "pairs",
+            "The strongest entries of every head's circuits, first run of each group. OV: source → token that it makes "
+            "likelier, in logits before the last norm's division. QK: query → key, the score over the mean key's. "
+            f"{alone}",
+            ["group", "head", "copying", "matching", "OV: source → output", "QK: query → key"],
+            pairs,
+        ),
+    ]
+    if nulls:
+        columns = [
+            "group",
+            "head",
+            "‖v_null W_O‖ / mean output",
+            "writes most",
+            "queries that score it highest",
+            "lowest",
+        ]
+        caption = "The null as a source and as a key, first run of each group. A dash: the same for every token. "
+        tables.append(Table("null", caption + alone, columns, nulls))
+    return tables
+
+
+BASELINES = ("bigram_loss", "over_bigram", "bigram_correlation", "icl", "second_copy")
+
+
+def _null_rows(group: str, run: Run, found: Found) -> list[list]:
+    d, rows = found.detail, []
+    ratio = np.nanmean(found.heads["null_write_ratio"], 0) if len(found.heads["null_write_ratio"]) else None
+    for layer, head in np.ndindex(*d.null.scores.shape[:2]):
+        scores, writes = d.null.scores[layer, head], d.null.writes[layer, head]
+        if np.isnan(scores).any():
+            continue
+        order, best = np.argsort(-scores, kind="stable"), np.argsort(-writes, kind="stable")[:PAIRS]
+        same = np.ptp(scores) < 1e-6
+        ends = ["–"] * 2 if same else [_scored(run, d.ids, scores, o) for o in (order[:PAIRS], order[::-1][:PAIRS])]
+        most = ", ".join(f"{_token(run, i)} {writes[i]:.2f}" for i in best) if writes.any() else "nothing"
+        rows.append([group, f"{layer}.{head}", None if ratio is None else float(ratio[layer, head]), most, *ends])
+    return rows
+
+
+def _scored(run: Run, ids: np.ndarray, scores: np.ndarray, places: np.ndarray) -> str:
+    return ", ".join(f"{_token(run, ids[i])} {scores[i]:.1f}" for i in places)
+
+
+def _token(run: Run, i: int | np.integer) -> str:
+    from analysis.figures import label
+
+    return label(run.tokenizer.token(int(i)))
+
+
+CHAPTER = Chapter(
+    name="circuits",
+    title="Circuits",
+    lead="What each head could do, read from its weights: what it compares, what it copies, what the null writes.",
+    measures=MEASURES,
+    read=read,
+    show=show,
+)

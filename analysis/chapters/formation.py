@@ -1,0 +1,78 @@
+"""When heads, sinks and nulls form: measures along the checkpoints of each run."""
+
+import numpy as np
+
+from analysis import circuit_figures
+from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
+from analysis.formation import MEASURES as FOLLOWED
+from analysis.formation import Formation, formation
+from analysis.incontext import MIN_TOKENS
+from train.checkpoint import Run
+from train.folders import steps_of
+from train.windows import predicts_next
+
+LEAST = 3  # checkpoints
+TITLES = {
+    "induction": "prefix matching of the best head",
+    "previous": "previous-token share of the best head",
+    "second_copy": "gain on the second copy",
+    "icl": "in-context-learning score",
+    "alpha_1": "alpha_1, mean over heads",
+    "first_token_share": "first-token share, mean over heads",
+    "null_share": "null share, mean over heads",
+}
+MEASURES = {f"{name}_onset": Measure(f"onset: {title}", "tokens seen", 0) for name, title in TITLES.items()}
+MEASURES |= {"induction_peak": Measure("largest prefix matching of any head at any checkpoint", "0-1")}
+
+
+def read(run: Run, reading: Reading, progress: Progress) -> Found:
+    if "imported" in run.meta:
+        raise Unfit("the model was not trained here: it has no checkpoints along the way")
+    if not predicts_next(run.config.model):
+        raise Unfit("the model predicts no next token, so it has no loss to follow")
+    if (saved := len(steps_of(run.path))) < LEAST:
+        raise Unfit(f"the run has {saved} checkpoints, {LEAST} are needed; lower --save-every and raise --keep")
+    if reading.windows.shape[1] - 1 < MIN_TOKENS:
+        raise Unfit(f"windows of {reading.windows.shape[1] - 1} tokens are too short, at least {MIN_TOKENS} are needed")
+    found = formation(run, reading.windows, progress)
+    values = {f"{name}_onset": np.array([found.onset(name)]) for name in TITLES}
+    values["induction_peak"] = np.array([found.values["induction"].max()])
+    return Found(values=values, chance={"induction_peak": found.chance["induction"]}, detail=found)
+
+
+def show(results: Results) -> list[Element]:
+    plot = Plot(
+        "along-training",
+        circuit_figures.formed(results),
+        "A line per run, a point per checkpoint; dotted: even attention, or no use of context. A ring marks the onset: "
+        "the first checkpoint at which the measure has come half of the way from chance to where it ends. Where "
+        "induction heads form, prefix matching rises and the second copy's loss falls at the same checkpoints.",
+    )
+    rows = []
+    for group, found in results.found.items():
+        for run, f in zip(results.runs[group], found, strict=True):
+            formed: Formation = f.detail
+            ends = [float(formed.values[name][-1]) for name in FOLLOWED]
+            onsets = [_whole(formed.onset(name)) for name in TITLES]
+            rows.append([group, run.config.seed, len(formed.steps), *onsets, *ends])
+    table = Table(
+        "onsets",
+        "Tokens seen at each onset (empty: the measure did not form), and where each measure ends.",
+        ["group", "seed", "checkpoints", *(f"onset: {t}" for t in TITLES.values()), *(f"last {n}" for n in FOLLOWED)],
+        rows,
+    )
+    return [plot, table]
+
+
+def _whole(tokens: float) -> int | None:
+    return int(tokens) if np.isfinite(tokens) else None
+
+
+CHAPTER = Chapter(
+    name="formation",
+    title="When heads form",
+    lead="The same measures at every checkpoint of a run: the induction bump, the onset of the sink and of the null.",
+    measures=MEASURES,
+    read=read,
+    show=show,
+)

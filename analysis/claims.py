@@ -1,0 +1,164 @@
+"""Vig's claims about a null token, each with a threshold set before looking: supported, not supported, inconclusive.
+
+    told apart   real attention is told apart from none better than any readout of the baseline does it
+    cleaner      structure is cleaner, the sinks left out in all models alike
+    loss         the loss does not pay for it
+
+A difference counts only with an interval over seeds that excludes 0, so one seed decides nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.chapter import Measure
+from analysis.comparison import Comparison
+from analysis.record import has_null
+from analysis.rows import Row, run_value
+from analysis.stats import Interval, equivalent, interval, paired
+
+LOSS_BOUND = 0.02  # nats: a smaller difference either way is no price
+NULL_READOUT, READOUT, BEST = "cause_auroc_null", "cause_auroc_", "cause_auroc_best_other"
+SUPPORTED, NOT, UNDECIDED = "supported", "not supported", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed of a group, its threshold, the outcome, and the numbers behind it in one sentence."""
+
+    claim: str
+    group: str
+    outcome: str
+    threshold: str
+    why: str
+
+
+def claims(comparison: Comparison) -> list[Claim]:
+    """Every claim for every group with a null, against the baseline; none if the baseline itself has one."""
+    if _with_null(comparison, comparison.baseline):
+        return []
+    groups = [g for g in list(comparison.groups)[1:] if _with_null(comparison, g)]
+    made = [(_told_apart, "cause"), (_cleaner, "text"), (_loss, "text")]
+    return [make(comparison, g) for g in groups for make, needs in made if needs in comparison.results]
+
+
+def _told_apart(comparison: Comparison, group: str) -> Claim:
+    """The null's AUROC against cause, minus that of the baseline's best readout, by seed."""
+    claim = "Real attention is told apart from none"
+    threshold = "1 - null mass must find the queries at which a head matters better than the baseline's best readout"
+    results = comparison.results["cause"]
+    if group not in results.found or comparison.baseline not in results.found:
+        return Claim(claim, group, UNDECIDED, threshold, "The cause of heads could not be read from both groups.")
+    null = _by_seed(comparison, "cause", group, NULL_READOUT)
+    names = [m for m in _measures(comparison, "cause") if m.startswith(READOUT) and m not in (NULL_READOUT, BEST)]
+    rivals = {name: _by_seed(comparison, "cause", comparison.baseline, name) for name in names}
+    rivals = {name: values for name, values in rivals.items() if values}
+    common = sorted(null.keys() & set.intersection(*(set(v) for v in rivals.values()))) if rivals else []
+    if not common:
+        return Claim(claim, group, UNDECIDED, threshold, "No seed has the readouts of both groups.")
+    best = max(rivals, key=lambda name: np.mean([rivals[name][s] for s in common]))
+    margin = paired([null[s] for s in common], [rivals[best][s] for s in common])
+    told = f"AUROC {np.mean([null[s] for s in common]):.3f} against {np.mean([rivals[best][s] for s in common]):.3f}"
+    title = _measures(comparison, "cause")[best].title
+    return Claim(claim, group, _sided(margin), threshold, f"{told} ({title}); margin {_signed(margin)}.")
+
+
+def _cleaner(comparison: Comparison, group: str) -> Claim:
+    """Which of the measures that take a side moved, leaving out those that a null pinned at random moves too."""
+    threshold = (
+        "more measures must become cleaner than not, and none the other way, among those that a null of random mass "
+        "does not improve by itself"
+    )
+    better, worse, level, fooled = [], [], [], []
+    for row, measure in _sided_measures(comparison, group):
+        assert row.difference is not None
+        moved = _sided(_times(row.difference, measure.cleaner))
+        if _control_improves(comparison, row, measure):
+            fooled.append(measure.title)
+        elif moved == SUPPORTED:
+            better.append(f"{measure.title} {_signed(row.difference)}")
+        elif moved == NOT:
+            worse.append(f"{measure.title} {_signed(row.difference)}")
+        else:
+            level.append(measure.title)
+    parts = [("cleaner", better), ("less clean", worse), ("no difference that can be told from chance", level)]
+    parts.append(("not counted, a random null improves it too", fooled))
+    why = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names) or "no measure could be read"
+    outcome = UNDECIDED
+    if worse and len(worse) >= len(better):
+        outcome = NOT
+    elif better and not worse and len(better) > len(level):
+        outcome = SUPPORTED
+    return Claim("Structure is cleaner", group, outcome, threshold, f"{why[0].upper()}{why[1:]}.")
+
+
+def _loss(comparison: Comparison, group: str) -> Claim:
+    claim, threshold = "The loss does not pay for it", f"two one-sided tests at {LOSS_BOUND} nats, level 0.05"
+    for measure in ("valid_loss", "window_loss"):
+        own, base = (_by_seed(comparison, "text", g, measure) for g in (group, comparison.baseline))
+        common = sorted(own.keys() & base.keys())
+        if common:
+            differences = [own[s] - base[s] for s in common]
+            outcome = {True: SUPPORTED, False: NOT, None: UNDECIDED}[equivalent(differences, LOSS_BOUND)]
+            if outcome == NOT and np.mean(differences) < 0:
+                outcome = SUPPORTED  # lower by more than the bound: no price either
+            around = interval(differences, 0.9)
+            why = f"Loss differs by {_signed(around, 4)} nats (90 % interval)."
+            return Claim(claim, group, outcome, threshold, why)
+    return Claim(claim, group, UNDECIDED, threshold, "No loss could be read from both groups.")
+
+
+def _sided_measures(comparison: Comparison, group: str) -> Iterator[tuple[Row, Measure]]:
+    for name, measure in comparison.measures.items():
+        row = comparison.find(name, group) if measure.cleaner else None
+        if row is not None and row.difference is not None:
+            yield row, measure
+
+
+def _control_improves(comparison: Comparison, row: Row, measure: Measure) -> bool:
+    """Whether the baseline with a null of random mass is cleaner by this measure than the baseline as it is."""
+    results = comparison.results["text"]
+    control = f"{row.measure}_control"
+    runs = [found for found in results.found[comparison.baseline] if control in found.heads]
+    pairs = [(run_value(found, control), run_value(found, row.measure)) for found in runs]
+    if not pairs:
+        return False
+    gain = measure.cleaner * float(np.mean([a - b for a, b in pairs]))
+    assert row.difference is not None
+    # A tenth of the difference seen: the random null is one draw, whose own chance is far below that.
+    return gain > 0.1 * abs(row.difference.mean)
+
+
+def _by_seed(comparison: Comparison, chapter: str, group: str, measure: str) -> dict[int, float]:
+    results = comparison.results[chapter]
+    pairs = zip(results.runs[group], results.found[group], strict=True)
+    values = {run.config.seed: run_value(found, measure) for run, found in pairs}
+    return {seed: value for seed, value in values.items() if np.isfinite(value)}
+
+
+def _measures(comparison: Comparison, chapter: str) -> dict[str, Measure]:
+    return dict(next(c for c in comparison.chapters if c.name == chapter).measures)
+
+
+def _with_null(comparison: Comparison, group: str) -> bool:
+    return bool(has_null(comparison.groups[group][0].config.model).any())
+
+
+def _sided(difference: Interval) -> str:
+    if difference.low is None or difference.high is None:
+        return UNDECIDED
+    return SUPPORTED if difference.low > 0 else NOT if difference.high < 0 else UNDECIDED
+
+
+def _times(x: Interval, sign: int) -> Interval:
+    if x.low is None or x.high is None:
+        return Interval(sign * x.mean, None, None, x.n)
+    low, high = sorted((sign * x.low, sign * x.high))
+    return Interval(sign * x.mean, low, high, x.n)
+
+
+def _signed(value: Interval, digits: int = 3) -> str:
+    from analysis.findings import signed
+
+    return signed(value, digits)

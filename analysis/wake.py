@@ -1,0 +1,212 @@
+"""Run a model over windows of text and see when its heads wake, where their sinks sit and what class they are.
+
+Axes: W windows, X blocks of windows, L layers, N heads, T tokens. What is kept does not grow with the text, apart from
+a few numbers per window and head.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analysis import sinks, waking
+from analysis.capture import batch_size
+from analysis.class_scores import repeat_scores, text_scores
+from analysis.classes import Classes, classify
+from analysis.record import attention_of, has_null, visible_maps
+from analysis.text_patterns import delimiters, paragraphs
+from analysis.waking import Contexts, Readout
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.model import assemble, count_parameters
+from jattn.taps import Seen
+from train.checkpoint import Run
+from train.evaluate import evenly
+
+BLOCKS = 64  # of windows, at most
+REPEATS = 32  # sequences of repeated random tokens
+WORK = 1e12  # floating-point operations of a reading, about: what a large model reads is fewer windows
+SINK_ALPHA = 0.3  # Gu et al.'s threshold
+
+
+@dataclass(frozen=True)
+class Woken:
+    """What was seen of every head.
+
+    blocks: measure -> [X, L, N].  mean: measure -> [L, N], over all windows.  chance: the same for even attention.
+    histogram: of `real`, [L, N, bins].  position: of the sink, from 1, and the share of windows it is there, [L, N].
+    """
+
+    blocks: Mapping[str, np.ndarray]
+    mean: Mapping[str, np.ndarray]
+    chance: Mapping[str, float]
+    histogram: np.ndarray
+    contexts: Contexts
+    classes: Classes
+    position: np.ndarray
+    position_share: np.ndarray
+    windows: int
+
+
+def wake(
+    run: Run,
+    tokens: np.ndarray,
+    *,
+    contexts: int = 20,
+    readouts: tuple[Readout, Readout] = (waking.off_null, waking.off_first),
+    first_query: int = waking.FIRST_QUERY,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
+) -> Woken:
+    """Read windows of token ids [W, T]; `readouts` of layers with and without a null. Large models read fewer of them
+    (`affordable`). Raises InputError where T is too short for a query to count, or attention is not finite.
+    """
+    config = run.config.model
+    tokens = evenly(tokens, affordable(config, tokens.shape[1]))
+    W, T = tokens.shape
+    visible = visible_maps(config, T)
+    counted = np.stack(
+        [waking.counted_queries(v, bool(n), first_query) for v, n in zip(visible, has_null(config), strict=True)]
+    )
+    halves = _halves(counted)
+    marks, blocks = delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens)
+    size, X = batch_size(config, T, W), min(BLOCKS, W)
+    block_of = np.arange(W) * X // W
+    found = waking.no_contexts(config.layers, config.heads, T, contexts)
+    bars = np.zeros((config.layers, config.heads, waking.BINS), int)
+    sums = np.zeros((X, config.layers, config.heads, 5))
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, W, size):
+        n = min(size, W - start)
+        batch = [_filled(a[start : start + n], size) for a in (tokens, marks, blocks)]
+        seen = _step(config, readouts, run.parameters, *batch, visible, counted, halves)
+        seen = {name: np.asarray(a)[:, :n] for name, a in seen.items()}
+        real, powers = seen.pop("real"), np.asarray(seen.pop("powers"), np.float64)
+        if not np.isfinite(np.where(counted[:, None, None], real, 0)).all():
+            raise InputError(f"{run.path}: its attention is not finite; are there NaN weights? read another checkpoint")
+        best, query, row = (seen.pop(name) for name in ("best", "query", "row"))
+        found = waking.add_contexts(found, best, query, row, tokens[start : start + n], start)
+        bars += waking.histogram(real, counted)
+        np.add.at(sums, block_of[start : start + n], powers.swapaxes(0, 1))
+        for name, values in seen.items():
+            parts.setdefault(name, []).append(values.swapaxes(0, 1))
+        progress(start + n, W)
+    values = {name: np.concatenate(part) for name, part in parts.items()}  # [W, L, N]
+    positions = values.pop("position").astype(int)
+    values |= _sinks(values["sink_alpha"], positions)
+    split = [np.flatnonzero(block_of == x) for x in range(X)]
+    by_block = {name: np.stack([_mean(v[rows]) for rows in split]) for name, v in values.items()}
+    by_block["bimodality"] = waking.bimodality(sums)
+    mean = {name: _mean(v) for name, v in values.items()} | {"bimodality": waking.bimodality(sums.sum(0))}
+    if config.causal and T >= 4:
+        mean |= _on_repeats(run, T, size, visible)
+    chance = {n.removeprefix("chance_"): mean.pop(n) for n in list(mean) if n.startswith("chance_")}
+    by_block = {name: v for name, v in by_block.items() if not name.startswith("chance_")}
+    position, share = sinks.modal_position(positions)
+    classes = classify(mean, chance)
+    return Woken(by_block, mean, even(config, T, counted), bars, found, classes, position, share, W)
+
+
+def affordable(config: ModelConfig, T: int) -> int:
+    """How many windows of T tokens a reading takes: about 1e12 operations, 2 a parameter and token; 16 at least."""
+    return max(16, int(WORK / (2 * count_parameters(config) * T)))
+
+
+def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
+    """The measures of waking and of the sink for attention spread evenly, null included; the mean over layers."""
+    values: dict[str, list[float]] = {}
+    for seen, null, counts in zip(visible_maps(config, T), has_null(config), counted, strict=True):
+        keys = seen.sum(-1) + null
+        real = np.asarray(1 - np.where(null, 1, seen[:, 0]) / keys, np.float32)[None, None]
+        floors = np.asarray(sinks.alpha_floors(seen, bool(null)))
+        for name, value in {
+            "awake_share": float(waking.awake_share(real, counts)[0, 0]),
+            "undecided_share": float(waking.undecided_share(real, counts)[0, 0]),
+            "sink_alpha": float(floors[2 * seen.sum(0) >= seen.sum(0).max()].max()),
+            "sink_at_first": 0.0,
+            "sink_elsewhere": 0.0,
+        }.items():
+            values.setdefault(name, []).append(value)
+    return {name: float(np.mean(of_layers)) for name, of_layers in values.items()}
+
+
+@partial(jax.jit, static_argnums=(0, 1))  # once per config
+def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visible, counted, halves):
+    def observe(seen: Seen):
+        weights, null = attention_of(seen, config)
+        counts, mask, half = counted[seen.layer], visible[seen.layer], halves[:, seen.layer]
+        with_null = jnp.asarray(has_null(config))[seen.layer]
+        real = jnp.where(with_null, *(readout(weights, null) for readout in readouts))
+        best, query, row = waking.candidates(real, weights, counts)
+        position, alpha = sinks.sink_positions(weights, mask)
+        scores, levels = text_scores(weights, null, mask, marks, blocks)
+        return {
+            "real": real,
+            "powers": waking.power_sums(real, counts),
+            "best": best,
+            "query": query,
+            "row": row,
+            "position": position,
+            "sink_alpha": alpha,
+            "awake_share": waking.awake_share(real, counts),
+            "awake_early": waking.awake_share(real, half[0]),
+            "awake_late": waking.awake_share(real, half[1]),
+            "undecided_share": waking.undecided_share(real, counts),
+            "null_share": sinks.null_share(null),
+            "first_token_share": sinks.first_token_share(weights),
+            **scores,
+            **{f"chance_{name}": level for name, level in levels.items()},
+        }
+
+    return assemble(config, parameters)(tokens, observe=observe)[1]
+
+
+def _on_repeats(run: Run, T: int, size: int, visible: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores and chance on T/2 random ordinary tokens said twice, [L, N]: the same sequences for every run."""
+    rng = np.random.default_rng(0)
+    ordinary = np.setdiff1d(np.arange(run.tokenizer.vocab_size), np.array(sorted(run.tokenizer.special), int))
+    half = rng.choice(ordinary, size=(REPEATS, T // 2)).astype(np.int32)
+    rows, parts = np.concatenate([half, half], 1), []
+    visible = visible[:, : rows.shape[1], : rows.shape[1]]
+    for start in range(0, REPEATS, size):
+        n = min(size, REPEATS - start)
+        seen = _repeat_step(run.config.model, run.parameters, _filled(rows[start : start + n], size), visible)
+        parts.append({name: np.asarray(a)[:, :n] for name, a in seen.items()})
+    return {name: _mean(np.concatenate([p[name] for p in parts], 1).swapaxes(0, 1)) for name in parts[0]}
+
+
+@partial(jax.jit, static_argnums=0)
+def _repeat_step(config: ModelConfig, parameters, tokens, visible):
+    def observe(seen: Seen):
+        scores, levels = repeat_scores(*attention_of(seen, config), visible[seen.layer], tokens)
+        return {**scores, **{f"chance_{name}": level for name, level in levels.items()}}
+
+    return assemble(config, parameters)(tokens, observe=observe)[1]
+
+
+def _sinks(alpha: np.ndarray, positions: np.ndarray) -> dict[str, np.ndarray]:
+    strong = alpha > SINK_ALPHA
+    return {
+        "sink_at_first": (strong & (positions == 1)).astype(float),
+        "sink_elsewhere": (strong & (positions != 1)).astype(float),
+    }
+
+
+def _halves(counted: np.ndarray) -> np.ndarray:
+    """The earlier and the later half of the queries that count in each layer, [2, L, T]; one alone is in both."""
+    place, count = counted.cumsum(-1), counted.sum(-1, keepdims=True)
+    return np.stack([counted & (2 * place <= count + 1), counted & (2 * place > count)])
+
+
+def _filled(rows: np.ndarray, size: int) -> np.ndarray:
+    return np.pad(rows, ((0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)), mode="edge")
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean over the first axis of what is defined; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(0)
+    return np.where(count > 0, np.where(known, values, 0).sum(0, dtype=np.float64) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,166 @@
+"""Two things that the table of families cannot show: reading with a cache, and the row order of GGUF files.
+
+`python benchmarks/parity.py` prints both after that table. Relative differences are the largest over the largest value,
+as there.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import parity
+
+from jattn import interop
+from jattn.decode import empty_cache, step
+from jattn.model import assemble
+
+CACHED = (
+    "GPT-2",
+    "Llama, grouped heads",
+    "Llama, rope yarn",
+    "Mistral, window 13",
+    "Qwen3, layer list",
+    "gpt-oss, sinks, experts, window 9",
+)
+CHUNKS = (60, 15, 4, 1)  # a prompt, longer than any window, then what follows piece by piece
+
+
+def cached(path: Path, dtype: str, tokens: np.ndarray) -> np.ndarray:
+    """Logits of the imported model, read in chunks with its cache."""
+    found = interop.read(path, dtype=dtype)
+    model = assemble(found.config, found.parameters)
+    caches, start, parts = empty_cache(found.config, len(tokens), tokens.shape[1]), 0, []
+    for size in CHUNKS:
+        logits, caches = step(model, jnp.asarray(tokens[:, start : start + size]), caches, start)
+        parts.append(np.asarray(logits, np.float64))
+        start += size
+    return np.concatenate(parts, 1)
+
+
+def their_cached(path: Path, dtype: str, tokens: np.ndarray) -> np.ndarray:
+    """Logits of transformers, read in the same chunks with its own cache."""
+    import torch
+
+    with parity.their_model(path, dtype) as model, torch.no_grad():
+        cache, start, parts = None, 0, []
+        for size in CHUNKS:
+            out = model(torch.tensor(tokens[:, start : start + size]), past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+            parts.append(out.logits.double().numpy())
+            start += size
+    return np.concatenate(parts, 1)
+
+
+def measure_cache(case: Any) -> dict[str, float]:
+    """Differences of a model's logits: cache against whole text (ours), and against transformers' whole and cached."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        parity.make(case, path)
+        vocab = json.loads((path / "config.json").read_text()).get("vocab_size", 50257)
+        tokens, real, _ = parity.inputs(case, vocab)
+        whole, pieces = parity.theirs(path, "float64", tokens, real).logits, their_cached(path, "float64", tokens)
+        single = cached(path, "float32", tokens)
+        with jax.enable_x64(True):
+            mine, own = cached(path, "float64", tokens), parity.ours(path, "float64", tokens, real).logits
+    off = lambda a, b: parity.difference(a, b, real, parity.largest)  # noqa: E731
+    return {
+        "our whole text": off(mine, own),
+        "their whole text": off(mine, whole),
+        "their cache": off(mine, pieces),
+        "ours, float32": parity.difference(single, pieces, real, parity.rms),
+    }
+
+
+def cache_table() -> str:
+    """Logits with a cache: float64 differences to three others, and the float32 error."""
+    cases = [c for c in parity.CASES if c.name in CACHED]
+    rows = [(c.name, measure_cache(c)) for c in cases]
+    lines = ["| logits with a cache | " + " | ".join(rows[0][1]) + " |", "|---|" + "---|" * len(rows[0][1])]
+    for name, found in rows:
+        *exact, single = found.values()
+        lines.append(f"| {name} | " + " | ".join(f"{v:.0e}" for v in exact) + f" | {single:.1e} |")
+    return "\n".join(lines)
+
+
+GGUF_KEYS = {
+    "block_count": "num_hidden_layers",
+    "context_length": "max_position_embeddings",
+    "embedding_length": "hidden_size",
+    "feed_forward_length": "intermediate_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+}
+GGUF_NAMES = {
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "model.layers": "blk",
+}
+
+
+def write_gguf(folder: Path, file: Path, *, reorder: bool = True) -> None:
+    """A Llama's folder as a GGUF file of float32; `reorder` its queries and keys as llama.cpp's converter does."""
+    import gguf
+    from safetensors.numpy import load_file
+
+    told = json.loads((folder / "config.json").read_text())
+    writer = gguf.GGUFWriter(file, "llama")
+    for name, key in GGUF_KEYS.items():
+        writer.add_uint32(f"llama.{name}", told[key])
+    writer.add_float32("llama.attention.layer_norm_rms_epsilon", told["rms_norm_eps"])
+    writer.add_string("tokenizer.ggml.model", "gpt2")
+    writer.add_string("tokenizer.ggml.pre", "smollm")
+    writer.add_array("tokenizer.ggml.tokens", ["a", "b", "ab", *(f"w{i}" for i in range(3, told["vocab_size"]))])
+    writer.add_array("tokenizer.ggml.merges", ["a b"])
+    heads = {"q_proj": told["num_attention_heads"], "k_proj": told["num_key_value_heads"]}
+    for name, array in load_file(folder / "model.safetensors").items():
+        if reorder and (count := heads.get(name.split(".")[-2])):
+            array = neighbours(array, count)
+        for theirs, short in GGUF_NAMES.items():
+            name = name.replace(theirs, short)
+        writer.add_tensor(name, np.ascontiguousarray(array))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def neighbours(array: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of each head from pairs of halves (i, i + H/2) to pairs of neighbours (2i, 2i + 1)."""
+    half = len(array) // heads // 2
+    order = [h * 2 * half + i + part * half for h in range(heads) for i in range(half) for part in (0, 1)]
+    return array[order]
+
+
+def row_order_table() -> str:
+    """A random Llama as a GGUF file against transformers on its folder, with the converter's row order and without."""
+    case = next(c for c in parity.CASES if c.name == "Llama, grouped heads")
+    lines = [f"| the same Llama as GGUF, T = {parity.T} | logits | hidden states | attention |", "|---|---|---|---|"]
+    with tempfile.TemporaryDirectory() as place:
+        folder, file = Path(place, "model"), Path(place, "model.gguf")
+        # A GGUF file holds the epsilon in float32, so one that float32 holds.
+        parity.make(parity.Case(case.name, case.model, case.config | {"rms_norm_eps": 2.0**-16}), folder)
+        tokens, real, _ = parity.inputs(case, case.config["vocab_size"])
+        exact = parity.theirs(folder, "float64", tokens, real)
+        for name, reorder in (
+            ("rows in the converter's order", True),
+            ("rows left as they were (not a real file)", False),
+        ):
+            write_gguf(folder, file, reorder=reorder)
+            with jax.enable_x64(True):
+                found = parity.errors(parity.ours(file, "float64", tokens, real), exact, real)
+            lines.append(f"| {name} | " + " | ".join(f"{max(v):.0e}" for v in found.values()) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""Claims follow from the numbers and their intervals, by thresholds named in advance."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.chapter import Found, Reading, Results
+from analysis.claims import NOT, SUPPORTED, UNDECIDED, claims
+from analysis.comparison import Comparison
+from analysis.rows import rows_of
+from train.checkpoint import Run
+from train.config import RunConfig, override
+
+READING = Reading(np.zeros((4, 9), np.int32), 8, "text")
+COLOURS = {"standard": "#000000", "null": "#111111"}
+
+
+def run(attention, seed):
+    config = override(RunConfig(), {"model.attention": attention, "seed": seed})
+    return Run(Path(f"{attention}-{seed}"), 1, config, {}, {})
+
+
+def comparison(standard, null, seeds=3, control=None):
+    """Two groups with the given measures, one number per seed each; a control equals the measure unless given."""
+    groups = {g: [run(a, s) for s in range(seeds)] for g, a in (("standard", "standard"), ("null", "null"))}
+    chapters = {}
+    for name in ("text", "cause"):
+        found = {}
+        for group, measures in (("standard", standard), ("null", null)):
+            found[group] = []
+            for s in range(seeds):
+                values = {
+                    m: np.array([v[s]]) for m, v in measures.items() if m.startswith("cause") == (name == "cause")
+                }
+                heads = {m: v[:, None, None] for m, v in values.items() if not m.endswith("loss") and name == "text"}
+                if group == "standard":
+                    heads |= {
+                        f"{m}_control": (control or {}).get(m, v[:, 0, 0])[:, None, None] for m, v in heads.items()
+                    }
+                found[group].append(Found(heads=heads, values={m: v for m, v in values.items() if m not in heads}))
+        chapters[name] = Results(groups, found, READING, COLOURS)
+    rows = [r for name, c in chapters.items() for r in rows_of(c, sorted({*standard, *null}), "standard")]
+    return Comparison("title", groups, chapters, rows, {}, READING)
+
+
+def outcome(c, word):
+    return next(claim for claim in claims(c) if word in claim.claim)
+
+
+ZERO = [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([0.001, -0.002, 0.003], SUPPORTED),
+        ([0.05, 0.051, 0.049], NOT),
+        ([0.05, -0.05, 0.01], UNDECIDED),
+        ([-0.1, -0.101, -0.099], SUPPORTED),
+    ],
+)
+def test_loss_is_an_equivalence_test_at_two_hundredths_of_a_nat(losses, expected):
+    c = comparison({"valid_loss": ZERO}, {"valid_loss": losses})
+    assert outcome(c, "loss").outcome == expected
+
+
+def test_one_seed_decides_nothing():
+    c = comparison(
+        {"valid_loss": ZERO, "keys_90_sinkless": ZERO}, {"valid_loss": ZERO, "keys_90_sinkless": [-5.0] * 3}, 1
+    )
+    assert {claim.outcome for claim in claims(c)} == {UNDECIDED}
+
+
+def test_the_null_must_beat_the_best_readout_of_the_baseline():
+    standard = {"cause_auroc_max_weight": [0.9, 0.91, 0.92], "cause_auroc_norm": [0.5, 0.5, 0.5]}
+    better = comparison(standard, {"cause_auroc_null": [0.99, 0.99, 0.995]})
+    worse = comparison(standard, {"cause_auroc_null": [0.7, 0.71, 0.7], "cause_auroc_norm": [1.0, 1.0, 1.0]})
+    assert outcome(better, "told apart").outcome == SUPPORTED
+    assert outcome(worse, "told apart").outcome == NOT
+
+
+def test_cleaner_needs_more_measures_cleaner_and_none_less_clean():
+    standard = {"keys_90_sinkless": [9.0, 9.1, 9.2], "entropy_sinkless": [0.5, 0.5, 0.5]}
+    cleaner = comparison(standard, {"keys_90_sinkless": [5.0, 5.1, 5.2], "entropy_sinkless": [0.2, 0.21, 0.2]})
+    mixed = comparison(standard, {"keys_90_sinkless": [5.0, 5.1, 5.2], "entropy_sinkless": [0.8, 0.81, 0.8]})
+    assert outcome(cleaner, "cleaner").outcome == SUPPORTED
+    assert outcome(mixed, "cleaner").outcome == NOT
+
+
+def test_a_measure_that_a_random_null_improves_too_is_not_counted():
+    standard = {"keys_90_sinkless": [9.0, 9.1, 9.2]}
+    null = {"keys_90_sinkless": [5.0, 5.1, 5.2]}
+    c = comparison(standard, null, control={"keys_90_sinkless": np.array([5.0])})
+    claim = outcome(c, "cleaner")
+    assert claim.outcome == UNDECIDED and "random null improves it too" in claim.why
+
+
+def test_a_baseline_with_a_null_is_no_baseline_for_claims():
+    c = comparison({"valid_loss": ZERO}, {"valid_loss": ZERO})
+    swapped = replace(c, groups={"null": c.groups["null"], "standard": c.groups["standard"]})
+    assert claims(swapped) == []

@@ -1,0 +1,126 @@
+"""The gender probe: its sentences, Winogender's file, and what planted attention and a run give."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.coreference import FEMALE, MALE, Coreference, read, stereotype_gap, templates, winogender
+from jattn.config import ModelConfig
+from jattn.errors import InputError
+from jattn.model import init_parameters
+from train.checkpoint import Run
+from train.config import RunConfig
+from train.tokenizers import Tokenizer
+
+PROBES = templates()
+HEADER = "sentid\tsentence\n"
+LINES = (
+    "clerk.guest.0.male.txt\tThe clerk told the guest that he was late.\n"
+    "clerk.guest.0.female.txt\tThe clerk told the guest that she was late.\n"
+    "clerk.guest.0.neutral.txt\tThe clerk told the guest that they were late.\n"
+    "clerk.guest.1.male.txt\tThe clerk gave the guest his key.\n"
+    "clerk.guest.1.female.txt\tThe clerk gave the guest her key.\n"
+)
+
+
+def made(attention="standard", **changes):
+    """A run that was never trained: random parameters, large enough for maps that differ, and bytes for tokens."""
+    shape = {"layers": 2, "heads": 2, "width": 32, "context": 96, "vocab_size": 256, "init_std": 0.4}
+    config = ModelConfig(attention=attention, **(shape | changes))
+    tokenizer = Tokenizer.train("byte", [])
+    run_config = RunConfig(preset="made", model=config)
+    meta = {"tokenizer": tokenizer.to_json(), "corpus": {"name": "none", "sha256": None}}
+    return Run(Path("runs/made"), 0, run_config, meta, init_parameters(config))
+
+
+@pytest.fixture(scope="module")
+def byte_run():
+    return made("null")
+
+
+def word(sentence, i):
+    return sentence.text[slice(*sentence.spans[i])]
+
+
+def test_probes_differ_in_the_pronoun_alone_and_the_target_is_the_female_stereotype():
+    assert len(PROBES) == 48
+    for probe in PROBES:
+        assert (word(probe.he, probe.pronoun), word(probe.she, probe.pronoun)) == ("he", "she")
+        assert word(probe.he, probe.target) in FEMALE and word(probe.he, probe.other) in MALE
+        assert max(probe.target, probe.other) < probe.pronoun
+        assert probe.he.text.replace(" he ", " she ") == probe.she.text
+
+
+def test_neighbours_are_one_pair_in_both_orders_the_female_stereotype_first_then_second():
+    for first, second in zip(PROBES[0::2], PROBES[1::2], strict=True):
+        assert first.target < first.other and second.target > second.other
+        assert {word(first.he, first.target), word(first.he, first.other)} == {
+            word(second.he, second.target),
+            word(second.he, second.other),
+        }
+
+
+def found(he, she, probes=PROBES, gap=None):
+    shape = (len(probes), 1, 1)
+    return Coreference(probes, np.broadcast_to(he, shape), np.broadcast_to(she, shape), gap)
+
+
+def test_the_shift_is_what_the_pronoun_moves_and_zero_where_it_moves_nothing():
+    assert np.allclose(found(0.2, 0.9).shift, 0.7)
+    assert (found(0.4, 0.4).shift == 0).all()
+
+
+def test_a_gap_that_does_not_depend_on_the_order_is_no_stereotype():
+    assert (stereotype_gap(np.full(48, 1.3)) == 0).all()
+    assert (stereotype_gap(np.tile([1.0, -1.0], 24)) == 2).all()
+
+
+def test_winogender_pairs_a_man_and_a_woman_and_knows_who_is_meant(tmp_path):
+    path = tmp_path / "winogender.tsv"
+    path.write_text(HEADER + LINES)
+    first, second = winogender(path)
+    assert (word(first.he, first.pronoun), word(first.she, first.pronoun)) == ("he", "she")
+    assert word(first.he, first.antecedent) == "clerk"  # answer 0: the occupation
+    assert (word(second.he, second.pronoun), word(second.she, second.pronoun)) == ("his", "her")
+    assert word(second.he, second.antecedent) == "guest"
+    assert np.isclose(found(0.9, 0.9, [first, second]).resolved.ravel(), [1, 0]).all()
+    assert (found(0.5, 0.5, [first, second]).resolved == 0.5).all()  # chance
+    assert np.isnan(found(0.5, 0.5).resolved).all()  # templates do not tell
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + "clerk.guest.0.male.txt The clerk\n", "line 2: .* is no 'job.person.0.male.txt<TAB>sentence'"),
+        (HEADER + "clerk.guest.2.male.txt\tThe clerk\n", "line 2"),
+        (HEADER + LINES.replace("clerk.guest.0", "cook.guest.0"), "line 2: .* does not name"),
+        (HEADER, "has no sentence with a man and a woman"),
+    ],
+)
+def test_a_bad_winogender_file_is_one_line(tmp_path, text, message):
+    path = tmp_path / "bad.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        winogender(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_gap_is_the_difference_of_the_runs_log_probabilities(byte_run):
+    import jax
+
+    (probe,) = PROBES[:1]
+    result = read(byte_run, [probe])
+    logs = []
+    for which, pronoun in ((probe.he, "he"), (probe.she, "she")):
+        text = "\n" + which.text
+        scores = jax.nn.log_softmax(byte_run.logits(text), -1)
+        start = 1 + which.spans[probe.pronoun][0]
+        logs.append(sum(float(scores[start + i - 1, ord(c)]) for i, c in enumerate(pronoun)))
+    assert np.isclose(result.gap_nats[0], logs[1] - logs[0], atol=1e-4)
+    assert result.shift.shape == (1, byte_run.config.model.layers, byte_run.config.model.heads)
+
+
+def test_no_probes_are_refused(byte_run):
+    with pytest.raises(InputError, match="there are none to read"):
+        read(byte_run, [])
