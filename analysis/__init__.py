@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 _HOME = {
     "compare": "analysis.comparison",
     "Comparison": "analysis.comparison",
-    "capture": "analysis.capture",
+    "capture": "analysis.capturing",
     "Record": "analysis.record",
 }
 
 if TYPE_CHECKING:
-    from analysis.capture import capture
+    from analysis.capturing import capture
     from analysis.comparison import Comparison, compare
     from analysis.record import Record
 

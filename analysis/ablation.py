@@ -174,13 +174,9 @@ def _patch(config: ModelConfig, site: str, parameters, clean, corrupted, where, 
     model = assemble(config, parameters)
     of = lambda logits, index: jnp.take_along_axis(logits, index[:, None], 1)[:, 0]  # noqa: E731
 
-    def output(tokens, **options):
-        found = model(tokens, **options)
-        logits, seen = found if "observe" in options else (found, None)
-        return jnp.take_along_axis(logits, query[:, None, None], 1)[:, 0], seen
-
-    clean_logits, source = output(clean, observe=lambda seen: seen[site])
-    corrupted_logits, _ = output(corrupted)
+    at_query = lambda logits: jnp.take_along_axis(logits, query[:, None, None], 1)[:, 0]  # noqa: E731
+    logits, source = model(clean, observe=lambda seen: seen[site])
+    clean_logits, corrupted_logits = at_query(logits), at_query(model(corrupted))
     right = clean_logits.argmax(-1) if right is None else right
     wrong = corrupted_logits.argmax(-1) if wrong is None else wrong
     metrics = lambda x: (kl_nats(clean_logits, x), of(x, right) - of(x, wrong))  # noqa: E731
@@ -197,7 +193,7 @@ def _patch(config: ModelConfig, site: str, parameters, clean, corrupted, where, 
                 here = here & ((jnp.arange(array.shape[2]) == head) | (head < 0))[:, None]
             return jnp.where((index == layer) & here, source[index], array)
 
-        return metrics(output(corrupted, edit=edit)[0])
+        return metrics(at_query(model(corrupted, edit=edit)))
 
     kl, difference = jax.lax.map(one, where)
     return Patched(kl, difference, *metrics(corrupted_logits), metrics(clean_logits)[1])

@@ -76,7 +76,8 @@ def agreement(maps_a: Maps, maps_b: OtherMaps, *, with_null: bool = False) -> di
 
     matched     distance of matched heads, within layers        across    the same, matched over all layers
     identity    of heads with equal numbers                     random    of all pairs in the layer: a random matching
-    agreement   1 - matched / random: 1 equal up to the order of heads, 0 no more alike than chance; NaN if random is 0
+    agreement   1 - matched / random: 1 equal up to the order of heads, 0 no more alike than chance. NaN if random is 0,
+                and for one head, which has one matching
 
     Matched on the even windows and scored on the odd ones, so that chance is `random`, without luck. Raises InputError
     as `match` does, and for fewer than two windows.
@@ -93,7 +94,7 @@ def agreement(maps_a: Maps, maps_b: OtherMaps, *, with_null: bool = False) -> di
     }
     result = {name: _mean(_of(scored, partner)) for name, partner in chosen.items()}
     random = _mean(scored[layer, :, layer].reshape(L, -1))
-    share = np.where(random > 0, 1 - result["matched"] / np.where(random > 0, random, 1), np.nan)
+    share = np.where((random > 0) & (N > 1), 1 - result["matched"] / np.where(random > 0, random, 1), np.nan)
     return result | {"random": random, "agreement": share}
 
 

@@ -230,7 +230,7 @@ def ablation_figure(results: Results) -> Figure:
     axis.axhline(0, color=INK, lw=0.6)
     axis.set_xlabel("heads, sorted", fontsize=8, color=INK)
     axis.set_ylabel("loss added (nats)", fontsize=8, color=INK)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params("x", integer=True)
     axis.legend(frameon=False, fontsize=8)
     plain(axis)
     return figure

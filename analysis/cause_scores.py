@@ -52,7 +52,7 @@ def score(readout: Float[np.ndarray, " M"], cause: Float[np.ndarray, " M"]) -> S
     both = bool(labels.any() and not labels.all())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantInputWarning)  # a constant has no rank: NaN says so
-        rank = float(spearmanr(readout, cause).statistic) if len(cause) > 1 else float("nan")
+        rank = float(np.asarray(spearmanr(readout, cause))[0]) if len(cause) > 1 else float("nan")
     return Score(
         readouts.auroc(readout, labels) if both else float("nan"),
         accuracy,

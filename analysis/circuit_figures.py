@@ -92,19 +92,21 @@ def formed(results: Results) -> Figure:
             for f in found:
                 formation = f.detail
                 for name, style in zip(names, ("-", "--"), strict=False):
-                    values, x = formation.values[name], formation.tokens
+                    values, x = formation.values[name], formation.tokens / 1e3
                     if not np.isfinite(values).any() or (name == "null_share" and not values.any()):
                         continue
                     axis.plot(x, values, style, color=results.colours[group], lw=1.3, marker="o", ms=2.5)
                     onset = formation.onset(name) if name != "loss" else np.nan
                     if np.isfinite(onset):
-                        at = values[list(x).index(onset)]
-                        axis.scatter(onset, at, s=42, facecolor="white", edgecolor=results.colours[group], zorder=4)
+                        at = values[list(formation.tokens).index(onset)]
+                        axis.scatter(
+                            onset / 1e3, at, s=42, facecolor="white", edgecolor=results.colours[group], zorder=4
+                        )
         chance = next(iter(results.found.values()))[0].detail.chance
         if names[0] != "loss":
             axis.axhline(chance[names[0]], color=INK, lw=0.8, ls=":", zorder=0)
         axis.set_title(title, fontsize=8.5, color=INK)
-        axis.set_xlabel("tokens seen", fontsize=7.5)
+        axis.set_xlabel("thousand tokens seen", fontsize=7.5)
         if names[0] in ("induction", "first_token_share"):
             axis.set_ylim(0, 1.02)
         plain(axis)

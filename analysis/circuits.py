@@ -93,7 +93,7 @@ def positive_share(eigenvalues: Complex[Matrix, "*n r"]) -> Float[Matrix, "*n"]:
     starts at zero). Source: Elhage et al. 2021, "Summarizing OV/QK Matrices".
     """
     size = np.abs(eigenvalues).sum(-1)
-    return np.where(size > 0, eigenvalues.real.sum(-1) / np.where(size > 0, size, 1), np.nan)
+    return np.where(size > 0, np.real(eigenvalues).sum(-1) / np.where(size > 0, size, 1), np.nan)
 
 
 class Scores(NamedTuple):

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.cause import READOUTS
+from analysis.cause_scores import MARGIN, told_apart
 from analysis.chapter import Measure
 from analysis.comparison import Comparison
 from analysis.record import has_null
 from analysis.rows import Row, run_value
-from analysis.stats import Interval, equivalent, interval, paired
+from analysis.stats import Interval, equivalent, interval
 
 LOSS_BOUND = 0.02  # nats: a smaller difference either way is no price
-NULL_READOUT, READOUT, BEST = "cause_auroc_null", "cause_auroc_", "cause_auroc_best_other"
+TOLD_APART = "Real attention is told apart from none"
 SUPPORTED, NOT, UNDECIDED = "supported", "not supported", "inconclusive"
 
 
@@ -44,24 +46,16 @@ def claims(comparison: Comparison) -> list[Claim]:
 
 
 def _told_apart(comparison: Comparison, group: str) -> Claim:
-    """The null's AUROC against cause, minus that of the baseline's best readout, by seed."""
-    claim = "Real attention is told apart from none"
-    threshold = "1 - null mass must find the queries at which a head matters better than the baseline's best readout"
-    results = comparison.results["cause"]
-    if group not in results.found or comparison.baseline not in results.found:
-        return Claim(claim, group, UNDECIDED, threshold, "The cause of heads could not be read from both groups.")
-    null = _by_seed(comparison, "cause", group, NULL_READOUT)
-    names = [m for m in _measures(comparison, "cause") if m.startswith(READOUT) and m not in (NULL_READOUT, BEST)]
-    rivals = {name: _by_seed(comparison, "cause", comparison.baseline, name) for name in names}
-    rivals = {name: values for name, values in rivals.items() if values}
-    common = sorted(null.keys() & set.intersection(*(set(v) for v in rivals.values()))) if rivals else []
-    if not common:
-        return Claim(claim, group, UNDECIDED, threshold, "No seed has the readouts of both groups.")
-    best = max(rivals, key=lambda name: np.mean([rivals[name][s] for s in common]))
-    margin = paired([null[s] for s in common], [rivals[best][s] for s in common])
-    told = f"AUROC {np.mean([null[s] for s in common]):.3f} against {np.mean([rivals[best][s] for s in common]):.3f}"
-    title = _measures(comparison, "cause")[best].title
-    return Claim(claim, group, _sided(margin), threshold, f"{told} ({title}); margin {_signed(margin)}.")
+    """The null's AUROC against cause, minus that of the baseline's best readout, by seed (cause_scores.py)."""
+    threshold = (
+        f"1 - null mass must find the queries at which a head matters by {MARGIN} of AUROC better than the baseline's "
+        "best readout, chosen with hindsight"
+    )
+    found = told_apart(comparison.results["cause"]).get(group)
+    if found is None:
+        return Claim(TOLD_APART, group, UNDECIDED, threshold, "No seed of both groups has heads that matter and not.")
+    why = f"AUROC {_number(found.null)} against {_number(found.other)} ({READOUTS[found.readout]})"
+    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {_signed(found.difference)}.")
 
 
 def _cleaner(comparison: Comparison, group: str) -> Claim:
@@ -137,10 +131,6 @@ def _by_seed(comparison: Comparison, chapter: str, group: str, measure: str) -> 
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
 
 
-def _measures(comparison: Comparison, chapter: str) -> dict[str, Measure]:
-    return dict(next(c for c in comparison.chapters if c.name == chapter).measures)
-
-
 def _with_null(comparison: Comparison, group: str) -> bool:
     return bool(has_null(comparison.groups[group][0].config.model).any())
 
@@ -162,3 +152,9 @@ def _signed(value: Interval, digits: int = 3) -> str:
     from analysis.findings import signed
 
     return signed(value, digits)
+
+
+def _number(value: Interval) -> str:
+    from analysis.findings import number
+
+    return number(value)

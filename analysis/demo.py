@@ -15,9 +15,11 @@ from train.config import RunConfig, override
 from train.presets import preset
 from train.progress import clock
 
+READ = ("text", "waking", "cause")  # of the analysis; `jattn compare` reads all of it
+
 
 @dataclass(frozen=True)
-class Chapter:
+class Part:
     """One comparison of the demo: groups by name, each an attention string; the first is the baseline."""
 
     title: str
@@ -26,7 +28,7 @@ class Chapter:
     groups: dict[str, str]
 
 
-def chapters(full: bool) -> list[Chapter]:
+def parts(full: bool) -> list[Part]:
     """What the demo trains; `full` trains longer on real text."""
     language = preset("backcopy")
     text = override(
@@ -35,19 +37,19 @@ def chapters(full: bool) -> list[Chapter]:
     )
     text = override(text, {"model.layers": 4, "model.context": 64})
     return [
-        Chapter(
+        Part(
             "A language whose truth is known, no fixed first token",
             "backcopy",
             language,
             {"standard": "standard", "null key": "null", "zero null": "zero"},
         ),
-        Chapter(
+        Part(
             "The same language, every text starting with one fixed token",
             "backcopy-bos",
             override(language, {"data.bos": True}),
             {"standard": "standard", "null key": "null"},
         ),
-        Chapter(
+        Part(
             "Real text: the topics of Python's help",
             "text",
             text,
@@ -67,26 +69,26 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
     from train.provenance import machine
 
     began = time.monotonic()
-    todo = chapters(full)
+    todo = parts(full)
     seeds = (0, 1, 2) if full else (0,)
     jobs = [(c, g, s) for c in todo for g in c.groups for s in seeds]
     print(f"{len(jobs)} runs on {machine()}, then the report; results in {out}", file=sys.stderr)
     folders: dict[tuple[str, str], list[Path]] = {}
     materials = {c.name: loop.prepare(c.config) for c in todo}
     trained = 0
-    for number, (chapter, group, seed) in enumerate(jobs, 1):
-        material = materials[chapter.name]
+    for number, (part, group, seed) in enumerate(jobs, 1):
+        material = materials[part.name]
         config = override(
-            material.config, {"seed": seed, "model.attention": chapter.groups[group], "preset": chapter.name}
+            material.config, {"seed": seed, "model.attention": part.groups[group], "preset": part.name}
         )
         folder = out / "runs" / config.name
-        folders.setdefault((chapter.name, group), []).append(folder)
+        folders.setdefault((part.name, group), []).append(folder)
         saved = steps_of(folder)  # none in a run that was killed before its first checkpoint: it starts anew
         if resume and saved and saved[-1] >= config.steps:
             continue
         spent = time.monotonic() - began
         left = f" (about {clock(spent / trained * (len(jobs) - number + 1))} left in all)" if trained else ""
-        print(f"run {number} of {len(jobs)}: {chapter.title}; {group}, seed {seed}{left}", file=sys.stderr)
+        print(f"run {number} of {len(jobs)}: {part.title}; {group}, seed {seed}{left}", file=sys.stderr)
         trained += 1
         one = loop.Material(config, material.tokenizer, material.data, material.corpus)
         try:
@@ -95,15 +97,15 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
             print(f"saved. Go on with: jattn demo --out {out}{' --full' * full} --resume", file=sys.stderr)
             return 130
     results = []
-    for chapter in todo:
-        with Bar(f"measuring: {chapter.title}", 1) as bar:
+    for part in todo:
+        with Bar(f"measuring: {part.title}", 1) as bar:
 
             def progress(what: str, done: int, total: int, bar: Bar = bar) -> None:
                 bar.total = total
                 bar.update(done, group=what)
 
-            groups = {g: [str(f) for f in folders[chapter.name, g]] for g in chapter.groups}
-            results.append(compare(groups, title=chapter.title, progress=progress))
+            groups = {g: [str(f) for f in folders[part.name, g]] for g in part.groups}
+            results.append(compare(groups, title=part.title, chapters=READ, progress=progress))
     page = report.write(results, out, title="What does a null token change?", lesson=True)
     print(f"done in {clock(time.monotonic() - began)}", file=sys.stderr)
     print(page)

@@ -19,6 +19,7 @@ from analysis.annotations import Encoded
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from train.corpora import grammar
+from train.corpora.annotated import Annotated
 from train.tokenizers import Tokenizer
 
 POOL = 2400  # sentences drawn, of which these many are read:
@@ -100,10 +101,16 @@ def of_grammar(tokenizer: Tokenizer, config: ModelConfig, limit: int, share: flo
     rows = [row for s, text in enumerate(texts) for row in _rows(s, text, s < int(GENERAL * share))]
     column = lambda name: np.array([row[name] for row in rows])  # noqa: E731
     asked = {name: _asked(name, [row.get(name) for row in rows]) for name in FACTS}
+    known = {name: found for name, found in asked.items() if found is not None}
+    ids, types, lengths = _filled([t.ids for t in texts], [t.types for t in texts])
     return Words(
-        *_filled([t.ids for t in texts], [t.types for t in texts]),
-        *map(column, ("text", "column", "kind")),
-        {name: found for name, found in asked.items() if found is not None},
+        ids,
+        types,
+        lengths,
+        column("text"),
+        column("column"),
+        column("kind"),
+        known,
         len(pairs),
         np.array([row.get("homonym", "") for row in rows]),
     )
@@ -152,7 +159,7 @@ def _rows(s: int, text: Encoded, general: bool) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _numbers(a: Any, forms: Sequence[str]) -> dict[int, str]:
+def _numbers(a: Annotated, forms: Sequence[str]) -> dict[int, str]:
     """The number of the subject at each word between it and its verb."""
     found = {}
     for name in ("agreement", "agreement across attractor"):
@@ -164,12 +171,12 @@ def _numbers(a: Any, forms: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def _topics(a: Any, forms: Sequence[str]) -> list[str | None]:
+def _topics(a: Annotated, forms: Sequence[str]) -> list[str | None]:
     """At each word that is no noun the commonest topic of the nouns before it, the latest if level."""
     before: list[str] = []
     found: list[str | None] = []
     for form, word_class in zip(forms, a.classes, strict=True):
-        found.append(Counter(reversed(before)).most_common(1)[0][0] if before and word_class != "NOUN" else None)
+        found.append(Counter[str](reversed(before)).most_common(1)[0][0] if before and word_class != "NOUN" else None)
         before += [topic] if (topic := grammar.topic_of(form)) else []
     return found
 

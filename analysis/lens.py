@@ -118,7 +118,8 @@ def attribution(model: Transformer, tokens: Tokens, right: Tokens, against: Toke
         heads = (wide(seen["z"]) * of_z).sum(-1) - null
         return heads, null, pull @ biases[seen.layer], parts(seen["mlp_out"])
 
-    return Attribution(parts(first), *model(tokens, observe=observe)[1], constant)
+    heads, nulls, bias, mlps = model(tokens, observe=observe)[1]
+    return Attribution(parts(first), heads, nulls, bias, mlps, constant)
 
 
 def is_sum(config: ModelConfig) -> bool:
@@ -140,7 +141,8 @@ def _refuse_no_sum(config: ModelConfig) -> None:
 
 def _direction(model: Transformer, final, right, against) -> tuple[Array, Array]:
     """The direction of the stream (B T D) that is the logit difference, the norm's scale fixed, and the biases'."""
-    config, norm = model.config, model.final_norm
+    config = model.config
+    norm: Any = model.final_norm
     assert norm is not None, "is_sum lets only models with a final norm pass"
     rows = model.token_rows[...] if model.head is None else model.head.kernel[...].T
     rows = rows.astype(final.dtype)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +37,7 @@ class Record:
 
     heads: measure -> Sums [X, L, N].  layers: measures of the residual stream after each layer, Sums [X, L].
     loss_nats: Sums [X], None for a model that predicts no next token.  mean_map: [L, N, T, 1 + T], column 0 the null.
-    maps: the same for the first windows, [w, L, N, T, 1 + T].  tokens: those windows' ids.  windows: W.
+    maps: the same for the first windows, [w, L, N, T, 1 + T].  tokens: the windows as they were given.
     repeats: the measures on repeated random tokens, Sums [X, L, N], none for a model that sees both sides.
     """
 
@@ -46,7 +47,6 @@ class Record:
     loss_nats: Sums | None
     mean_map: np.ndarray
     maps: np.ndarray
-    windows: int
     repeats: Mapping[str, Sums] = field(default_factory=dict)
 
     def per_head(self) -> dict[str, np.ndarray]:
@@ -89,5 +89,5 @@ def attention_of(seen: Seen, config: ModelConfig) -> tuple[Float[Array, "B N T T
     return jnp.where(softmax, weights, weights / weights.sum(-1, keepdims=True)), null
 
 
-def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+def _ratio(total: Any, count: Any) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

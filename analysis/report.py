@@ -111,7 +111,7 @@ def _element(element: Element, prefix: str) -> dict[str, Any]:
     if isinstance(element, Plot):
         return {"kind": "plot", "picture": _drawn(element, prefix)}
     kind = "table" if isinstance(element, Table) else "cards"
-    return {"kind": kind, "name": prefix + element.name, kind: element}
+    return {"kind": kind, "name": prefix + opening.slug(element.name), kind: element}
 
 
 def _drawn(plot: Plot, prefix: str) -> Picture:

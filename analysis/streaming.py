@@ -105,8 +105,9 @@ def cached_losses(
 @partial(jax.jit, static_argnums=(0, 1))
 def _losses(config: ModelConfig, cache: CacheWindow | None, keep_null: Array, parameters, windows):
     model = assemble(config, parameters)
-    for block in model.blocks if cache else ():
-        block.attention.attend = cache
+    if cache is not None:
+        for block in model.blocks:
+            block.attention.attend = cache
     logits = model(windows[:, :-1], edit=at("s_null", lambda s: jnp.where(keep_null, s, -jnp.inf)))
     taken = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]
     return jax.nn.logsumexp(logits, -1) - taken

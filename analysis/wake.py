@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import sinks, waking
-from analysis.capture import batch_size
+from analysis.capturing import batch_size
 from analysis.class_scores import repeat_scores, text_scores
 from analysis.classes import Classes, classify
 from analysis.record import attention_of, has_null, visible_maps

@@ -35,7 +35,8 @@ def strips(groups: Mapping[str, tuple[Run, Woken, str]]) -> Figure:
         if few:
             for row, awake in enumerate(woken.mean["awake_share"].ravel()):
                 axis.text(1.02, row + 0.5, f"{awake:.0%}", fontsize=5.5, color=INK, va="center", clip_on=False)
-            axis.text(1.02, -0.35, "awake", fontsize=5.5, color=INK, va="bottom", clip_on=False)
+            above = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+            axis.annotate("awake", (1.02, 1), fontsize=5.5, color=INK, va="bottom", annotation_clip=False, **above)
         axis.axvline(0.5, color=PALE, lw=0.8, ls=":")
         axis.set_title(group, fontsize=9, color=INK)
         axis.set_xlabel(readout_name(run), fontsize=7.5)

@@ -48,7 +48,7 @@ def alone(tokens: int) -> tuple[float, float]:
 
 def measure(tokens: int) -> None:
     """Capture that many tokens and print the seconds it took and the most memory ever held, in MB."""
-    from analysis.capture import capture
+    from analysis.capturing import capture
 
     run, windows = model_and_text(-(-tokens // T))
     capture(run, windows[:64])  # compiles
@@ -130,7 +130,7 @@ def marks_of_window(run, tokens: np.ndarray):
     """Ids, delimiters and paragraphs of one window as tensors."""
     import torch
 
-    from analysis.capture import marks_of
+    from analysis.capturing import marks_of
 
     marks = marks_of(run, tokens)
     return tuple(torch.as_tensor(np.asarray(a[0])) for a in (marks.tokens, marks.delimiters, marks.blocks))
@@ -196,7 +196,7 @@ def compare_measures(run, windows: np.ndarray) -> None:
     """Print how far the torch measures are from ours on our own maps."""
     import torch
 
-    from analysis.capture import capture
+    from analysis.capturing import capture
 
     record = capture(run, windows, maps=len(windows))
     maps = torch.tensor(record.maps[..., 1:])

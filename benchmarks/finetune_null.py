@@ -3,8 +3,10 @@
     python benchmarks/finetune_null.py MODEL TEXT --out runs/finetune
 
 Arms: no null; null key near off, its parameters alone; null key near off, all parameters; null key and value copied
-from its own sink, all parameters. Same text in the same order. Draws null share, first-token share, massive
-activations and validation loss along the tokens, prints the last values. Run again, it goes on where it was stopped.
+from its own sink, all parameters. Same text in the same order. The null's parameters alone get a peak rate of 1e-2 (at
+1e-4 they hardly move in so few steps), all parameters one of 1e-4 (--learning-rate). Draws null share, first-token
+share, massive activations and validation loss along the tokens, prints the last values. Run again, it goes on where it
+was stopped.
 """
 
 import argparse
@@ -37,7 +39,7 @@ def train_arm(args: argparse.Namespace, words: list[str], folder: Path) -> None:
     given += [
         f"--steps={steps}",
         f"--eval-every={every}",
-        f"--save-every={steps // 2}",
+        f"--save-every={max(1, steps // 2)}",
         "--keep=1",
         "--eval-windows=24",
     ]

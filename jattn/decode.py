@@ -98,7 +98,8 @@ def generate(
         raise InputError(f"length: prompt {T} + length {length} exceeds model.context = {config.context}")
     at_least("temperature", temperature, 0)
     at_least("top_k", 1 if top_k is None else top_k, 1)
-    at_least("length", length, 0)
+    if at_least("length", length, 0) == 0:
+        return jnp.zeros((B, 0), int)
 
     def choose(logits, key):
         logits = logits if vocab is None else jnp.where(jnp.arange(logits.shape[-1]) < vocab, logits, -jnp.inf)

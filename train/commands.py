@@ -54,8 +54,9 @@ def train(args: argparse.Namespace) -> int:
     if args.dry_run:
         from train.dry_run import describe
 
-        for config in configs:
-            print(describe(config, start))
+        print("compiling, then timing a few steps", file=sys.stderr)
+        for config, folder in zip(configs, folders, strict=True):
+            print(describe(config, start, folder.resolve().name), flush=True)
         return 0
     return _train_all(args, configs, folders, start)
 

@@ -16,7 +16,10 @@ from jattn.errors import InputError, at_least, one_of
 class DataConfig:
     """The text, its tokens, and how many of them a step sees."""
 
-    corpus: str = option("pydoc", "backcopy, induction, pydoc, stdlib-code, or the path of a text file or folder")
+    corpus: str = option(
+        "pydoc",
+        "backcopy, bigram, induction, induction-shifted, grammar, pydoc, stdlib-code, or the path of a file or folder",
+    )
     tokenizer: Literal["char", "byte", "bpe", "model"] = option(
         "char", "kind of tokens (languages bring their own symbols); model: that of the run to start from"
     )

@@ -3,8 +3,6 @@
 The programs that training runs are compiled here and a few steps are timed, so what compiling takes is measured too.
 """
 
-import resource
-import sys
 import time
 from typing import Any
 
@@ -21,7 +19,7 @@ STEPS_TIMED = 5
 LONGEST_STEP_SECONDS = 20.0
 
 
-def describe(config: RunConfig, start: checkpoint.Run | None = None) -> str:
+def describe(config: RunConfig, start: checkpoint.Run | None = None, name: str | None = None) -> str:
     """One paragraph on a run: nothing is trained or written, but a few steps are timed unless a step is too long.
 
     Memory in MB: the state (parameters and the optimizer's), working arrays of a step or an evaluation, whichever has
@@ -37,18 +35,18 @@ def describe(config: RunConfig, start: checkpoint.Run | None = None) -> str:
     compiling = time.perf_counter() - began
     memory, again = training.memory_analysis(), evaluating.memory_analysis()
     state, working = memory.argument_size_in_bytes, max(memory.temp_size_in_bytes, again.temp_size_in_bytes)
-    held = 2 * state + working + (0 if start is None else _bytes(start.parameters))
+    parts = {"state": state, "copy of it while a checkpoint is written": state, "working": working}
+    if start is not None:
+        parts["weights to start from"] = sum(array.nbytes for array in start.parameters.values())
     seconds, how = _step_seconds(config, training, parameters)
-    # A forward pass is about a third of a step's work.
-    evaluation = seconds / 3 * count / config.data.batch
+    evaluation = seconds / 3 * count / config.data.batch  # forward only: about a third of a step's work
     times = config.steps // config.eval_every + bool(config.steps % config.eval_every) + (start is not None)
     return (
-        f"{config.name}: {parameters:,} parameters; {tokens:,} tokens in {config.steps:,} steps "
-        f"({epochs:.1f} passes over {material.data.train.size:,} tokens); memory {held / 1e6:,.0f} MB "
-        f"(state {state / 1e6:,.0f}, as much again while a checkpoint is written, working {working / 1e6:,.0f}), "
-        f"libraries and compiling not counted ({_peak()}); "
-        f"about {clock(compiling)} of compiling and {clock(seconds * config.steps)} of steps "
-        f"({seconds * 1e3:.0f} ms a step, {how}), {clock(evaluation * times)} for {times} evaluations of {count} windows"
+        f"{name or config.name}: {parameters:,} parameters; {tokens:,} tokens in {config.steps:,} steps "
+        f"({epochs:.1f} passes over {material.data.train.size:,} tokens); memory {sum(parts.values()) / 1e6:,.0f} MB "
+        f"({', '.join(f'{name} {size / 1e6:,.0f}' for name, size in parts.items())}; libraries come on top); about "
+        f"{clock(seconds * config.steps)} ({seconds * 1e3:.0f} ms a step, {how}), {clock(compiling)} to compile first, "
+        f"{clock(evaluation * times)} to evaluate {times} times on {count} windows; saving not counted"
     )
 
 
@@ -61,18 +59,8 @@ def _compiled(config: RunConfig, material: loop.Material) -> tuple[Any, Any, int
     windows = data.windows(material.data.valid, context=config.length, bos=material.tokenizer.bos)
     windows = evenly(windows, config.eval_windows)
     first = Evaluation(config, windows).batches[0]
-    evaluate = step.make_eval_step(config.model)
+    evaluate: Any = step.make_eval_step(config.model)
     return training, evaluate.lower(parameter_shapes(config.model), first).compile(), len(windows)
-
-
-def _bytes(parameters: dict[str, Any]) -> int:
-    return sum(array.nbytes for array in parameters.values())
-
-
-def _peak() -> str:
-    """The most memory that this process has held, for on a CPU that is all there is."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return f"this command has held {most / 1e6:,.0f} MB"
 
 
 def _step_seconds(config: RunConfig, compiled, parameters: int) -> tuple[float, str]:

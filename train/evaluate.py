@@ -18,16 +18,18 @@ class Evaluation:
 
     def __init__(self, config: RunConfig, windows: np.ndarray):
         self._step = step.make_eval_step(config.model)
-        # Batches of one size, so one compiled program; the last few windows are a batch of their own. A large
-        # vocabulary makes the logits of many tokens larger than the model.
+        # A large vocabulary makes the logits of many tokens larger than the model.
         most = min(LARGEST_TOKENS, LARGEST_LOGITS // max(config.model.vocab_size, 1))
         size = min(len(windows), max(1, most // config.length))
-        self.batches = [windows[i : i + size] for i in range(0, len(windows), size)]
+        # Batches of one size, so one compiled program; what fills up the last one does not count.
+        full = np.concatenate([windows, windows[: -len(windows) % size]])
+        self.batches = full.reshape(-1, size, windows.shape[1])
+        self._count = len(windows)
         self.tokens = int(windows.shape[0] * (windows.shape[1] - 1))
 
     def __call__(self, parameters: Any) -> float:
-        sums = [self._step(parameters, jnp.asarray(batch)) for batch in self.batches]
-        return float(sum(map(float, sums)) / self.tokens)
+        sums = [np.asarray(self._step(parameters, jnp.asarray(batch)), np.float64) for batch in self.batches]
+        return float(np.concatenate(sums)[: self._count].sum() / self.tokens)
 
 
 WATCHED = 8  # windows on which sinks are watched

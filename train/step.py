@@ -95,11 +95,11 @@ def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int, trai
 
 @lru_cache(maxsize=16)
 def make_eval_step(config: ModelConfig) -> Callable[[Parameters, Array], Array]:
-    """eval(parameters, windows) -> the summed loss in nats over all targets of these windows, compiled."""
+    """eval(parameters, windows) -> per window, the loss in nats summed over its targets, compiled."""
 
     @jax.jit
     def evaluate(parameters, windows):
         logits = assemble(config, parameters)(windows[:, :-1])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:]).sum()
+        return optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:]).sum(-1)
 
     return evaluate

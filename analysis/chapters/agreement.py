@@ -122,10 +122,14 @@ def _row(group: str, scores: dict[str, np.ndarray] | None) -> list[list[str | fl
             group,
             len(scores["head_matched"]),
             "all outcomes, the null one of them" if with_null else "real attention",
-            *(round(float(scores[f"head_{name}{suffix}"].mean()), 4) for name in names),
+            *(_rounded(scores[f"head_{name}{suffix}"].mean()) for name in names),
         ]
         for suffix, with_null in READINGS.items()
     ]
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def _figure(results: Results, found: dict[str, dict[str, np.ndarray]]) -> Figure:

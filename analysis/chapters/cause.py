@@ -27,7 +27,7 @@ TEXTS = 64  # at most
 SAMPLE = 4000  # pairs of query and head that the scatter shows
 HEADS = 32  # silenced in a model of more than twice as many
 BLOCKS = 8  # of texts, each with an AUROC of its own
-PATCHES = 4  # queries per text whose previous token is corrupted
+PATCHES = 4  # queries per text whose previous token is corrupted, at most
 SILENCED = {"zero": "set to zero", "mean": "set to its mean"}
 EVICTIONS = {
     "evict_null_column": "null evicted: its column removed",
@@ -93,7 +93,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
         for name, value in (("zero", zeros), ("mean", averages))
     }
     progress(2, 4)
-    found["patch_previous"] = patched(run, spread(reading.windows, plan.patched), heads)
+    found["patch_previous"] = patched(run, spread(reading.windows, plan.patched), heads, plan.patches)
     progress(3, 4)
     judged = against_readouts(run, windows, plan.queries, heads, mean)
     progress(4, 4)
@@ -126,12 +126,14 @@ def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarra
 
 @dataclass(frozen=True)
 class Plan:
-    """How many texts, queries of a text, and texts for ablation and patching the budget allows."""
+    """How much the budget allows: texts and queries of each for cause, texts for ablation and for patching, and queries
+    patched in each."""
 
     texts: int
     queries: int
     ablated: int
     patched: int
+    patches: int
 
     @staticmethod
     def of(config: ModelConfig, reading: Reading) -> "Plan":
@@ -141,7 +143,8 @@ class Plan:
         whole = lambda n, most: int(np.clip(n, 1, most))  # noqa: E731
         texts = whole(passes / 2 / 16, W)  # two silencings; at least 16 queries of each
         queries = whole(passes / 2 / texts, T - 1)
-        return Plan(texts, queries, whole(passes / 2 / T, W), whole(passes / T / PATCHES, W))
+        patches = whole(passes / T, min(PATCHES, T - 1))
+        return Plan(texts, queries, whole(passes / 2 / T, W), whole(passes / T / patches, W), patches)
 
 
 def chosen_heads(config: ModelConfig) -> np.ndarray:
@@ -171,15 +174,14 @@ def evictions(run: Run, windows: np.ndarray, mean: ablation.Means) -> dict[str, 
     return {f"evict_{name}": np.asarray(v) for name, v in found.items() if null or not name.startswith("null")}
 
 
-def patched(run: Run, windows: np.ndarray, heads: np.ndarray) -> np.ndarray:
-    """What share of the previous token's effect each head carries, [X, L, N]: one window per x.
+def patched(run: Run, windows: np.ndarray, heads: np.ndarray, each: int) -> np.ndarray:
+    """What share of the previous token's effect each head carries, [X, L, N], at `each` queries of every window.
 
-    Corrupted: the token before the query is another of the text's. Patched: the head's output at the query, from the
-    clean run. Share: sum over `PATCHES` queries of (KL corrupted - KL patched) / sum of KL corrupted.
+    Corrupted: the token before the query is another of the text's. Patched: the head's output, from the clean
+    run. Share: sum over queries and a block's windows of (KL corrupted - KL patched) / sum of KL corrupted.
     """
     config, T = run.config.model, windows.shape[1] - 1
     rng = np.random.default_rng(0)
-    each = min(PATCHES, T - 1)
     query = cause.draw_queries(T, each, len(windows)).ravel()
     clean = np.repeat(windows[:, :-1], each, 0)
     corrupted, rows = clean.copy(), np.arange(len(clean))

@@ -220,7 +220,7 @@ def _tables(results: Results) -> list[Element]:
         "Each token stands alone: its embedding through the layer's own norm, nothing added to it. Compared are the "
         f"tokens that occur in the reading, the {MOST_TOKENS:,} most frequent ones if there are more."
     )
-    tables = [
+    tables: list[Element] = [
         Table(
             "baselines",
             "What context is worth: beside the bigram model, late against early in the window, on a second copy.",
@@ -269,7 +269,7 @@ def _null_rows(group: str, run: Run, found: Found) -> list[list]:
 
 
 def _scored(run: Run, ids: np.ndarray, scores: np.ndarray, places: np.ndarray) -> str:
-    return ", ".join(f"{_token(run, ids[i])} {scores[i]:.1f}" for i in places)
+    return ", ".join(f"{_token(run, int(ids[i]))} {scores[i]:.1f}" for i in places)
 
 
 def _token(run: Run, i: int | np.integer) -> str:

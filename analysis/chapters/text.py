@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.capture import capture
+from analysis.capturing import capture
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading
 from analysis.record import Record, has_null
 from analysis.row_sums import LOCAL_WIDTH, LONG

@@ -124,6 +124,12 @@ def test_a_head_wholly_on_the_null_has_no_real_attention_to_compare():
     assert np.isfinite(agreement(a, b)["matched"]).all()
 
 
+def test_one_head_has_one_matching_and_no_agreement_beyond_it():
+    found = agreement(random_maps(10, N=1), random_maps(11, N=1))
+    assert np.isnan(found["agreement"]).all()
+    np.testing.assert_array_equal(found["matched"], found["random"])
+
+
 def test_half_precision_is_enough():
     a, b = random_maps(7), random_maps(8)
     small = head_distances(a.astype(np.float16), b.astype(np.float16))

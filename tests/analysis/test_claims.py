@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from analysis.cause import READOUTS
+from analysis.cause_scores import Score
 from analysis.chapter import Found, Reading, Results
 from analysis.claims import NOT, SUPPORTED, UNDECIDED, claims
 from analysis.comparison import Comparison
@@ -24,25 +27,18 @@ def run(attention, seed):
 
 def comparison(standard, null, seeds=3, control=None):
     """Two groups with the given measures, one number per seed each; a control equals the measure unless given."""
-    groups = {g: [run(a, s) for s in range(seeds)] for g, a in (("standard", "standard"), ("null", "null"))}
-    chapters = {}
-    for name in ("text", "cause"):
-        found = {}
+    groups = {g: [run(g, s) for s in range(seeds)] for g in ("standard", "null")}
+    found = {"standard": [], "null": []}
+    for s in range(seeds):
         for group, measures in (("standard", standard), ("null", null)):
-            found[group] = []
-            for s in range(seeds):
-                values = {
-                    m: np.array([v[s]]) for m, v in measures.items() if m.startswith("cause") == (name == "cause")
-                }
-                heads = {m: v[:, None, None] for m, v in values.items() if not m.endswith("loss") and name == "text"}
-                if group == "standard":
-                    heads |= {
-                        f"{m}_control": (control or {}).get(m, v[:, 0, 0])[:, None, None] for m, v in heads.items()
-                    }
-                found[group].append(Found(heads=heads, values={m: v for m, v in values.items() if m not in heads}))
-        chapters[name] = Results(groups, found, READING, COLOURS)
-    rows = [r for name, c in chapters.items() for r in rows_of(c, sorted({*standard, *null}), "standard")]
-    return Comparison("title", groups, chapters, rows, {}, READING)
+            heads = {m: np.full((1, 1, 1), v[s]) for m, v in measures.items() if not m.endswith("loss")}
+            values = {m: np.full(1, v[s]) for m, v in measures.items() if m.endswith("loss")}
+            if group == "standard":
+                heads |= {f"{m}_control": np.full((1, 1, 1), (control or {}).get(m, v)) for m, v in heads.items()}
+            found[group].append(Found(heads=heads, values=values))
+    results = Results(groups, found, READING, COLOURS)
+    rows = rows_of(results, sorted({*standard, *null}), "standard")
+    return Comparison("title", groups, {"text": results}, rows, {}, READING)
 
 
 def outcome(c, word):
@@ -73,11 +69,22 @@ def test_one_seed_decides_nothing():
     assert {claim.outcome for claim in claims(c)} == {UNDECIDED}
 
 
+def with_causes(standard, null):
+    """A comparison whose runs have the given AUROCs: readout -> one per seed."""
+    c = comparison({"valid_loss": ZERO}, {"valid_loss": ZERO})
+    found: dict[str, list[Found]] = {}
+    for group, aurocs in (("standard", standard), ("null", null)):
+        blank = dict.fromkeys(READOUTS)
+        scores = [blank | {name: Score(v[s], 0.5, 0.5, 0.0, 0.3) for name, v in aurocs.items()} for s in range(3)]
+        found[group] = [Found(detail=SimpleNamespace(pooled={"zero": s})) for s in scores]
+    return replace(c, results=c.results | {"cause": replace(c.results["text"], found=found)})
+
+
 def test_the_null_must_beat_the_best_readout_of_the_baseline():
-    standard = {"cause_auroc_max_weight": [0.9, 0.91, 0.92], "cause_auroc_norm": [0.5, 0.5, 0.5]}
-    better = comparison(standard, {"cause_auroc_null": [0.99, 0.99, 0.995]})
-    worse = comparison(standard, {"cause_auroc_null": [0.7, 0.71, 0.7], "cause_auroc_norm": [1.0, 1.0, 1.0]})
-    assert outcome(better, "told apart").outcome == SUPPORTED
+    standard = {"max_weight": [0.9, 0.91, 0.92], "norm": [0.5, 0.5, 0.5]}
+    better = with_causes(standard, {"null": [0.99, 0.99, 0.995]})
+    worse = with_causes(standard, {"null": [0.7, 0.71, 0.7], "norm": [1.0, 1.0, 1.0]})
+    assert outcome(better, "told apart").outcome == SUPPORTED and "maximum weight" in outcome(better, "told apart").why
     assert outcome(worse, "told apart").outcome == NOT
 
 
@@ -92,7 +99,7 @@ def test_cleaner_needs_more_measures_cleaner_and_none_less_clean():
 def test_a_measure_that_a_random_null_improves_too_is_not_counted():
     standard = {"keys_90_sinkless": [9.0, 9.1, 9.2]}
     null = {"keys_90_sinkless": [5.0, 5.1, 5.2]}
-    c = comparison(standard, null, control={"keys_90_sinkless": np.array([5.0])})
+    c = comparison(standard, null, control={"keys_90_sinkless": 5.0})
     claim = outcome(c, "cleaner")
     assert claim.outcome == UNDECIDED and "random null improves it too" in claim.why
 

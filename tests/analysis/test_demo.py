@@ -1,4 +1,4 @@
-"""The demo as a user runs it, on chapters of a few steps."""
+"""The demo as a user runs it, on parts of a few steps."""
 
 import pytest
 
@@ -11,15 +11,15 @@ SHAPE = {"steps": 6, "eval_every": 6, "save_every": 6, "model.context": 16, "mod
 
 @pytest.fixture
 def short(monkeypatch):
-    real = demo.chapters
+    real = demo.parts
 
-    def chapters(full):
+    def parts(full):
         return [
-            demo.Chapter(c.title, c.name, override(c.config, SHAPE), dict(list(c.groups.items())[:2]))
+            demo.Part(c.title, c.name, override(c.config, SHAPE), dict(list(c.groups.items())[:2]))
             for c in real(full)
         ]
 
-    monkeypatch.setattr(demo, "chapters", chapters)
+    monkeypatch.setattr(demo, "parts", parts)
 
 
 def test_demo_trains_compares_and_prints_the_report_last(short, tmp_path, capsys):
@@ -47,8 +47,8 @@ def test_demo_leaves_a_folder_that_is_no_demo_alone(short, tmp_path, capsys):
     assert keep.read_text() == "years of work"
 
 
-def test_every_chapter_differs_in_attention_alone():
-    for chapter in demo.chapters(full=True):
-        configs = [override(chapter.config, {"model.attention": a}) for a in chapter.groups.values()]
-        assert {override(c, {"model.attention": "standard"}) for c in configs} == {chapter.config}
-        assert next(iter(chapter.groups.values())) == "standard"
+def test_every_part_differs_in_attention_alone():
+    for part in demo.parts(full=True):
+        configs = [override(part.config, {"model.attention": a}) for a in part.groups.values()]
+        assert {override(c, {"model.attention": "standard"}) for c in configs} == {part.config}
+        assert next(iter(part.groups.values())) == "standard"

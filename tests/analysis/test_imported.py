@@ -10,7 +10,7 @@ import pytest
 import analysis
 import train
 from analysis import cli, findings, layer_figures
-from analysis.capture import batch_size, capture
+from analysis.capturing import batch_size, capture
 from analysis.chapter import Found
 from analysis.record import Sums
 from analysis.tables import layers_table, to_json
@@ -139,16 +139,16 @@ def test_uniform_attention_to_both_sides_gives_the_frame_one_key_each(bert):
 def test_random_tokens_are_ordinary_ones(bos_run):
     """The text's windows start with the fixed first token; the repeated ones never hold it."""
     seen = []
-    from analysis import record
+    from analysis import capturing as module
 
-    step, bos = record._repeat_step, bos_run.tokenizer.bos
-    record._repeat_step = lambda config, parameters, tokens: (
+    step, bos = module._repeat_step, bos_run.tokenizer.bos
+    module._repeat_step = lambda config, parameters, tokens: (
         seen.append(np.asarray(tokens)) or step(config, parameters, tokens)
     )
     try:
         capture(bos_run, np.full((4, 17), bos, np.int32))
     finally:
-        record._repeat_step = step
+        module._repeat_step = step
     assert seen and not any((tokens == bos).any() for tokens in seen)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.capture import capture
+from analysis.capturing import capture
 from analysis.record import visible_maps
 from analysis.uniform import uniform_values
 from jattn.config import ModelConfig
@@ -102,7 +102,7 @@ def test_several_devices_give_the_same_numbers_as_one(text, windows, tmp_path):
     run = text["null+local:4", 0]
     np.save(tmp_path / "windows.npy", windows)
     code = (
-        "import sys, numpy as np, jax, train; from analysis.capture import capture\n"
+        "import sys, numpy as np, jax, train; from analysis.capturing import capture\n"
         "assert len(jax.devices()) == 2\n"
         "record = capture(train.load(sys.argv[1]), np.load(sys.argv[2] + '/windows.npy'), batch=4)\n"
         "np.savez(sys.argv[2] + '/found.npz', map=record.mean_map, loss=record.loss_nats.blocks,\n"

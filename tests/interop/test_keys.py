@@ -5,7 +5,7 @@ import pytest
 from jattn.config import RopeConfig
 from jattn.errors import InputError
 from jattn.interop import bert, gpt2, gpt_oss, llama
-from jattn.interop.keys import Keys
+from jattn.interop.keys import Keys, config_from
 from jattn.interop.patterns import repeating
 
 LLAMA = {
@@ -13,6 +13,7 @@ LLAMA = {
     "intermediate_size": 40,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
+    "num_key_value_heads": 2,
     "vocab_size": 11,
     "max_position_embeddings": 64,
 }
@@ -64,6 +65,43 @@ def test_refusal_names_the_key_and_its_value(changes, says):
 def test_other_mathematics_is_refused_by_name(family, kind, key, value):
     with pytest.raises(InputError, match=f"'{key}' = .* is not supported"):
         family.config(Keys({**LLAMA, key: value}, "config.json"), kind)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "changes", "says"),
+    [
+        (
+            llama,
+            "llama",
+            {"num_key_value_heads": 3},
+            "'num_key_value_heads' must divide 'num_attention_heads', got 3 and 4",
+        ),
+        (
+            llama,
+            "llama",
+            {"hidden_size": 33},
+            "'num_attention_heads' must divide 'hidden_size', got 4 and 33",
+        ),
+        (llama, "llama", {"rope_scaling": {"type": "linear", "factor": 0.5}}, "'factor' must be >= 1, got 0.5"),
+        (gpt2, "gpt2", {"n_head": 5, "n_embd": 32}, "'n_head' must divide 'n_embd', got 5 and 32"),
+    ],
+)
+def test_model_that_cannot_be_is_refused_in_the_words_of_its_file(family, kind, changes, says):
+    with pytest.raises(InputError, match=r"^config\.json: ") as error:
+        config_from(family, Keys({**LLAMA, **changes}, "config.json"), kind)
+    assert says in str(error.value) and "model." not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "context", "kv_heads"),
+    [("llama", 2048, 64), ("mistral", 131_072, 8), ("qwen2", 32_768, 32), ("qwen3", 32_768, 32)],
+)
+def test_keys_that_are_absent_have_the_defaults_of_their_class(kind, context, kv_heads):
+    """Those of transformers' config classes; null is as many key/value heads as heads."""
+    sizes = {"num_attention_heads": 64, "hidden_size": 128, "sliding_window": None, "head_dim": 2}
+    found = read(kind, max_position_embeddings="absent", num_key_value_heads="absent", **sizes)
+    assert (found.context, found.N_kv) == (context, kv_heads)
+    assert read(kind, num_key_value_heads=None, **sizes).N_kv == 64
 
 
 def test_bookkeeping_is_ignored():

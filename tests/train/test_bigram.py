@@ -1,10 +1,10 @@
-"""The bigram language: its rows follow the table, and nothing but the current symbol matters."""
+"""The bigram language follows its table and has no memory; the shifted induction language has no fixed distance."""
 
 import numpy as np
 import pytest
 
 from train import corpora
-from train.corpora import bigram
+from train.corpora import bigram, induction
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +50,15 @@ def test_bigram_is_a_corpus_by_name_and_the_same_every_time():
     first, again = (corpora.load("bigram", context=8) for _ in range(2))
     assert first.sha256 == again.sha256 and first.train.shape == (bigram.TRAIN, 9)
     assert len(first.valid) == bigram.VALID and first.alphabet == bigram.ALPHABET
+
+
+@pytest.mark.parametrize("context", [15, 16])
+def test_second_half_of_a_shifted_induction_row_is_its_first_half_turned(context):
+    rows, period = corpora.load("induction-shifted", context=context).valid.astype(int), context // 2 + 1
+    first, second = rows[:, :period], rows[:, period:]
+    turned = np.stack([np.roll(first, -o, axis=1)[:, : second.shape[1]] for o in range(period)])
+    places = (turned == second).all(-1)  # [o, rows]
+    assert places.any(0).all()
+    often = places.mean(1)  # every place about equally often, so no distance tells
+    np.testing.assert_allclose(often, 1 / period, atol=5 * (1 / period / len(rows)) ** 0.5)
+    assert rows.max() == induction.SHIFTED - 1

@@ -169,7 +169,7 @@ def test_several_runs_go_into_the_folder_that_out_names(there, tmp_path):
 def test_dry_run_tells_what_it_would_cost_and_writes_nothing(there):
     before = files(".")
     code, out, err = jattn("train", *there, "--attention", "standard", "null", "--steps", "1000", "--dry-run")
-    assert code == 0 and files(".") == before and err == ""
+    assert code == 0 and files(".") == before and err == "compiling, then timing a few steps\n"
     lines = out.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["tiny-standard-s0", "tiny-null-s0"]
     counts = [int(re.search(r": ([\d,]+) parameters", line)[1].replace(",", "")) for line in lines]
@@ -178,7 +178,10 @@ def test_dry_run_tells_what_it_would_cost_and_writes_nothing(there):
     for line in lines:
         assert "64,000 tokens in 1,000 steps" in line
         assert re.search(r"\(\d+\.\d passes over [\d,]+ tokens\); memory \d+ MB", line)
-        assert re.search(r"about \d+:\d\d \(\d+ ms a step, measured here\)", line)
+        whole, *parts = map(int, re.findall(r"(?:memory|state|written|working) (\d+)", line))
+        assert len(parts) == 3 and abs(whole - sum(parts)) <= 2
+        assert re.search(r"about \d+:\d\d \(\d+ ms a step, measured here\), \d+:\d\d to compile first", line)
+        assert "to evaluate 5 times on" in line  # every 200 steps
 
 
 def test_sample_starts_with_the_prompt_and_is_a_function_of_its_seed(there):

@@ -65,10 +65,17 @@ def test_npz_holds_the_attention_of_a_text_with_the_null_as_column_0(straight, j
     assert {"jattn", "jax", "numpy", "python"} <= meta["versions"].keys()
 
 
+def test_text_longer_than_the_context_is_written_with_a_note(straight, jattn, tmp_path):
+    text = TEXT * 2  # of 44 characters, in a context of 16
+    code, _, note = jattn("export", straight.path, "--format", "npz", "--text", text, "--out", tmp_path / "a")
+    assert code == 0 and note.startswith("note: the text has 44 tokens, the model's context is 16")
+    assert arrays(tmp_path / "a/attention.npz")["attention"].shape[2] == 44
+
+
 def test_transformerlens_of_a_model_that_it_cannot_hold_is_activations_and_a_note(straight, jattn, tmp_path):
     words = ["--format", "transformerlens", "--text", TEXT, "--out", tmp_path / "a"]
     code, _, note = jattn("export", straight.path, *words)
-    assert code == 0 and note.startswith("note: no weights, TransformerLens cannot hold model.attention = 'null,local")
+    assert code == 0 and "note: no weights, TransformerLens cannot hold model.attention = 'null,local" in note
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["activations.npz"]
     found = arrays(tmp_path / "a/activations.npz")
     for name, array in activations(straight.model, straight.encode(TEXT)).items():
@@ -106,7 +113,7 @@ REFUSED = [
     (["--format", "npz", "--text", ""], "--text is empty"),
     (["--format", "npz", "--text", "null ?"], "--text: text: character '?'"),
     (["--format", "llama", "--text", "null"], "--text: --format llama holds weights only"),
-    ([], "--format"),
+    ([], "--format is missing; choose from: gpt2, llama, bert, gpt_oss, transformerlens, npz"),
 ]
 
 

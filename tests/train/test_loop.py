@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jattn.errors import InputError
-from train import data, loop, step
+from train import data, evaluate, loop, step
 from train.checkpoint import Writer, load, load_state
 from train.config import flatten, override
 from train.evaluate import Evaluation, evenly
@@ -231,12 +231,25 @@ def test_evaluation_reads_at_most_so_many_windows_spread_over_the_split():
 
 
 def test_evaluation_does_not_depend_on_how_windows_are_batched(straight, monkeypatch):
-    """A last batch of another size is a batch of its own."""
+    """A last batch that is not full is filled up, and what fills it does not count."""
     windows = data.windows(loop.prepare(straight.config).data.valid, context=16)
     whole = Evaluation(straight.config, windows)
+    monkeypatch.setattr(evaluate, "LARGEST_TOKENS", 16 * (len(windows) - 1))
     parts = Evaluation(straight.config, windows)
-    parts.batches = [windows[:20], windows[20:]]
+    assert len(whole.batches) == 1 and len(parts.batches) == 2 and len(parts.batches[1]) == len(windows) - 1
     assert parts(straight.parameters) == pytest.approx(whole(straight.parameters), rel=1e-6)
+
+
+def test_every_program_of_a_run_is_compiled_once(tiny, tmp_path, monkeypatch, caplog):
+    """Evaluations of a batch that is not full included, before and after training, and after a resume."""
+    config = tiny({"steps": 5, "eval_every": 2, "save_every": 5, "watch_sinks": True, "model.width": 24})
+    monkeypatch.setattr(evaluate, "LARGEST_TOKENS", 16 * 5)
+    with jax.log_compiles():
+        loop.run(config, tmp_path / "run")
+        loop.run(override(config, {"steps": 5}), tmp_path / "run", resume=True)
+    told = [record.getMessage() for record in caplog.records]
+    for name in ("step", "evaluate"):
+        assert sum(f"Compiling jit({name})" in line for line in told) == 1, name
 
 
 def test_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):

@@ -51,6 +51,6 @@ def entropy_nats() -> float:
     """Mean loss of a model that knows the table, on queries from the chain's stationary distribution."""
     table = transition()
     values, vectors = np.linalg.eig(table.T)
-    stationary = np.abs(np.real(vectors[:, np.argmax(values.real)]))
+    stationary = np.abs(np.real(vectors[:, np.argmax(np.real(values))]))
     stationary /= stationary.sum()
     return float(-(stationary[:, None] * table * np.log(table)).sum())

@@ -70,13 +70,12 @@ def capture(
     X = min(BLOCKS, count)
     shape = (config.layers, config.heads, T, 1 + T)
     return Record(
-        np.asarray(windows[: max(maps, 1)]),
+        windows,
         {name: _sums(pair, X) for name, pair in heads.items()},
         {name: _sums(pair, X) for name, pair in layers.items()},
         None if loss is None else Sums(loss[0][:X], loss[1][:X]),
         summed / count,
         np.concatenate(kept) if kept else np.zeros((0, *shape), np.float32),
-        count,
         _on_repeats(run, T, count, size) if config.causal else {},
     )
 
