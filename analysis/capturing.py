@@ -50,6 +50,8 @@ def capture(
     config, count = run.config.model, len(windows)
     if count == 0:
         raise InputError("windows: there are none to read; give at least one")
+    if config.layers == 0:
+        raise InputError(f"{run.path} has model.layers = 0: without layers there is no attention to look at")
     T = windows.shape[1] - predicts_next(config)
     visible = jnp.asarray(visible_maps(config, T).sum(-1))
     size = batch or batch_size(config, T, count)

@@ -66,10 +66,10 @@ def test_npz_holds_the_attention_of_a_text_with_the_null_as_column_0(straight, j
 
 
 def test_text_longer_than_the_context_is_written_with_a_note(straight, jattn, tmp_path):
-    text = TEXT * 2  # of 44 characters, in a context of 16
+    text = TEXT * 2  # of 42 characters, in a context of 16
     code, _, note = jattn("export", straight.path, "--format", "npz", "--text", text, "--out", tmp_path / "a")
-    assert code == 0 and note.startswith("note: the text has 44 tokens, the model's context is 16")
-    assert arrays(tmp_path / "a/attention.npz")["attention"].shape[2] == 44
+    assert code == 0 and note.startswith("note: the text has 42 tokens, the model's context is 16")
+    assert arrays(tmp_path / "a/attention.npz")["attention"].shape[2] == 42
 
 
 def test_transformerlens_of_a_model_that_it_cannot_hold_is_activations_and_a_note(straight, jattn, tmp_path):

