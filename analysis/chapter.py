@@ -15,7 +15,7 @@ import numpy as np
 from train.checkpoint import Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import analysis.figures
 
 Progress = Callable[[int, int], Any]  # (done, total)
 
@@ -79,7 +79,7 @@ class Plot:
     """A figure with the sentence that says how to read it. half: two of them fit side by side."""
 
     name: str  # file name without its ending; unique within the chapter
-    figure: "Figure"
+    figure: "analysis.figures.Figure"
     caption: str
     half: bool = False
 

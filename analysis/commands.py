@@ -123,8 +123,9 @@ def info(args: argparse.Namespace) -> int:
     print(told["run"])
     if source:
         print(f"  imported    {source['kind']}, from {source['path']}")
-        print(f"              sha256 {source['sha256']}")
+        print(f"              sha256 {source['sha256']}{', norms folded' if source.get('fold_norms') else ''}")
     print(f"  attention   {m['attention']}{'' if m['causal'] else ', every token sees both sides'}")
+    _print_null(source, c)
     print(f"  model       {m['layers']} layers, {m['heads']} heads{shared}, {m['width']} wide, context {m['context']}")
     print(f"              {m['positions']}, {m['norm']}, {m['mlp']}; {told['parameters']:,} parameters")
     if text["sha256"]:
@@ -141,6 +142,22 @@ def info(args: argparse.Namespace) -> int:
         print(f"  valid loss  {told['valid_loss']:.4f} nats")
     print(f"  made with   {', '.join(f'{k} {v}' for k, v in told['versions'].items())} on {told['machine']}")
     return 0
+
+
+def _print_null(source: dict[str, Any] | None, config: dict[str, Any]) -> None:
+    """How a null that a trained model was given began, and what that changed, if it is known."""
+    given = (source or {}).get("null")
+    if given and "loss_before" in given:
+        jump = given["loss_after"] - given["loss_before"]
+        print(
+            f"  null        began {given['start']}; loss {given['loss_before']:.4f} -> {given['loss_after']:.4f} nats",
+            end="",
+        )
+        print(f" ({jump:+.4f}) on {given['windows']} windows of {given['tokens']} tokens")
+    elif given:
+        print(f"  null        began {given['start']}; hidden states moved by at most {max(given['hidden_moved']):.2%}")
+    elif config.get("start"):
+        print(f"  began from  {config['start']}, null {config['null_start']}")
 
 
 def _told(path: str) -> dict[str, Any]:

@@ -78,9 +78,7 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
     trained = 0
     for number, (part, group, seed) in enumerate(jobs, 1):
         material = materials[part.name]
-        config = override(
-            material.config, {"seed": seed, "model.attention": part.groups[group], "preset": part.name}
-        )
+        config = override(material.config, {"seed": seed, "model.attention": part.groups[group], "preset": part.name})
         folder = out / "runs" / config.name
         folders.setdefault((part.name, group), []).append(folder)
         saved = steps_of(folder)  # none in a run that was killed before its first checkpoint: it starts anew

@@ -149,22 +149,25 @@ def neighbours(array: np.ndarray, heads: int) -> np.ndarray:
     return array[order]
 
 
-def row_order_table() -> str:
-    """A random Llama as a GGUF file against transformers on its folder, with the converter's row order and without."""
+def measure_row_order(reorder: bool) -> dict[str, list[float]]:
+    """float64 errors of a random Llama read from a GGUF file, against transformers on the folder it was made of."""
     case = next(c for c in parity.CASES if c.name == "Llama, grouped heads")
-    lines = [f"| the same Llama as GGUF, T = {parity.T} | logits | hidden states | attention |", "|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as place:
         folder, file = Path(place, "model"), Path(place, "model.gguf")
         # A GGUF file holds the epsilon in float32, so one that float32 holds.
         parity.make(parity.Case(case.name, case.model, case.config | {"rms_norm_eps": 2.0**-16}), folder)
+        write_gguf(folder, file, reorder=reorder)
         tokens, real, _ = parity.inputs(case, case.config["vocab_size"])
         exact = parity.theirs(folder, "float64", tokens, real)
-        for name, reorder in (
-            ("rows in the converter's order", True),
-            ("rows left as they were (not a real file)", False),
-        ):
-            write_gguf(folder, file, reorder=reorder)
-            with jax.enable_x64(True):
-                found = parity.errors(parity.ours(file, "float64", tokens, real), exact, real)
-            lines.append(f"| {name} | " + " | ".join(f"{max(v):.0e}" for v in found.values()) + " |")
+        with jax.enable_x64(True):
+            return parity.errors(parity.ours(file, "float64", tokens, real), exact, real)
+
+
+def row_order_table() -> str:
+    """With the row order of llama.cpp's converter, and without it, which is what not undoing it would look like."""
+    lines = [f"| the same Llama as GGUF, T = {parity.T} | logits | hidden states | attention |", "|---|---|---|---|"]
+    names = {"rows in the converter's order": True, "rows left as they were (not a real file)": False}
+    for name, reorder in names.items():
+        shown = " | ".join(f"{max(v):.0e}" for v in measure_row_order(reorder).values())
+        lines.append(f"| {name} | {shown} |")
     return "\n".join(lines)

@@ -327,7 +327,7 @@ def test_run_whose_loss_leaves_the_finite_numbers_ends_in_one_line_and_keeps_wha
     code, out, err = jattn(*words, "--learning-rate=1e6", "--warmup=1", "--out=runs/fast")
     assert code != 0 and out == "" and "Traceback" not in err
     line = err.splitlines()[-1]
-    assert line.startswith("jattn: tiny-null-s0: ") and ("is nan at step" in line or "is inf at step" in line)
+    assert line.startswith("jattn: fast: ") and ("is nan at step" in line or "is inf at step" in line)
     assert "optimizer.learning_rate (now 1000000.0)" in line and "before it are kept" in line
     run = load("runs/fast")
     assert run.step >= 2 and run.meta["valid_loss"] < float("inf")

@@ -15,8 +15,7 @@ def short(monkeypatch):
 
     def parts(full):
         return [
-            demo.Part(c.title, c.name, override(c.config, SHAPE), dict(list(c.groups.items())[:2]))
-            for c in real(full)
+            demo.Part(c.title, c.name, override(c.config, SHAPE), dict(list(c.groups.items())[:2])) for c in real(full)
         ]
 
     monkeypatch.setattr(demo, "parts", parts)

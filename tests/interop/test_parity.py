@@ -6,6 +6,7 @@ pytest.importorskip("torch", reason="pip install -e '.[peers]'")
 pytest.importorskip("transformers", reason="pip install -e '.[peers]'")
 
 import parity
+import parity_options
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # transformers' own warnings
 
@@ -39,26 +40,13 @@ def test_a_model_that_is_slightly_off_would_be_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Mistral, window 13", "Llama, rope yarn", "gpt-oss, sinks, experts, window 9"])
-def test_logits_with_a_cache_are_those_of_transformers(name, tmp_path):
-    """A prompt, then chunks and single tokens, against transformers on the whole text."""
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
+def test_logits_with_a_cache_are_those_of_transformers(name):
+    """A prompt, then token by token: against our whole text, transformers' whole text, and transformers' cache."""
+    found = parity_options.measure_cache(next(c for c in parity.CASES if c.name == name))
+    assert {n: v for n, v in found.items() if "float32" not in n and not v < 1e-9} == {}
 
-    from jattn import interop
-    from jattn.decode import empty_cache, step
-    from jattn.model import assemble
 
-    case = next(c for c in parity.CASES if c.name == name)
-    parity.make(case, tmp_path)
-    tokens, real, _ = parity.inputs(case, 96)
-    exact = parity.theirs(tmp_path, "float64", tokens, real).logits
-    with jax.enable_x64(True):
-        found = interop.read(tmp_path, dtype="float64")
-        model = assemble(found.config, found.parameters)
-        caches, start, parts = empty_cache(found.config, 2, parity.T), 0, []
-        for size in (60, 15, 4, 1):
-            logits, caches = step(model, jnp.asarray(tokens[:, start : start + size]), caches, start)
-            parts.append(np.asarray(logits))
-            start += size
-    assert np.abs(np.concatenate(parts, 1) - exact).max() < 1e-9 * np.abs(exact).max()
+def test_row_order_of_gguf_files_is_undone():
+    """At T = 80; a file whose rows are not in that order is another model, so that parity would notice."""
+    assert max(max(v) for v in parity_options.measure_row_order(True).values()) < 1e-9
+    assert min(max(v) for v in parity_options.measure_row_order(False).values()) > 0.1
