@@ -53,7 +53,7 @@ def capture(
     if config.layers == 0:
         raise InputError(f"{run.path} has model.layers = 0: without layers there is no attention to look at")
     T = windows.shape[1] - predicts_next(config)
-    visible = jnp.asarray(visible_maps(config, T).sum(-1))
+    visible = jnp.asarray(visible_maps(config, T))
     size = batch or batch_size(config, T, count)
     size = -(-size // len(jax.devices())) * len(jax.devices())
     put, parameters = batches_over_devices(), replicated(run.parameters)

@@ -66,11 +66,11 @@ def text_patterns(T: int, causal: bool, marks: Marks | None) -> dict[str, Bool[A
 def text_measures(
     weights: Float[Array, "B N T T"],
     null: Float[Array, "B N T"],
-    visible: Int[Array, " T"],
+    visible: Bool[Array, "T T"],
     marks: Marks | None = None,
     causal: bool = True,
 ) -> dict[str, Float[Array, "B N"]]:
-    """The measures, by name; `visible` is the number of keys that each query sees. NaN where one is undefined."""
+    """The measures, by name; `visible` says which keys each query sees. NaN where one is undefined."""
     T = weights.shape[-1]
     where = text_patterns(T, causal, marks)
     sums = row_sums(weights, where)
@@ -135,9 +135,11 @@ def _share(sums: RowSums, name: str, asked: Array) -> Array:
 
 
 def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[str, Array]:
+    keys = visible.sum(-1)
+    others = keys - visible[:, 0]  # without position 1, for the queries that see it
     row, kept = entropy(sums)
     row_rest, kept_rest = entropy(rest)
-    several, several_rest = visible > 1, visible > 2
+    several, several_rest = keys > 1, others > 1
     held, _ = query_keys_that_hold(weights, null)
     held_rest, _ = query_keys_that_hold(*sinks.first_token_as_null(weights, null))
     total = sums.real.sum(-1)
@@ -145,15 +147,15 @@ def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[st
         "entropy_with_null_nats": (-sums.plogp - null * jnp.log(jnp.maximum(null, 1e-30))).mean(-1),
         "entropy_nats": row.mean(-1, where=kept),
         "entropy_filtered_nats": row_rest.mean(-1, where=kept_rest & few),
-        "entropy_normalised": _over_log(row, visible).mean(-1, where=kept & several),
-        "entropy_sinkless": _over_log(row_rest, visible - 1).mean(-1, where=kept_rest & several_rest & few),
+        "entropy_normalised": _over_log(row, keys).mean(-1, where=kept & several),
+        "entropy_sinkless": _over_log(row_rest, others).mean(-1, where=kept_rest & several_rest & few),
         "mean_distance_tokens": jnp.where(
             total >= MIN_REAL_MASS * weights.shape[-1], sums.distance.sum(-1) / total, jnp.nan
         ),
         "distance_spread_tokens": _spread(sums).mean(-1, where=kept & several),
         "keys_90": held.mean(-1, where=kept),
-        "keys_90_sinkless": held_rest.mean(-1, where=kept_rest & few & several),
-        "sparsity": (1 - (weights >= FAINT).sum(-1) / jnp.maximum(visible, 1)).mean(-1),
+        "keys_90_sinkless": held_rest.mean(-1, where=kept_rest & few & (others > 0)),
+        "sparsity": (1 - (weights >= FAINT).sum(-1) / jnp.maximum(keys, 1)).mean(-1),
     }
 
 

@@ -21,6 +21,6 @@ def uniform_values(config: ModelConfig, T: int, frame: Frame = ((), ())) -> dict
     for i, seen in enumerate(visible_maps(config, T)):
         null = has_null(config)[i]
         weights = jnp.asarray(seen / (seen.sum(-1, keepdims=True) + null), jnp.float32)[None, None]
-        visible, nulls = jnp.asarray(seen.sum(-1)), jnp.maximum(1 - weights.sum(-1), 0)
+        visible, nulls = jnp.asarray(seen), jnp.maximum(1 - weights.sum(-1), 0)
         values.append(text_measures(weights, nulls, visible, marks, config.causal))
     return {name: float(known_mean([np.asarray(v[name]).item() for v in values])) for name in values[0]}

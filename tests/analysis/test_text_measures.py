@@ -20,7 +20,7 @@ def attention(null=True, window=None, seed=0):
     nulls = draw.normal(1, 2, (B, N, T, 1)) if null else np.full((B, N, T, 1), -np.inf)
     both = np.exp(np.concatenate([nulls, scores], -1))
     both /= both.sum(-1, keepdims=True)
-    return jnp.asarray(both[..., 1:], jnp.float32), jnp.asarray(both[..., 0], jnp.float32), jnp.asarray(seen.sum(-1))
+    return jnp.asarray(both[..., 1:], jnp.float32), jnp.asarray(both[..., 0], jnp.float32), jnp.asarray(seen)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,12 @@ def test_every_measure_equals_its_plain_definition(null, window, tokens):
         "follower": patterns.conditional_mass(weights, mass, patterns.induction_pattern(tokens)),
         "entropy_with_null_nats": structure.entropy_with_null(weights, mass),
         "entropy_nats": structure.entropy_real(weights, mass),
-        "entropy_normalised": structure.entropy_real(weights, mass, visible),
+        "entropy_normalised": structure.entropy_real(weights, mass, visible.sum(-1)),
         "entropy_filtered_nats": structure.entropy_filtered(*sinks.first_token_as_null(weights, mass)),
         "mean_distance_tokens": structure.mean_distance(weights),
-        "distance_spread_tokens": spread.distance_spread(weights, mass, visible),
-        "keys_90": spread.keys_that_hold(weights, mass, visible),
-        "sparsity": spread.sparsity(weights, mass, visible),
+        "distance_spread_tokens": spread.distance_spread(weights, mass, visible.sum(-1)),
+        "keys_90": spread.keys_that_hold(weights, mass, visible.sum(-1)),
+        "sparsity": spread.sparsity(weights, mass, visible.sum(-1)),
     }
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=2e-4, atol=2e-5, err_msg=name)
@@ -125,3 +125,11 @@ def test_nothing_is_claimed_of_a_head_that_is_all_null():
     for name in ("previous", "entropy_nats", "mean_distance_tokens", "keys_90", "entropy_sinkless"):
         assert np.isnan(found[name]).all(), name
     assert (found["alpha_null"] == 1).all() and (found["previous_raw"] == 0).all()
+
+
+def test_even_attention_is_wholly_spread_with_and_without_position_one_under_a_window():
+    even = np.tril(np.ones((T, T))) * ~np.tril(np.ones((T, T), bool), -5)
+    weights = jnp.asarray(even / even.sum(-1, keepdims=True), jnp.float32)[None, None]
+    found = text_measures(weights, jnp.zeros((1, 1, T)), jnp.asarray(even > 0))
+    assert found["entropy_normalised"].item() == pytest.approx(1, abs=1e-5)
+    assert found["entropy_sinkless"].item() == pytest.approx(1, abs=1e-5)
