@@ -158,15 +158,19 @@ def _by_block(values: dict[str, Array], blocks: Array) -> dict[str, tuple[Array,
     return {name: (total[:, i], count[:, i]) for i, name in enumerate(values)}
 
 
-def _on_repeats(run: Run, T: int, count: int, size: int) -> dict[str, Sums]:
-    """The repeat measures on `count` sequences of T/2 random tokens, said twice; the same ones for every run.
+def said_twice(run: Run, T: int, count: int) -> np.ndarray:
+    """`count` sequences of T/2 random tokens, said twice, [count, 2 (T/2)]; the same ones for every run.
 
     Ordinary tokens only: none that stands around texts or that no text encodes to.
     """
-    rng = np.random.default_rng(0)
     tokens = np.setdiff1d(np.arange(run.tokenizer.vocab_size), np.array(sorted(run.tokenizer.special), int))
-    half = rng.choice(tokens, size=(min(count, REPEATS), T // 2))
-    repeated = np.concatenate([half, half], 1).astype(np.int32)
+    half = np.random.default_rng(0).choice(tokens, size=(count, T // 2))
+    return np.concatenate([half, half], 1).astype(np.int32)
+
+
+def _on_repeats(run: Run, T: int, count: int, size: int) -> dict[str, Sums]:
+    """The repeat measures on sequences that are said twice."""
+    repeated = said_twice(run, T, min(count, REPEATS))
     parts: dict[str, list[np.ndarray]] = {}
     for _, n, rows in _batches(repeated, min(size, len(repeated))):
         for name, values in _repeat_step(run.config.model, run.parameters, rows).items():

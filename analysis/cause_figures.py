@@ -35,14 +35,14 @@ def elements(results: Results) -> list[Element]:
             "cause-scatter",
             scatter_figure(results),
             "Each dot is a query of a head of the first run: its cause (upwards, logarithmic) against 1 - the share of "
-            "attention that goes to the null (where there is none, to position 1). Orange dots have a cause above 0.05 "
-            "nats. A readout that needs no threshold has all orange right of the middle and all grey left of it.",
+            "attention that goes to the null (where there is none, to position 1). Dark dots have a cause above 0.05 "
+            "nats. A readout that needs no threshold has all dark dots right of the middle and all pale ones left.",
         ),
         Plot(
             "cause-ablation",
             ablation_figure(results),
             "Loss added by taking one head away, heads sorted by it, a line per seed: output set to zero (full) or to "
-            "its mean over texts (dashed). A head on the zero line is not needed, or others do its work too.",
+            "its mean over texts (dotted). A head on the zero line is not needed, or others do its work too.",
             half=True,
         ),
         Plot(
@@ -54,6 +54,9 @@ def elements(results: Results) -> list[Element]:
         ),
         eviction_table(results),
     ]
+
+
+FAINT = "#a9b4c0"  # a query at which a head does nothing; no group's colour
 
 
 def margins(results: Results) -> list[Table]:
@@ -194,7 +197,7 @@ def scatter_figure(results: Results) -> Figure:
     for axis, group in zip(axes, groups, strict=True):
         told, nats = results.found[group][0].detail.sample.T
         positive = nats > POSITIVE
-        for which, colour in ((~positive, "#8a94a0"), (positive, "#d9730d")):
+        for which, colour in ((~positive, FAINT), (positive, INK)):
             axis.plot(told[which], np.maximum(nats[which], 1e-7), ".", ms=3.5, alpha=0.45, color=colour, mew=0)
         axis.axhline(POSITIVE, color=INK, lw=0.7, ls="--")
         axis.axvline(0.5, color=INK, lw=0.7, ls="--")

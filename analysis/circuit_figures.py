@@ -11,7 +11,11 @@ MOST_HEADS = 64  # of a model whose pairs of heads fit into one picture
 
 
 def by_layer(results: Results, names: Sequence[str], measures: Mapping[str, Measure]) -> Figure:
-    """One panel per measure: a dot per head and run, layers along x, groups side by side in their colours."""
+    """One panel per measure: a dot per head and run, layers along x, groups side by side in their colours.
+
+    Composition is left out where no head has any: every model has one layer.
+    """
+    names = [name for name in names if "composition" not in name or known(results, name)]
     figure = Figure(figsize=(3.4 * len(names), 2.8), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     groups = list(results.found)
@@ -33,6 +37,11 @@ def by_layer(results: Results, names: Sequence[str], measures: Mapping[str, Meas
         plain(axis)
     _legend(axes[0], results)
     return figure
+
+
+def known(results: Results, name: str) -> bool:
+    """Whether any head of any run has the measure."""
+    return any(np.isfinite(f.heads[name]).any() for found in results.found.values() for f in found)
 
 
 def composition(results: Results) -> Figure | None:

@@ -46,7 +46,7 @@ def compare(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done, group=what)
 
-        only = args.only.split(",") if args.only else None
+        only = None if args.only is None else args.only.split(",")
         given: dict[str, Any] = {"chapters": only, "windows": windows, "tokens": tokens, "corpus": args.corpus}
         result = module.compare(groups, progress=progress, **given)
     from analysis.tables import to_json

@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+
 from analysis import chapters as table
 from analysis.chapter import Chapter, Found, Measure, Reading, Results, Unfit
 from analysis.record import Record
@@ -124,7 +126,7 @@ def compare(
     rows = []
     for c in (c for c in asked if c.name in results):
         rows += rows_of(results[c.name], [*c.measures], base)
-        rows += rows_between(c.between(results[c.name]), base) if c.between else []
+        rows += rows_between(c.between(results[c.name]), [*c.measures], base) if c.between else []
     held_out = reading.rows
     truths = {} if held_out is None else {n: [truth(r, held_out) for r in rs] for n, rs in loaded.items()}
     return Comparison(title, loaded, results, rows, truths, reading, warnings, left_out)
@@ -142,8 +144,11 @@ def _reading(groups: dict[str, list[Run]], windows: int, tokens: int | None, cor
     """The windows that every run reads, from the baseline's text."""
     base = next(iter(groups.values()))[0]
     T = at_least("tokens", tokens, 2) if tokens is not None else min(LONGEST, base.config.model.context)
-    if min(r.config.model.context for rs in groups.values() for r in rs) < T:
-        raise InputError(f"tokens must be at most the context of every run, got {T}")
+    shortest = min((r for rs in groups.values() for r in rs), key=lambda r: r.config.model.context)
+    if (context := shortest.config.model.context) < T:
+        raise InputError(
+            f"--tokens must be at most the context of every run, got {T}; that of {shortest.path} is {context}"
+        )
     text = text_of(base, corpus)
     encoded = data.encode_corpus(text, base.tokenizer)
     rows = encoded.valid if base.config.data.corpus == "backcopy" else None
@@ -189,7 +194,12 @@ def _runs(value: Any) -> list[Run]:
 
 def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
     """Refuse runs with different tokenizers; say what else makes a comparison weaker."""
+    for name, rs in groups.items():
+        if not rs:
+            raise InputError(f"group {name!r} holds no run; give it at least one")
     runs = [r for rs in groups.values() for r in rs]
+    for run in runs:
+        _check_finite(run)
     first = runs[0]
     for run in runs[1:]:
         if run.tokenizer.sha256 != first.tokenizer.sha256:
@@ -227,9 +237,24 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
             warnings.append(
                 f"Group {name!r} uses sigmoid attention, whose rows do not sum to 1: they are divided by their sum."
             )
-    if len({(r.step, r.config.tokens_per_step) for r in runs}) > 1:
-        warnings.append("The runs saw different numbers of tokens.")
+    seen = {r.step * r.config.tokens_per_step: r for r in runs}
+    if len(seen) > 1:
+        (few, a), (many, b) = min(seen.items()), max(seen.items())
+        told = f"{few:,} ({a.path.name}, step {a.step:,}) to {many:,} ({b.path.name}, step {b.step:,})"
+        warnings.append(f"The runs saw different numbers of tokens: {told}; differences may come from that.")
+    contexts = {r.config.model.context: r for r in runs}
+    if len(contexts) > 1:
+        told = "; ".join(f"{r.path.name}: {context}" for context, r in sorted(contexts.items()))
+        warnings.append(f"The runs have different contexts (model.context, {told}).")
     return warnings
+
+
+def _check_finite(run: Run) -> None:
+    for name, array in run.parameters.items():
+        if not bool(jnp.isfinite(array).all()):
+            raise InputError(
+                f"{run.path}: parameter {name} holds NaN or infinity; compare a checkpoint from before that"
+            )
 
 
 def _sort(run: Run) -> str:

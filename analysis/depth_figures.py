@@ -261,11 +261,11 @@ def facts_table(results: Results) -> Table:
             mean = np.mean([np.nanmean(d.scores[fact], 0) for d in details], 0)
             peak, known = int(mean.argmax()), centre(points, mean)
             at = lambda name, fact=fact, details=details, peak=peak: (  # noqa: E731
-                float(np.mean([getattr(d, name)[fact][peak] for d in details]))
+                _rounded(np.mean([getattr(d, name)[fact][peak] for d in details]))
                 if fact in getattr(details[0], name)
                 else None
             )
-            ends = float(mean[0]), float(mean[peak]), float(mean[-1])
+            ends = _rounded(mean[0]), _rounded(mean[peak]), _rounded(mean[-1])
             title, rung = ALL[fact].title, ALL[fact].rung
             where = int(points[peak]), known if np.isfinite(known) else None
             rows.append([group, rung, title, *ends, *where, at("selectivity"), at("compression")])
@@ -287,3 +287,8 @@ def facts_table(results: Results) -> Table:
         "word types) and compression (1 if the vectors are of no use)."
     )
     return Table("facts", caption, columns, rows)
+
+
+def _rounded(score: float | np.floating) -> float:
+    """A guess is 0 in the table, not 5e-17 and not -0.0."""
+    return round(float(score), 4) + 0.0

@@ -9,8 +9,9 @@ Source: TransformerLens 4.3.0, `head_detector.compute_head_attention_similarity_
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
+from analysis.patterns import duplicate_pattern, induction_pattern, previous_pattern
 from analysis.sinks import MIN_REAL_MASS
 
 Target = Bool[Array, "T T"] | Bool[Array, "B T T"] | Float[Array, "T T"] | Float[Array, "B T T"]
@@ -48,6 +49,29 @@ def abs_score(
     error = jnp.abs(weights - pattern[..., None, :, :])
     error = jnp.where(_excluded(weights.shape[-1], exclude_bos, exclude_current_token), 0, error)
     return 1 - error.sum((-2, -1)) / weights.shape[-2]
+
+
+def detected(
+    weights: Float[Array, "B N T T"],
+    visible: Bool[Array, "T T"],
+    tokens: Int[Array, "B T"],
+    null: Bool[Array, ""] | bool,
+) -> tuple[dict[str, Float[Array, "B N"]], dict[str, Float[Array, "B N"]]]:
+    """Both scores on the three patterns, position 1 and the query's own token excluded, and those of even attention.
+
+    `previous_abs`, `previous_mul_excl`, and so on for duplicate and induction. null: whether the layer has one, which
+    even attention counts as a key. The null is not excluded: abs counts what it gets as an error.
+    """
+    T = weights.shape[-1]
+    found = {"duplicate": duplicate_pattern(tokens), "induction": induction_pattern(tokens)}
+    even = (visible / jnp.maximum(visible.sum(-1, keepdims=True) + null, 1))[None, None]
+    scores, levels = {}, {}
+    for name, pattern in {"previous": previous_pattern(T)[None], **found}.items():
+        for suffix, score in (("abs", abs_score), ("mul_excl", mul_score)):
+            of = lambda a, s=score, p=pattern: s(a, p, exclude_bos=True, exclude_current_token=True)  # noqa: E731
+            scores[f"{name}_{suffix}"] = of(weights)
+            levels[f"{name}_{suffix}"] = jnp.broadcast_to(of(even), weights.shape[:2])
+    return scores, levels
 
 
 def _excluded(T, bos, current):

@@ -1,7 +1,7 @@
 """What a run's heads do on annotated sentences, per block of sentences: syntax, sentence pairs, the gender probe.
 
 `syntax(run, conllu("file.conllu"))` reads any annotation. Everything conditional leaves out the null and the tokens
-that stand apart (the first of all, special ones), in every model, row by row, and drops rows that give them above 90 %.
+that stand apart (the first of all, special ones), in every model, row by row.
 
 Axes: S sentences, X blocks of sentences, L layers, N heads, C word classes, W words.
 """
@@ -30,7 +30,7 @@ from analysis.linguistics import (
     ratio,
     uniform,
 )
-from analysis.word_maps import WordMaps, read_words
+from analysis.word_maps import WordMaps, pinned_at_random, read_words
 from jattn.errors import InputError
 from train.checkpoint import Run
 from train.corpora.annotated import Annotated
@@ -110,7 +110,7 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
         "dep_parent": ratio(sums(rows, kinds["parent"]), kept),
         "dep_child": ratio(sums(rows, kinds["child"]), kept),
         "dep_beyond": ratio(beyond, kept),
-        "rows_kept": ratio(kept, words),
+        "rows_kept": ratio(blocked(maps.awake.sum(-1).astype(float), X), words),
     }
     evenly = {name: float(mass_on(even, pairs).sum() / words.sum()) for name, pairs in kinds.items()}
     chance = {"dep_raw": evenly["either"], "dep_real": evenly["either"], "dep": evenly["either"]}
@@ -118,6 +118,8 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     values = {}
     values["dep_best"], chosen = best(either, kept)
     values["dep_beyond_best"], _ = best(beyond, kept)
+    if not maps.null.any():
+        values |= {f"{name}_control": value for name, value in _sided(pinned_at_random(maps), X).items()}
     chance["dep_best"] = float(mean_known(best(blocked(offset_mass(_seen(kinds["either"], maps)), X), words)[0]))
     chance["dep_beyond_best"] = 0.0
 
@@ -144,6 +146,17 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     return Syntax(heads, values, chance, links, classes, frequency, given, near, chosen, len(read), left_out, gold)
 
 
+def _sided(maps: WordMaps, X: int) -> dict[str, np.ndarray]:
+    """The measures of `syntax` that take a side in a claim, of any maps: for its control."""
+    rows, kept = maps.rows
+    pairs = dependencies(maps.sentences, maps.weights.shape[-1])["either"]
+    plain, matched = (blocked(mass_on(r, pairs), X) for r in (rows, distance_matched(rows, maps.visible)))
+    count = blocked(kept.sum(-1).astype(float), X)
+    found = {"dep_best": best(plain, count)[0], "dep_beyond_best": best(plain - matched, count)[0]}
+    links = _links(maps, X)
+    return found | ({"links_best": np.mean([_filled(x.accuracy) for x in links.values()], 0)} if links else {})
+
+
 def pairs(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Progress | None = None) -> Pairs:
     """Sentence blocks, and the words of B that match one of A. Raises InputError as `syntax` does."""
     maps = read_words(run, _enough(run, sentences), progress)
@@ -161,6 +174,11 @@ def pairs(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Progr
         over, under = (blocked(sums, X) for sums in blocks.cross_mass(rows, read, link))
         plain, base = (blocked(sums, X) for sums in blocks.cross_mass(matched, read, link))
         values[f"cross_{link}"], chosen[link] = best(over, under)
+        if not maps.null.any():
+            control, _ = pinned_at_random(maps).rows
+            values[f"cross_{link}_control"], _ = best(
+                *(blocked(sums, X) for sums in blocks.cross_mass(control, read, link))
+            )
         at = (slice(None), *chosen[link])
         chance[f"cross_{link}"] = float(plain[at].sum() / max(base[at].sum(), 1e-9))
     return Pairs(heads, values, chance, {name: share.mean(0) for name, share in shares.items()}, chosen)

@@ -56,10 +56,12 @@ def links(details: Details, colours: Mapping[str, str]) -> Figure:
             at = y + (g + 0.5) * thick - 0.38
             axis.barh(at, np.mean(scores), thick * 0.9, color=colours[group], label=group if y == 0 else None)
             if len(scores) > 1:
-                axis.scatter(scores, [at] * len(scores), s=7, color="white", edgecolor=INK, lw=0.5, zorder=3)
+                axis.scatter(
+                    scores, [at] * len(scores), s=7, color="white", edgecolor=INK, lw=0.5, zorder=3, clip_on=False
+                )
     for y, name in enumerate(names):
         for value, shade, width in ((known[name].uniform, "#9aa5b1", 1.4), (known[name].offset, INK, 1.8)):
-            axis.plot([value, value], [y - 0.42, y + 0.42], color=shade, lw=width, zorder=4)
+            axis.plot([value, value], [y - 0.42, y + 0.42], color=shade, lw=width, zorder=4, clip_on=False)
     axis.set_yticks(range(len(names)), [f"{name}  ({known[name].asked})" for name in names], fontsize=7.5)
     axis.set_xlim(0, 1)
     axis.set_xlabel("accuracy of the best head", fontsize=8)

@@ -5,21 +5,32 @@ import numpy as np
 from analysis import figures, layer_figures
 from analysis.chapter import Plot
 from analysis.comparison import Comparison
-from analysis.sinks import alpha_floor
 from analysis.text_measures import EPS
 from train.metrics import read_metrics
 
 GRID = 64  # heads up to which each map has a title of its own
+NULL_MASS = (
+    "Null mass of every query of the held-out sequences, first run of each group that has a null: how the triggers "
+    "(blue) and all other queries (orange) are spread over it, each adding up to 1. A null that says which query has "
+    "something to attend to has blue at the left and orange at the right; where they overlap, it does not say."
+)
+LOSS = (
+    "Loss while training, a colour per group: thin lines are the training loss, smoothed, dots the validation loss, "
+    "one line per run. Lower is better. A gap between groups says something where it is wider than the gap between the "
+    "runs of one group; validation loss that rises while training loss falls is overfitting."
+)
 
 
 def pictures(comparison: Comparison) -> list[Plot]:
     """The opening plots, in order; the first is the example."""
     layer, head = _example_head(comparison)
     example = (
-        f"One text of {comparison.corpus} in every group, layer {layer}, head {head}: rows are queries, columns keys. "
-        "The orange column is "
-        "the null; an empty one means that the group has none."
+        f"One text of {comparison.corpus} in every group, layer {layer}, head {head}: rows are queries, columns keys."
     )
+    if with_null := nulls(comparison):
+        some = len(with_null) < len(comparison.groups)
+        empty = "; an empty one means that the group has none" if some else ""
+        example += f" The orange column is the null{empty}."
     if comparison.truths:
         example += " Red letters are triggers, the only queries with something to attend to."
     made = [Plot("example", figures.example(comparison, layer, head), example)]
@@ -30,7 +41,7 @@ def pictures(comparison: Comparison) -> list[Plot]:
     several = comparison.records[comparison.baseline][0].mean_map[..., 0, 0].size > 1
     if comparison.truths:
         if (histogram := figures.null_histogram(comparison)) is not None:
-            add("null-mass", histogram, "Null mass of every query of the held-out sequences.")
+            add("null-mass", histogram, NULL_MASS)
         add(
             "readouts",
             figures.readout_plot(comparison),
@@ -49,8 +60,7 @@ def pictures(comparison: Comparison) -> list[Plot]:
         caption = "Each dot is a head of a run, the bar the mean over them; dotted: what uniform attention would give."
         add("measures", figures.measure_strips(comparison, strips), caption)
     if any(read_metrics(run.path) for runs in comparison.groups.values() for run in runs):
-        caption = "Loss while training (thin: training, smoothed; dots: validation)."
-        add("loss", figures.loss_curves(comparison), caption)
+        add("loss", figures.loss_curves(comparison), LOSS)
     return made
 
 
@@ -69,11 +79,20 @@ def _layers_caption(comparison: Comparison) -> str:
     return (
         f"Where sinks sit, layers down and heads across;{several} means over {comparison.windows} windows of "
         f"T = {comparison.tokens} tokens. Sink rate: share of windows in which alpha_1, the mean attention to position "
-        f"1, is above eps = {EPS[-1]}; even attention of a causal model would give alpha_1 = "
-        f"{alpha_floor(comparison.tokens):.3f}. Value norm: that of the value at position 1 over the mean of the "
+        f"1, is above eps = {EPS[-1]}; even attention would give alpha_1 = "
+        f"{_even(comparison)}. Value norm: that of the value at position 1 over the mean of the "
         "others, purple where it is smaller. Right, on a log scale: the residual stream after each layer, the norm of "
         "position 1 over the mean of the others, and its largest entry over the median one. Dotted: 1."
     )
+
+
+def _even(comparison: Comparison) -> str:
+    """alpha_1 of even attention, from all that a query of each group's models sees: once, or for each group."""
+    rows = {g: comparison.find("alpha_1", g) for g in comparison.groups}
+    told = {g: f"{row.floor:.3f}" for g, row in rows.items() if row is not None and row.floor is not None}
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return ", ".join(f"{value} ({g})" for g, value in told.items())
 
 
 def nulls(comparison: Comparison) -> list[str]:

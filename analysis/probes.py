@@ -53,7 +53,7 @@ def probe(vectors: Vectors, labels: Labels, texts: Labels, seed: int = 0) -> Boo
     """Whether a linear probe gets each item right that was trained on the other half of the texts. Mean: accuracy.
 
     Multinomial logistic regression, C = 0.1, at most 60 iterations, features standardised by the half it learns from.
-    Raises InputError for fewer than 20 items, one class, one class in a training half, a NaN.
+    Raises InputError for fewer than 20 items, lengths that differ, one class, one class in a training half, a NaN.
     """
     vectors, classes, fold = _checked(vectors, labels, texts, seed)
     right = np.zeros(len(classes), bool)
@@ -69,6 +69,7 @@ def guess(labels: Labels, texts: Labels, given: Labels | None = None, seed: int 
 
     given: the commonest label among items of the same kind (of the same word, say); of all where the kind is new.
     """
+    _of_one_length(labels=labels, texts=texts, **({} if given is None else {"given": given}))
     classes, fold = np.unique(labels, return_inverse=True)[1], deal(texts, seed=seed)
     kinds = np.zeros(len(classes), int) if given is None else np.unique(given, return_inverse=True)[1]
     right = np.zeros(len(classes), bool)
@@ -87,6 +88,7 @@ def control_labels(labels: Labels, types: Labels, seed: int = 0) -> Labels:
     Nothing but the type itself can tell it, so a probe's accuracy on it is what learning by heart gives.
     Source: Hewitt and Liang 2019, section 2.1.
     """
+    _of_one_length(labels=labels, types=types)
     names, index = np.unique(types, return_inverse=True)
     return np.random.default_rng(seed).choice(labels, len(names))[index]
 
@@ -163,6 +165,7 @@ def _predict(train, labels, vectors, strength) -> tuple[np.ndarray, np.ndarray]:
 
 def _checked(vectors, labels, texts, seed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vectors in float64, labels as 0..K-1, folds; InputError where no probe can be fitted."""
+    _of_one_length(vectors=vectors, labels=labels, texts=texts)
     names, classes = np.unique(labels, return_inverse=True)
     at_least("items of a probe", len(classes), LEAST)
     if not np.isfinite(vectors).all():
@@ -180,3 +183,11 @@ def _checked(vectors, labels, texts, seed) -> tuple[np.ndarray, np.ndarray, np.n
                 f"labels: half of the texts hold only {names[found[0]]!s}; give more texts with each of the classes"
             )
     return np.asarray(vectors, np.float64), classes, fold
+
+
+def _of_one_length(**arrays) -> None:
+    """InputError unless there is one entry per item in each."""
+    lengths = {name: len(a) for name, a in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{n} of {name}" for name, n in lengths.items())
+        raise InputError(f"items of a probe: got {told}; give one of each for every item")

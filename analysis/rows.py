@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.chapter import Found, Results
-from analysis.stats import Interval, bootstrap, effect_size, interval, known_mean, paired
+from analysis.stats import Interval, bootstrap, effect_size, interval, jackknife_pairs, known_mean, paired
 
 Bounds = tuple[float, float] | None
 
@@ -76,16 +76,19 @@ def _row(results: Results, measure: str, group: str, own: dict[int, np.ndarray],
     )
 
 
-def rows_between(pairs: Mapping[str, Mapping[str, np.ndarray]], baseline: str) -> list[Row]:
-    """The rows of measures of pairs of runs of one group: means without intervals, for pairs share their runs."""
+def rows_between(pairs: Mapping[str, Mapping[str, np.ndarray]], measures: Sequence[str], baseline: str) -> list[Row]:
+    """The rows of measures of pairs of runs of one group, pairs in the order of itertools.combinations of the runs.
+
+    Pairs share their runs, so the interval is the jackknife's over runs; a difference needs equal numbers of runs.
+    """
     rows = []
-    for measure in dict.fromkeys(name for found in pairs.values() for name in found):
-        means = {g: float(np.mean(found[measure])) for g, found in pairs.items() if measure in found}
-        for group, mean in means.items():
-            n = len(pairs[group][measure])
-            compared = group != baseline and baseline in means
-            difference = Interval(mean - means[baseline], None, None, n) if compared else None
-            rows.append(Row(measure, group, Interval(mean, None, None, n), None, difference, None, None, None, None))
+    for measure in measures:
+        values = {g: found[measure] for g, found in pairs.items() if np.isfinite(found.get(measure, np.nan)).all()}
+        for group, own in values.items():
+            base = values.get(baseline)
+            compared = group != baseline and base is not None and len(base) == len(own)
+            difference = jackknife_pairs(own - base) if compared else None
+            rows.append(Row(measure, group, jackknife_pairs(own), None, difference, None, None, None, None))
     return rows
 
 

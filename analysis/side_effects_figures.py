@@ -151,7 +151,7 @@ def _caches(results: Results, cached: dict[str, Sequence[Found]]) -> Figure:
     axis.set_xticks(range(len(CACHES)), [f"{s}+{size - s}" for s in CACHES])
     axis.set_xlabel("keys kept: first + most recent", fontsize=7.5, color=INK)
     axis.set_ylabel("loss added (nats)", fontsize=7.5, color=INK)
-    axis.legend(fontsize=7, frameon=False)
+    axis.legend(fontsize=7, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1.2)
     plain(axis)
     figure.tight_layout(pad=0.6)
     return figure

@@ -7,6 +7,7 @@ one-sided tests of equivalence).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -86,6 +87,23 @@ def bootstrap(
     means = total[count > 0] / count[count > 0]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def jackknife_pairs(values: Float[np.ndarray, " P"], level: float = 0.95) -> Interval:
+    """Mean of one number per pair of n runs (P = n (n - 1) / 2, in the order of itertools.combinations), with the
+    jackknife interval over runs: each run left out in turn with all its pairs, Student's t with n - 1 degrees.
+
+    n of the Interval is the number of runs; no bounds for fewer than three. Source: Efron and Tibshirani 1993, ch. 11.
+    """
+    n = round((1 + np.sqrt(1 + 8 * len(values))) / 2)
+    mean = float(np.mean(values))
+    if n < 3:
+        return Interval(mean, None, None, n)
+    pairs = np.array(list(combinations(range(n), 2)))
+    without = np.array([values[(pairs != run).all(1)].mean() for run in range(n)])
+    error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
+    half = float(student.ppf((1 + level) / 2, n - 1) * error)
+    return Interval(mean, mean - half, mean + half, n)
 
 
 def effect_size(a: Sequence[SupportsFloat], b: Sequence[SupportsFloat]) -> float | None:

@@ -174,9 +174,16 @@ def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
                 {
                     "value": findings.number(row.value, digits) if row else "–",
                     "difference": findings.signed(row.difference, digits) if row else "",
+                    "texts": _bounds(row.bounds, digits) if row else "",
+                    "effect": "" if row is None or row.effect is None else f"g {row.effect:+.1f}",
                     "top": f"{row.best_head:.{min(digits, 2)}f}" if row and row.best_head is not None else "",
                     "floor": "" if row is None or row.floor is None else f"{row.floor:.2f}",
                 }
             )
         rows.append({"title": about.title, "unit": about.unit, "cells": cells})
     return rows
+
+
+def _bounds(bounds: tuple[float, float] | None, digits: int) -> str:
+    """The bootstrap's interval over seeds and texts, or nothing."""
+    return "" if bounds is None else f"texts [{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]"

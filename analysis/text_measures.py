@@ -4,8 +4,8 @@ Three readings of the same head stand side by side, by suffix:
 
     _raw        of all its attention, the null's share not given back
     (none)      of what is not null: each row divided by 1 - null_mass
-    _sinkless   of what goes to neither the null nor position 1, in every model alike; queries with more than 90 % on
-                those two are left out (Vig and Belinkov 2019, section 5.2.3)
+    _sinkless   of what goes to neither the null nor position 1, in every model alike, over all queries: leaving out
+                those that are mostly null would leave other queries in a model with a null than in one without
 
 Axes: B windows, N heads, T queries and T keys (the same text). `weights` rows sum to 1 - null_mass.
 Formulas: docs/measures. Plain definitions: patterns.py, sinks.py, structure.py, which the tests hold against this.
@@ -124,7 +124,7 @@ def _patterns(sums: RowSums, rest: RowSums, asked: Mapping[str, Array], few: Arr
         values[f"{name}_raw"] = sums.where[name].mean(-1, where=jnp.broadcast_to(asked[name], few.shape))
         values[name] = _share(sums, name, asked[name])
         if name in SINKLESS:
-            values[f"{name}_sinkless"] = _share(rest, name, asked[name] & few)
+            values[f"{name}_sinkless"] = _share(rest, name, asked[name])
     return values
 
 
@@ -146,15 +146,16 @@ def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[st
     return {
         "entropy_with_null_nats": (-sums.plogp - null * jnp.log(jnp.maximum(null, 1e-30))).mean(-1),
         "entropy_nats": row.mean(-1, where=kept),
+        "kept_share": few.astype(row.dtype).mean(-1),
         "entropy_filtered_nats": row_rest.mean(-1, where=kept_rest & few),
         "entropy_normalised": _over_log(row, keys).mean(-1, where=kept & several),
-        "entropy_sinkless": _over_log(row_rest, others).mean(-1, where=kept_rest & several_rest & few),
+        "entropy_sinkless": _over_log(row_rest, others).mean(-1, where=kept_rest & several_rest),
         "mean_distance_tokens": jnp.where(
             total >= MIN_REAL_MASS * weights.shape[-1], sums.distance.sum(-1) / total, jnp.nan
         ),
         "distance_spread_tokens": _spread(sums).mean(-1, where=kept & several),
         "keys_90": held.mean(-1, where=kept),
-        "keys_90_sinkless": held_rest.mean(-1, where=kept_rest & few & (others > 0)),
+        "keys_90_sinkless": held_rest.mean(-1, where=kept_rest & (others > 0)),
         "sparsity": (1 - (weights >= FAINT).sum(-1) / jnp.maximum(keys, 1)).mean(-1),
     }
 

@@ -84,9 +84,10 @@ def topic_mass(
     weights: Float[Array, "B N T T"],
     topics: Int[Array | np.ndarray, "B T"],
     tokens: Int[Array | np.ndarray, "B T"],
-    visible: Bool[Array | np.ndarray, "T T"],
+    visible: Bool[Array | np.ndarray, "*B T T"],
     frequency: Int[Array | np.ndarray, "B T"] | None = None,
     null: bool = False,
+    kept: Bool[Array | np.ndarray, "B N T"] | None = None,
 ) -> tuple[Float[Array, "B N"], Float[Array, "B N"]]:
     """(mass, baseline), each in [0, 1]: attention from a word of a topic to other words of that topic, and what it
     would be if only distance and the key's frequency mattered. The score is mass - baseline, in [-1, 1], 0 by chance.
@@ -96,23 +97,27 @@ def topic_mass(
     A_ij / even_i over all pairs, of all windows, of two *different* topics at the same distance (by powers of two) with
     a key of equal `frequency` (a class; one for all if not given), where even_i = 1 / (keys i sees + null): even
     attention has 0 exactly. Pairs without such a partner are left out of both. NaN where none is left.
-    For the share of what is not null, give the rows of `sinks.conditional_rows` and null=False.
+    For the share of what is not null, give the rows and `kept` (the queries that count for a head) of
+    `sinks.conditional_rows` and null=False.
     """
-    topics, tokens, seen = jnp.asarray(topics), jnp.asarray(tokens), jnp.asarray(visible)
+    topics, tokens = jnp.asarray(topics), jnp.asarray(tokens)
     B, T = topics.shape
+    seen = jnp.broadcast_to(jnp.asarray(visible), (B, T, T))
+    asking = (jnp.ones((B, 1, T), bool) if kept is None else jnp.asarray(kept))[..., None]
     cell, cells = _cells(T, jnp.zeros_like(topics) if frequency is None else jnp.asarray(frequency), frequency)
     words = (topics >= 0)[:, :, None] & (topics >= 0)[:, None, :] & ~jnp.eye(T, dtype=bool) & seen
     same = topics[:, :, None] == topics[:, None, :]
     ours = words & same & (tokens[:, :, None] != tokens[:, None, :])
-    others = words & ~same
-    even = 1 / jnp.maximum(seen.sum(-1) + null, 1)[:, None]
+    others = (words & ~same)[:, None] & asking
+    even = 1 / jnp.maximum(seen.sum(-1) + null, 1)[:, None, :, None]
     pooled = lambda a: jax.ops.segment_sum(jnp.moveaxis(a, 1, -1).reshape(B * T * T, -1), cell.reshape(-1), cells)  # noqa: E731
-    count = pooled(others[:, None].astype(weights.dtype))[:, 0]
-    lift = pooled(jnp.where(others[:, None], weights / even, 0)) / jnp.maximum(count, 1)[:, None]  # [cells, N]
-    expected = jnp.moveaxis(lift[cell], -1, 1) * even
-    matched = (ours & (count > 0)[cell])[:, None]
+    placed = lambda a: jnp.moveaxis(a[cell], -1, 1)  # noqa: E731  [cells, N] -> [B, N, T, T]
+    count = pooled(others.astype(weights.dtype))
+    lift = pooled(jnp.where(others, weights / even, 0)) / jnp.maximum(count, 1)
+    matched = ours[:, None] & asking & placed(count > 0)
     asked = jnp.broadcast_to(matched.any(-1), weights.shape[:-1])
-    mass, baseline = (jnp.where(matched, a, 0).sum(-1).mean(-1, where=asked) for a in (weights, expected))
+    values = weights, placed(lift) * even
+    mass, baseline = (jnp.where(matched, a, 0).sum(-1).mean(-1, where=asked) for a in values)
     return mass, baseline
 
 

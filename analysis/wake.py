@@ -15,10 +15,14 @@ import numpy as np
 
 from analysis import sinks, waking
 from analysis.capturing import batch_size
-from analysis.class_scores import repeat_scores, text_scores
+from analysis.class_scores import repeat_scores, text_scores, topic_scores
 from analysis.classes import Classes, classify
+from analysis.detector import detected
+from analysis.patterns import uniform_over
 from analysis.record import attention_of, has_null, visible_maps
-from analysis.text_patterns import delimiters, paragraphs
+from analysis.stats import known_mean
+from analysis.text_measures import pinned_at_random
+from analysis.text_patterns import delimiters, dense_blocks, paragraphs
 from analysis.waking import Contexts, Readout
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -31,6 +35,7 @@ BLOCKS = 64  # of windows, at most
 REPEATS = 32  # sequences of repeated random tokens
 WORK = 1e12  # floating-point operations of a reading, about: what a large model reads is fewer windows
 SINK_ALPHA = 0.3  # Gu et al.'s threshold
+BLOCK = 8  # tokens of a block of `dense_blocks`
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Woken:
 
     blocks: measure -> [X, L, N].  mean: measure -> [L, N], over all windows.  chance: the same for even attention.
     histogram: of `real`, [L, N, bins].  position: of the sink, from 1, and the share of windows it is there, [L, N].
+    control: the classes with a null pinned at random, for a model without any null; None for the others.
     """
 
     blocks: Mapping[str, np.ndarray]
@@ -47,6 +53,7 @@ class Woken:
     histogram: np.ndarray
     contexts: Contexts
     classes: Classes
+    control: Classes | None
     position: np.ndarray
     position_share: np.ndarray
     windows: int
@@ -57,20 +64,19 @@ def wake(
     tokens: np.ndarray,
     *,
     contexts: int = 20,
-    readouts: tuple[Readout, Readout] = (waking.off_null, waking.off_first),
+    readouts: tuple[Readout, Readout] = waking.READOUTS,
     first_query: int = waking.FIRST_QUERY,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> Woken:
     """Read windows of token ids [W, T]; `readouts` of layers with and without a null. Large models read fewer of them
-    (`affordable`). Raises InputError where T is too short for a query to count, or attention is not finite.
+    (`affordable`). Raises InputError where T is too short for a query to count, or parameters or attention are not
+    finite.
     """
     config = run.config.model
+    _check_finite(run)
     tokens = evenly(tokens, affordable(config, tokens.shape[1]))
     W, T = tokens.shape
-    visible = visible_maps(config, T)
-    counted = np.stack(
-        [waking.counted_queries(v, bool(n), first_query) for v, n in zip(visible, has_null(config), strict=True)]
-    )
+    visible, counted = visible_maps(config, T), counted_in(config, T, readouts, first_query)
     halves = _halves(counted)
     marks, blocks = delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens)
     size, X = batch_size(config, T, W), min(BLOCKS, W)
@@ -85,8 +91,10 @@ def wake(
         seen = _step(config, readouts, run.parameters, *batch, visible, counted, halves)
         seen = {name: np.asarray(a)[:, :n] for name, a in seen.items()}
         real, powers = seen.pop("real"), np.asarray(seen.pop("powers"), np.float64)
-        if not np.isfinite(np.where(counted[:, None, None], real, 0)).all():
-            raise InputError(f"{run.path}: its attention is not finite; are there NaN weights? read another checkpoint")
+        if not seen.pop("finite").all():
+            raise InputError(
+                f"{run.path}: its attention is not finite; are its parameters far too large? read another checkpoint"
+            )
         best, query, row = (seen.pop(name) for name in ("best", "query", "row"))
         found = waking.add_contexts(found, best, query, row, tokens[start : start + n], start)
         bars += waking.histogram(real, counted)
@@ -101,13 +109,30 @@ def wake(
     by_block = {name: np.stack([_mean(v[rows]) for rows in split]) for name, v in values.items()}
     by_block["bimodality"] = waking.bimodality(sums)
     mean = {name: _mean(v) for name, v in values.items()} | {"bimodality": waking.bimodality(sums.sum(0))}
+    mean |= topic_scores(run)
     if config.causal and T >= 4:
         mean |= _on_repeats(run, T, size, visible)
-    chance = {n.removeprefix("chance_"): mean.pop(n) for n in list(mean) if n.startswith("chance_")}
-    by_block = {name: v for name, v in by_block.items() if not name.startswith("chance_")}
+    chance, pinned = _taken(mean, "chance_"), _taken(mean, "pinned_")
     position, share = sinks.modal_position(positions)
-    classes = classify(mean, chance)
-    return Woken(by_block, mean, even(config, T, counted), bars, found, classes, position, share, W)
+    # Topics are read given that attention is not null, and a pinned null leaves that as it is.
+    control = classify(pinned | {"topic": mean["topic"]}, chance) if pinned else None
+    level = {name: float(known_mean(of_heads)) for name, of_heads in chance.items()} | {"topic": 0.0}
+    level |= even(config, T, counted, readouts)
+    by_block = {name: v for name, v in by_block.items() if name in mean}
+    return Woken(by_block, mean, level, bars, found, classify(mean, chance), control, position, share, W)
+
+
+def counted_in(
+    config: ModelConfig,
+    T: int,
+    readouts: tuple[Readout, Readout] = waking.READOUTS,
+    first_query: int = waking.FIRST_QUERY,
+) -> np.ndarray:
+    """Which queries count in each layer, [L, T]. Raises InputError if in one of them none does."""
+    layers = zip(visible_maps(config, T), has_null(config), strict=True)
+    return np.stack(
+        [waking.counted_queries(v, bool(null), first_query, readouts[0 if null else 1]) for v, null in layers]
+    )
 
 
 def affordable(config: ModelConfig, T: int) -> int:
@@ -115,12 +140,16 @@ def affordable(config: ModelConfig, T: int) -> int:
     return max(16, int(WORK / (2 * count_parameters(config) * T)))
 
 
-def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
-    """The measures of waking and of the sink for attention spread evenly, null included; the mean over layers."""
+def even(
+    config: ModelConfig, T: int, counted: np.ndarray, readouts: tuple[Readout, Readout] = waking.READOUTS
+) -> dict[str, float]:
+    """The measures of waking, of the sink and of blocks for attention spread evenly, null included; mean over layers.
+
+    A layer's own readout is asked, so layers with and without a null differ.
+    """
     values: dict[str, list[float]] = {}
     for seen, null, counts in zip(visible_maps(config, T), has_null(config), counted, strict=True):
-        keys = seen.sum(-1) + null
-        real = np.asarray(1 - np.where(null, 1, seen[:, 0]) / keys, np.float32)[None, None]
+        real = waking.of_even(readouts[0 if null else 1], seen, bool(null))[None, None]
         floors = np.asarray(sinks.alpha_floors(seen, bool(null)))
         for name, value in {
             "awake_share": float(waking.awake_share(real, counts)[0, 0]),
@@ -128,6 +157,7 @@ def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
             "sink_alpha": float(floors[2 * seen.sum(0) >= seen.sum(0).max()].max()),
             "sink_at_first": 0.0,
             "sink_elsewhere": 0.0,
+            "dense_blocks": float(dense_blocks(uniform_over(seen, bool(null))[None, None], seen, min(BLOCK, T))[0, 0]),
         }.items():
             values.setdefault(name, []).append(value)
     return {name: float(np.mean(of_layers)) for name, of_layers in values.items()}
@@ -139,11 +169,15 @@ def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visi
         weights, null = attention_of(seen, config)
         counts, mask, half = counted[seen.layer], visible[seen.layer], halves[:, seen.layer]
         with_null = jnp.asarray(has_null(config))[seen.layer]
-        real = jnp.where(with_null, *(readout(weights, null) for readout in readouts))
+        defined = jnp.where(with_null, *(readout(weights, null, mask) for readout in readouts))
+        real = jnp.where(counts, defined, 0)
         best, query, row = waking.candidates(real, weights, counts)
         position, alpha = sinks.sink_positions(weights, mask)
         scores, levels = text_scores(weights, null, mask, marks, blocks)
+        if not has_null(config).any():
+            scores |= _pinned(text_scores, weights, null, seen.layer, mask, marks, blocks)
         return {
+            "finite": jnp.isfinite(real + jnp.where(counts, weights.sum(-1), 0)).all(-1),
             "real": real,
             "powers": waking.power_sums(real, counts),
             "best": best,
@@ -157,6 +191,7 @@ def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visi
             "undecided_share": waking.undecided_share(real, counts),
             "null_share": sinks.null_share(null),
             "first_token_share": sinks.first_token_share(weights),
+            "dense_blocks": dense_blocks(weights, mask, min(BLOCK, weights.shape[-1])),
             **scores,
             **{f"chance_{name}": level for name, level in levels.items()},
         }
@@ -181,10 +216,34 @@ def _on_repeats(run: Run, T: int, size: int, visible: np.ndarray) -> dict[str, n
 @partial(jax.jit, static_argnums=0)
 def _repeat_step(config: ModelConfig, parameters, tokens, visible):
     def observe(seen: Seen):
-        scores, levels = repeat_scores(*attention_of(seen, config), visible[seen.layer], tokens)
-        return {**scores, **{f"chance_{name}": level for name, level in levels.items()}}
+        weights, null = attention_of(seen, config)
+        mask, with_null = visible[seen.layer], jnp.asarray(has_null(config))[seen.layer]
+        scores, levels = repeat_scores(weights, null, mask, tokens)
+        if not has_null(config).any():
+            scores |= _pinned(repeat_scores, weights, null, seen.layer, mask, tokens)
+        theirs, of_even = detected(weights, mask, tokens, with_null)
+        return {**scores, **theirs, **{f"chance_{name}": level for name, level in (levels | of_even).items()}}
 
     return assemble(config, parameters)(tokens, observe=observe)[1]
+
+
+def _pinned(scores_of, weights, null, layer, *known) -> dict[str, Any]:
+    """What classes are decided on, of the same attention with a null pinned at random; chance is the same."""
+    weights, null = pinned_at_random(weights, null, layer)
+    shares = {"null_share": sinks.null_share(null), "first_token_share": sinks.first_token_share(weights)}
+    found = scores_of(weights, null, *known)[0] | (shares if scores_of is text_scores else {})
+    return {f"pinned_{name}": value for name, value in found.items()}
+
+
+def _taken(values: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Those whose name has the prefix, without it; they are taken out of `values`."""
+    return {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
+
+
+def _check_finite(run: Run) -> None:
+    for name, values in run.parameters.items():
+        if bad := int((~np.isfinite(np.asarray(values, np.float32))).sum()):
+            raise InputError(f"{run.path}: {bad} values of {name} are NaN or infinite; read another checkpoint")
 
 
 def _sinks(alpha: np.ndarray, positions: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,14 +1,15 @@
 """When a head wakes: how often it attends to something, whether it is either asleep or awake, and on which texts.
 
 `real` is a readout between 0 and 1 per query, high for "attends to something": 1 - null mass in a layer with a null,
-1 - mass on position 1 in one without. A query is awake above 0.5.
+the sharpness of real attention in one without. A query is awake above 0.5, a threshold that nobody fitted.
+
+The two readouts differ, so shares of awake queries of the two kinds of model are not on one scale. Of the readouts that
+need no null, sharpness tells best, or nearly so, where a head changes the output (docs/measures/cause.md); 1 - mass on
+position 1 tells worst on text, and calls every head awake where there is no sink. Even attention is asleep by sharpness
+(0 at every query) and awake by 1 - null mass (the null gets 1/(t + 1)): there "awake" says not asleep, and is no proof
+of a purpose. The first queries, which have few keys to choose from, do not count: `counted_queries`.
 
 Axes: B windows, L layers, N heads, T queries. `counted` says which queries count.
-
-Position matters before content does. Even attention gives the null 1/(t + 1) and position 1 1/t, so a query that looks
-at nothing in particular is the more "awake" the later it stands: even attention is awake at every query from t = 3 on.
-"Awake" is therefore "not asleep", and no proof of a purpose; and the first queries, which have few keys to choose from
-(query 1 of a model without a null has one), do not count: `counted_queries`.
 
 Source: active and dormant heads, Guo et al. 2024 (arXiv 2410.13835); the null as a readout, Vig 2019.
 """
@@ -20,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from analysis.patterns import uniform_over
+from analysis.readouts import sharpness_conditional
 from jattn.errors import InputError, at_least
 
 FIRST_QUERY = 5  # queries before it do not count: even attention would give more than 1/5 to position 1 or the null
@@ -27,36 +30,60 @@ BINS = 40  # of the histogram of `real`
 AWAKE, UNDECIDED = 0.5, (0.1, 0.9)
 FLAT = 1e-3  # a smaller standard deviation has no shape
 
-Readout = Callable[[Array, Array], Array]  # (weights B N T T, null mass B N T) -> real B N T
+Mask = Bool[Array | np.ndarray, "T T"]
+Readout = Callable[[Array, Array, Mask], Array]  # (weights B N T T, null mass B N T, visible T T) -> real B N T
 Real = Float[Array | np.ndarray, "B N T"]
 
 
-def off_null(weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"]) -> Float[Array, "B N T"]:
+def off_null(
+    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Mask
+) -> Float[Array, "B N T"]:
     """1 - null mass: the readout of a layer with a null."""
     return 1 - null_mass
 
 
-def off_first(weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"]) -> Float[Array, "B N T"]:
-    """1 - A[t, 1] - null mass: the readout of a layer without a null, position 1 taken for it (Vig and Belinkov)."""
-    return 1 - null_mass - weights[..., 0]
+def sharp(weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Mask) -> Float[Array, "B N T"]:
+    """1 - H(A / (1 - null mass)) / log(visible keys): the readout of a layer without a null. NaN where one is visible.
+
+    It does not ask where the mass is: a query wholly on a sink is as sharp as one wholly on a word.
+    """
+    keys = jnp.asarray(visible).sum(-1)
+    return jnp.where(keys > 1, jnp.clip(sharpness_conditional(weights, null_mass, keys), 0, 1), jnp.nan)
+
+
+def off_first(
+    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Mask
+) -> Float[Array, "B N T"]:
+    """1 - A[t, 1] - null mass: position 1 taken for the null (Vig and Belinkov). NaN where it cannot be seen."""
+    return jnp.where(jnp.asarray(visible)[:, 0], 1 - null_mass - weights[..., 0], jnp.nan)
+
+
+READOUTS = (off_null, sharp)  # of layers with a null, and without
+
+
+def of_even(readout: Readout, visible: Mask, null: bool) -> Float[np.ndarray, " T"]:
+    """The readout of attention spread evenly over the keys that each query sees, and the null; NaN where undefined."""
+    even = uniform_over(visible, null)[None, None]
+    mass = 1 / (jnp.asarray(visible).sum(-1) + 1.0) if null else jnp.zeros(len(visible))
+    return np.asarray(readout(even, mass[None, None], visible))[0, 0]
 
 
 def counted_queries(
-    visible: Bool[Array | np.ndarray, "T T"], null: bool, first: int = FIRST_QUERY
+    visible: Mask, null: bool, first: int = FIRST_QUERY, readout: Readout | None = None
 ) -> Bool[np.ndarray, " T"]:
-    """Queries t >= first; in a layer without a null only those that see position 1, for others it cannot stand in.
+    """Queries t >= first for which the readout (None: of `READOUTS`) is defined under this mask.
 
     Raises InputError if no query is left.
     """
-    seen = np.asarray(visible)
-    found = (np.arange(len(seen)) >= at_least("first (query)", first, 1) - 1) & (seen[:, 0] | null)
+    even = of_even(readout or READOUTS[0 if null else 1], visible, null)
+    found = (np.arange(len(even)) >= at_least("first (query)", first, 1) - 1) & np.isfinite(even)
     if not found.any():
-        raise InputError(f"windows: no query from {first} on counts at T = {len(seen)} and this mask; read longer ones")
+        raise InputError(f"windows: no query from {first} on counts at T = {len(even)} and this mask; read longer ones")
     return found
 
 
 def awake_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[Array, "B N"]:
-    """Share of the counted queries with real > 0.5, null mass below 0.5. In [0, 1]; even attention has 1."""
+    """Share of the counted queries with real > 0.5. In [0, 1]; even attention has 1 by `off_null`, 0 by `sharp`."""
     return jnp.asarray(real > AWAKE).mean(-1, where=counted)
 
 
@@ -133,13 +160,15 @@ def no_contexts(L: int, N: int, T: int, k: int = 20) -> Contexts:
 def candidates(
     real: Float[Array, "B N T"], weights: Float[Array, "B N T T"], counted: Bool[Array | np.ndarray, " T"]
 ) -> tuple[Float[Array, "B N"], Int[Array, "B N"], Float[Array, "B N T"]]:
-    """The counted query of each window with the most real attention: (real, query from 0, its row). Of equals the
-    first. One of each window, so that the contexts of a head are so many texts and not one text's neighbours.
+    """The counted query of each window with the most real attention: (real, query from 0, its row). Of equals the one
+    with the largest weight on a key, then the first. One of each window, so that the contexts of a head are so many
+    texts and not one text's neighbours.
     """
     eligible = jnp.where(counted, real, -1)
-    query = eligible.argmax(-1)
+    best = eligible.max(-1)
+    query = jnp.where(eligible == best[..., None], weights.max(-1), -1).argmax(-1)
     row = jnp.take_along_axis(weights, query[..., None, None], -2)[..., 0, :]
-    return eligible.max(-1), query, row
+    return best, query, row
 
 
 def add_contexts(
@@ -150,7 +179,8 @@ def add_contexts(
     tokens: Int[np.ndarray, "B T"],
     start: int,
 ) -> Contexts:
-    """`found` with a batch of candidates; the batch's first window is number `start`. Of equals the earlier stays."""
+    """`found` with a batch of candidates; the batch's first window is number `start`. Of equals the one with the
+    largest weight on a key goes first, then the earlier."""
     (L, B, N), k = real.shape, found.real.shape[-1]
     windows = np.broadcast_to(start + np.arange(B), (L, N, B))
     heads_first = lambda a: np.moveaxis(a, 1, 2)  # noqa: E731
@@ -161,6 +191,6 @@ def add_contexts(
         np.concatenate([found.weights, heads_first(rows)], -2),
         np.concatenate([found.tokens, np.broadcast_to(tokens, (L, N, *tokens.shape))], -2),
     )
-    best = np.argsort(-both.real, axis=-1, kind="stable")[..., :k]
+    best = np.lexsort((-both.weights.max(-1), -both.real), axis=-1)[..., :k]
     pick = lambda a: np.take_along_axis(a, best if a.ndim == 3 else best[..., None], 2)  # noqa: E731
     return Contexts(*(pick(a) for a in (both.real, both.window, both.query, both.weights, both.tokens)))

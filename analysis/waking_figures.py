@@ -11,12 +11,13 @@ from train.checkpoint import Run
 
 SLEEP = LinearSegmentedColormap.from_list("sleep", ["#ffffff", "#dbe3ec", "#8fa3b8", "#45586e", "#0f1a26"])
 LABELLED = 64  # heads of a panel that have their own label
+MANY_HEIGHT = 5.0  # inches of a panel whose heads have none
 
 
 def strips(groups: Mapping[str, tuple[Run, Woken, str]]) -> Figure:
     """A panel per group: a line per head, layer by layer; colour is the share of its queries in each of 40 bins."""
     most = max(woken.position.size for _, woken, _ in groups.values())
-    height = min(11.0, max(2.4, 0.155 * most + 1.1))
+    height = max(2.4, 0.155 * most + 1.1) if most <= LABELLED else MANY_HEIGHT
     figure = Figure(figsize=(3.4 * len(groups) + 0.7, height))
     axes = figure.subplots(1, len(groups), squeeze=False)[0]
     image = None

@@ -7,7 +7,7 @@ Axes: S sentences, L layers, N heads, W words (the longest sentence's; shorter o
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 
 BATCH, ROUND = 32, 32  # sentences at a time; lengths are filled up to a multiple, so that all share a program
-MOST_NULL = 0.9  # of a query's attention: above it the query is dropped (Vig and Belinkov 2019, section 5.2.3)
+MOST_NULL = 0.9  # of a query's attention: above it its rest says little (Vig and Belinkov 2019, section 5.2.3)
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,30 @@ class WordMaps:
         return np.where(self.words[:, None, None], real, 0)
 
     @property
+    def awake(self) -> Bool[np.ndarray, "S L N W"]:
+        """Which words give at most 90 % of their attention to the null and to what stands apart."""
+        return (self.real >= 1 - MOST_NULL - 1e-6) & self.words[:, None, None]
+
+    @property
     def rows(self) -> tuple[Float[np.ndarray, "S L N W W"], Bool[np.ndarray, "S L N W"]]:
-        """weights / real row by row, and which rows are kept: those with null + apart <= 0.9; the others are 0."""
+        """weights / real row by row, and which rows are kept: those with any real attention; the others are 0.
+
+        Rows that are mostly null stay: without them a model with a null would be read on other words than one without.
+        """
         real = self.real
-        kept = (real >= max(MIN_REAL_MASS, 1 - MOST_NULL - 1e-6)) & self.words[:, None, None]
+        kept = (real >= MIN_REAL_MASS) & self.words[:, None, None]
         return np.where(kept[..., None], self.weights / np.where(kept, real, 1)[..., None], 0), kept
+
+
+def pinned_at_random(maps: WordMaps) -> WordMaps:
+    """The same maps with a null that knows nothing: its mass drawn for each head and word, the rest shared as before.
+
+    The control of the claim that structure is cleaner with a null (text_measures.pinned_at_random).
+    """
+    mass = np.random.default_rng(0).uniform(size=maps.null.shape[1:]).astype(np.float32)
+    left = (1 - mass) / np.maximum(1 - maps.null, MIN_REAL_MASS)
+    null = np.where(maps.words[:, None, None], mass, 0).astype(np.float32)
+    return replace(maps, weights=maps.weights * left[..., None], null=null, apart=maps.apart * left)
 
 
 def read_words(run: Run, encoded: Sequence[Encoded], progress: Callable[[int], Any] | None = None) -> WordMaps:

@@ -33,6 +33,7 @@ TITLES = {
     "random": "Distance of heads matched at random",
     "agreement": "Agreement of two seeds beyond chance",
 }
+SIDED = "head_agreement"  # the one that takes a side, so it has a control
 MEASURES = {
     f"head_{kind}{suffix}": Measure(
         TITLES[kind] + (", the null as one outcome" if with_null else ", real attention"),
@@ -86,7 +87,18 @@ def _of_group(found: Sequence[Found]) -> dict[str, np.ndarray]:
             for kind in KINDS:
                 values = result[kind][np.isfinite(result[kind])]
                 scores[f"head_{kind}{suffix}"].append(float(values.mean()) if len(values) else float("nan"))
+        if not (a.detail[..., 0].any() or b.detail[..., 0].any()):
+            result = heads.agreement(_pinned(a.detail), _pinned(b.detail), with_null=False)["agreement"]
+            scores.setdefault(f"{SIDED}_control", []).append(float(np.nanmean(result)))
     return {name: np.array(values) for name, values in scores.items()}
+
+
+def _pinned(maps: np.ndarray) -> np.ndarray:
+    """The maps with a null that knows nothing: its mass drawn for each head and query, the real keys share the rest.
+    The control of the claim that structure is cleaner (text_measures.pinned_at_random)."""
+    mass = np.random.default_rng(0).uniform(size=maps.shape[1:4]).astype(np.float32)
+    rest = maps[..., 1:].astype(np.float32) * (1 - mass)[..., None]
+    return np.concatenate([np.broadcast_to(mass, maps.shape[:4])[..., None], rest], -1)
 
 
 def show(results: Results) -> list[Element]:
@@ -162,4 +174,5 @@ CHAPTER = Chapter(
     MEASURES,
     read,
     show,
+    between=pairs,
 )

@@ -182,8 +182,7 @@ def show(results: Results) -> list[Element]:
             "by-layer",
             circuit_figures.by_layer(results, ("copying", "matching", "k_composition"), MEASURES),
             "One dot per head and run, layers from left to right. A copying score near 1: the head makes the tokens it "
-            "attends to likelier. A matching score near 1: it looks for tokens like its query. K-composition above 0: "
-            "its keys read what an earlier head wrote more than random weights would, as an induction head's do.",
+            f"attends to likelier. A matching score near 1: it looks for tokens like its query.{_composition(results)}",
         )
     ]
     figure = circuit_figures.composition(results)
@@ -192,11 +191,24 @@ def show(results: Results) -> list[Element]:
             Plot(
                 "composition",
                 figure,
-                "K-composition less its random baseline, first run of each group: across the head that writes, down "
-                "the head that reads it with its keys. A bright cell is half of an induction circuit.",
+                "K-composition less what random weights score in the root mean square, first run of each group: across "
+                "the head that writes, down the head that reads it with its keys. Green is more and violet less than "
+                "random; a cell of much darker green than the others is half of an induction circuit.",
             )
         )
     return [*shown, *_tables(results)]
+
+
+def _composition(results: Results) -> str:
+    """How to read its panel; nothing where no model has two layers."""
+    if not circuit_figures.known(results, "k_composition"):
+        return ""
+    return (
+        " K-composition: how much its keys read of what one earlier head wrote, the best of all earlier heads, less "
+        "the root mean square of random weights. As the best of many, random weights lie a little above 0 too (single "
+        "heads by up to about 0.02 in narrow models): only one far above the others reads what one head wrote, as the "
+        "keys of an induction head do."
+    )
 
 
 def _tables(results: Results) -> list[Element]:

@@ -184,11 +184,11 @@ def show(results: Results) -> Sequence[Element]:
     if paired:
         caption = (
             "Where the words of sentence B (of a pair) attend, by layer, in the group's first run: mean over heads and "
-            "words. `apart` are the first token and special tokens, `rest` spaces. Even attention would give A about "
+            "words. Apart: the first token and special tokens; rest: spaces. Even attention would give A about "
             f"{np.mean([p.chance['pair_crossing'] for p in paired.values()]):.2f} of what goes to words."
         )
         elements.append(Plot("sentence-blocks", language_figures.sentence_blocks(paired), caption))
-    return [*elements, _link_table(details), *_gender_table(details), *_notes(details)]
+    return [*elements, _link_table(details), *_gender_table(results), *_notes(details)]
 
 
 def _link_table(details: dict[str, list[Detail]]) -> Table:
@@ -205,30 +205,31 @@ def _link_table(details: dict[str, list[Detail]]) -> Table:
         rows.append([name, known.asked, known.uniform, known.offset, *cells])
     caption = (
         "Links, all from the later word to the earlier: accuracy of the best head (mean over seeds) and which head it "
-        "is in the group's first run (layer.head). `asked`: how often, in all sentences; below 30, one hit is over 3 %."
+        "is in the group's first run (layer.head). Asked: how often, in all sentences; below 30, one hit is over 3 %."
     )
     columns = ["link", "asked", "even", "best fixed distance", *(c for g in details for c in (g, f"{g}, head"))]
     return Table("links", caption, columns, rows)
 
 
-def _gender_table(details: dict[str, list[Detail]]) -> list[Table]:
+def _gender_table(results: Results) -> list[Table]:
     rows: list[list[str | float | int | None]] = []
-    for group, several in details.items():
-        for seed, detail in enumerate(several):
+    for group, several in results.found.items():
+        for run, found in zip(results.runs[group], several, strict=True):
+            detail: Detail = found.detail
             if detail.gender is None:
                 continue
             shift, gap = np.nan_to_num(mean_known(detail.gender.shift)), detail.gender.gap_nats
             layer, head = np.unravel_index(np.abs(shift).argmax(), shift.shape)
             gaps = (None, None) if gap is None else (gap.mean(), coreference.stereotype_gap(gap).mean())
             told = [None if value is None else float(value) for value in gaps]
-            rows.append([group, seed + 1, f"{layer}.{head}", float(shift[layer, head]), *told])
+            rows.append([group, run.config.seed, f"{layer}.{head}", float(shift[layer, head]), *told])
     caption = (
         'The gender probe ("The nurse told the doctor that she ..."): the head whose attention from the pronoun moves '
         "most to the female stereotype when he becomes she, and by how much (-1 to 1; the largest of many heads is "
         'never 0); how much more likely "she" is than "he" (nats), and how much more so where the female stereotype '
         "stands first. A model that was not trained on such words says nothing of interest here."
     )
-    columns = ["group", "run", "head", "shift", "she over he", "by stereotype"]
+    columns = ["group", "seed", "head", "shift", "she over he", "by stereotype"]
     return [Table("gender", caption, columns, rows)] if rows else []
 
 

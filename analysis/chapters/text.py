@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from analysis.capturing import capture
+from analysis.capturing import capture, marks_of, said_twice
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading
 from analysis.record import Record, has_null
 from analysis.row_sums import LOCAL_WIDTH, LONG
 from analysis.text_measures import EPS
-from analysis.uniform import uniform_values
+from analysis.uniform import uniform_repeats, uniform_values
 from train.checkpoint import Run
 
+CHANCE_TEXTS = 16  # texts that chance is taken over where it depends on the text
 SHARE, NATS, RATIO = "0-1", "nats", "ratio"
 REAL, SINKLESS = "conditional on non-null", "without null and position 1"
 
@@ -42,7 +43,8 @@ MEASURES = {
     **_pattern("block", "the query's own paragraph"),
     "entropy_with_null_nats": Measure("entropy, the null one outcome", NATS),
     "entropy_nats": Measure("entropy, conditional on real keys", NATS),
-    "entropy_filtered_nats": Measure(f"entropy, {SINKLESS}, queries with 90 % on them left out", NATS),
+    "entropy_filtered_nats": Measure(f"entropy, {SINKLESS}, queries with over 90 % on them left out", NATS),
+    "kept_share": Measure("queries with at most 90 % on null and position 1", SHARE),
     "entropy_normalised": Measure("entropy, conditional, over the log of visible keys", SHARE),
     "entropy_sinkless": Measure(f"entropy over the log of visible keys, {SINKLESS}", SHARE, cleaner=-1),
     "mean_distance_tokens": Measure("mean distance of attention", "tokens"),
@@ -75,7 +77,11 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     if not has_null(run.config.model).any():
         heads = {name: values for name, values in heads.items() if name not in OF_A_NULL}
     layers = {name: sums.blocks for name, sums in record.layers.items()}
-    chance = uniform_values(run.config.model, reading.tokens, run.tokenizer.frame)
+    config, T = run.config.model, reading.tokens
+    some = marks_of(run, np.asarray(reading.windows[:CHANCE_TEXTS, :T], np.int32))
+    chance = uniform_values(config, T, run.tokenizer.frame, some)
+    if config.causal:
+        chance |= uniform_repeats(config, said_twice(run, T, CHANCE_TEXTS))
     return Found(heads, layers, _losses(run, record), chance, record)
 
 

@@ -4,21 +4,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.chapter import Card, Cards, Chapter, Element, Found, Measure, Passage, Plot, Progress, Reading, Results
+from analysis.chapter import (
+    Card,
+    Cards,
+    Chapter,
+    Element,
+    Found,
+    Measure,
+    Passage,
+    Plot,
+    Progress,
+    Reading,
+    Results,
+    Unfit,
+)
 from analysis.chapter import Table as ChapterTable
 from analysis.classes import NAMES, NONE, SINK
 from analysis.record import has_null
-from analysis.wake import SINK_ALPHA, Woken, wake
+from analysis.wake import BLOCK, SINK_ALPHA, Woken, counted_in, wake
 from analysis.waking import FIRST_QUERY, both_ends
 from analysis.waking_figures import strips
+from jattn.errors import InputError
 from train.checkpoint import Run
 
 MOST_CARDS = 32
 BEFORE, AFTER = 19, 4  # tokens of a passage around its query
 SHARE = "0-1"
+NULL_READOUT, REAL_READOUT = "1 - null mass", "sharpness of real attention"
+EXCLUDED = "on repeated random tokens, position 1 and the own token excluded"
+PATTERNS = {"previous": "the previous token", "duplicate": "copies of the token", "induction": "what followed copies"}
 MEASURES = {
     "awake_share": Measure(
-        "queries at which a head is awake: less than half on the null (no null: on position 1)", SHARE
+        f"queries at which a head is awake: {NULL_READOUT} above 0.5 (no null: {REAL_READOUT}, another scale)", SHARE
     ),
     "undecided_share": Measure("queries with a readout between 0.1 and 0.9: neither asleep nor awake", SHARE),
     "bimodality": Measure("bimodality of a head's readout (Sarle; uniform 0.56, two points 1)", SHARE),
@@ -26,15 +43,47 @@ MEASURES = {
     "sink_at_first": Measure(f"texts in which the strongest key is position 1, alpha above {SINK_ALPHA}", SHARE),
     "classified": Measure("heads that follow a known pattern, sinks aside", SHARE, cleaner=1),
     "sink_elsewhere": Measure(f"texts in which it is another one, alpha above {SINK_ALPHA}", SHARE),
+    "topic": Measure("attention between nouns of one topic beyond a matched baseline, sinks aside", "-1 to 1"),
+    "topic_baseline": Measure("that baseline: nouns of two topics, as far apart and as frequent", SHARE),
+    "dense_blocks": Measure(
+        f"blocks of {BLOCK} x {BLOCK} tokens that hold over 5 % of their queries' attention", SHARE
+    ),
+    **{
+        f"{name}_abs": Measure(f"TransformerLens's abs score: {what}, {EXCLUDED}", "at most 1")
+        for name, what in PATTERNS.items()
+    },
+    **{
+        f"{name}_mul_excl": Measure(f"TransformerLens's mul score: {what}, {EXCLUDED}", SHARE)
+        for name, what in PATTERNS.items()
+    },
 }
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Found:
-    """When every head of a run wakes on the reading's windows; detail is a Woken."""
+    """When every head of a run wakes on the reading's windows; detail is a Woken. Unfit where no query counts."""
+    _check_fit(run, reading.tokens)
     woken = wake(run, reading.windows[:, : reading.tokens], progress=progress)
-    heads = {name: woken.blocks[name] for name in MEASURES if name != "classified"}
+    once = {name: woken.mean[name][None] for name in MEASURES if name in woken.mean}
+    heads = once | {name: woken.blocks[name] for name in MEASURES if name in woken.blocks}
     heads["classified"] = (woken.classes.awake != NONE).astype(float)[None]
-    return Found(heads, chance=woken.chance, detail=woken)
+    if woken.control is not None:
+        heads["classified_control"] = (woken.control.awake != NONE).astype(float)[None]
+    return Found(heads, chance={n: v for n, v in woken.chance.items() if n in MEASURES}, detail=woken)
+
+
+def _check_fit(run: Run, T: int) -> None:
+    """Unfit, with the cause and the way out, where a layer has no query that counts."""
+    if T < FIRST_QUERY:
+        raise Unfit(
+            f"windows of {T} tokens have no query from {FIRST_QUERY} on; read longer ones, --tokens {FIRST_QUERY} or more"
+        )
+    try:
+        counted_in(run.config.model, T)
+    except InputError as error:
+        raise Unfit(
+            f"attention {run.config.model.attention} leaves no query of a layer without a null two keys to choose from "
+            f"at {T} tokens, so nothing can be read off it; --tokens cannot help, take a wider window or a null"
+        ) from error
 
 
 def show(results: Results) -> Sequence[Element]:
@@ -42,11 +91,17 @@ def show(results: Results) -> Sequence[Element]:
     groups = list(results.found)
     caption = (
         "Each line is a head of the first run of the group; colour is how many of its queries have that readout. Left: "
-        "the query gives (almost) everything to the null (without one: to position 1) and the head sleeps. Right: the "
-        "head is awake. A head with colour at both ends and little between knows two states. Beside the line: the "
-        "share of queries at which it is awake. Even attention lies wholly on the right."
+        "the head sleeps, right: it is awake. With a null the readout is 1 - null mass: on the left (almost) all goes "
+        "to the null, and even attention lies on the right. Without one it is the sharpness of real attention, "
+        "1 - entropy / log(visible keys), of the readouts that such models offer the best or nearly the best at telling "
+        "where a head matters (docs/measures/cause.md): even attention lies on the left, one key alone on the right, be "
+        "it a sink. The two readouts differ, so shares of the two kinds of model are not on one scale. A head with "
+        "colour at both ends and little between knows two states. Beside the line: the share of queries at which it is "
+        "awake, above 0.5, a threshold that nobody fitted."
     )
     figure = strips({g: (results.runs[g][0], results.found[g][0].detail, results.colours[g]) for g in groups})
+    for axis, group in zip(figure.axes, groups, strict=False):  # the axes after them are the colour bar's
+        axis.set_xlabel(_readouts(results.runs[group][0]), fontsize=7.5)
     elements: list[Element] = [Plot("readout", figure, caption), _class_table(results), _sink_table(results)]
     return elements + [_cards(g, results.runs[g][0], results.found[g][0].detail) for g in groups]
 
@@ -100,16 +155,25 @@ def _cards(group: str, run: Run, woken: Woken) -> Cards:
         which = f"The {MOST_CARDS} of {L * N} heads with most queries at both ends of the readout, then the most awake,"
     caption = (
         f"{group}: {which} of the first run (layer.head, from 0), and the queries at which it attends most to "
-        f"something: one of each of {woken.windows} texts, the {woken.contexts.real.shape[-1]} strongest first. The "
+        f"something by its readout ({_readouts(run)}): one of each of {woken.windows} texts, the "
+        f"{woken.contexts.real.shape[-1]} strongest first, of equals the one with the largest weight on a token. The "
         "query is outlined; colour is the share of its attention that a token gets."
     )
     return Cards(f"heads-{group}", caption, [_card(run, woken, layer, head) for layer, head in heads])
 
 
+def _readouts(run: Run) -> str:
+    """The readout of the run's layers, in words."""
+    nulls = has_null(run.config.model)
+    if nulls.all():
+        return NULL_READOUT
+    return f"{NULL_READOUT}, without a null {REAL_READOUT}" if nulls.any() else REAL_READOUT
+
+
 def _card(run: Run, woken: Woken, layer: int, head: int) -> Card:
     value = {name: float(v[layer, head]) for name, v in woken.mean.items()}
     with_null = bool(has_null(run.config.model)[layer])
-    measured = "1 - null mass" if with_null else "1 - mass on position 1"
+    measured = NULL_READOUT if with_null else REAL_READOUT
     facts = [("class", _class(woken, layer, head))]
     facts += [("null share", f"{value['null_share']:.3f}")] if with_null else []
     facts += [
@@ -160,8 +224,8 @@ def _passage(run: Run, woken: Woken, layer: int, head: int, i: int) -> Passage:
 CHAPTER = Chapter(
     "waking",
     "When a head wakes",
-    "A head that has nothing to do gives its attention to the null, or to position 1 in its place. Here is how often "
-    f"each head does something else, whether it is either asleep or awake, and on which texts "
+    "A head that has nothing to do gives its attention to the null, or spreads it out where there is none. Here is how "
+    "often each head does something else, whether it is either asleep or awake, and on which texts "
     f"(queries from {FIRST_QUERY} on).",
     MEASURES,
     read,

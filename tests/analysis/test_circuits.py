@@ -116,6 +116,14 @@ def test_random_weights_score_the_baseline_and_copy_nothing():
     assert abs(np.nanmean(circuits.eigenvalue_scores(config, p).copying)) < 0.15
 
 
+def test_best_of_many_random_heads_lies_above_the_baseline_but_not_far():
+    """The baseline is a root mean square: what the caption says of a best above 0."""
+    config = replace(SMALL, width=64, heads=4, layers=4, zero_init=False, tied=False)
+    best = np.nanmax(circuits.composition_scores(config, parameters_of(build(config)))["k"][:, :, 1:], (0, 1))
+    excess = best - circuits.composition_baseline(config)
+    assert excess.mean() > 0 and excess.max() < 0.03
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_copying_score_of_a_planted_copy_is_its_sign(sign):
     found = circuits.eigenvalue_scores(*planted.copying_model(sign=sign))

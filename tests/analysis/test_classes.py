@@ -4,9 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.class_scores import repeat_scores, text_scores
+from analysis.annotations import grammar
+from analysis.class_scores import repeat_scores, text_scores, topics_between_words
 from analysis.classes import NONE, RULES, SINK, classify
+from analysis.word_maps import WordMaps
 from jattn.errors import InputError
+from train.corpora.grammar import topic_of
 
 T = 48
 MASKS = {
@@ -135,3 +138,30 @@ def test_what_cannot_be_classified_is_refused_in_one_line():
 def test_every_rule_has_a_threshold_that_is_a_share():
     assert all(0 < rule.threshold < 1 for rule in RULES)
     assert len({rule.measure for rule in RULES}) == len(RULES)
+
+
+def word_maps(sentences, wanted):
+    """Maps of one head that is even over the words j < i with wanted(word i, word j), else over all earlier ones."""
+    W = max(len(s.spans) for s in sentences)
+    maps = np.zeros((len(sentences), 1, 1, W, W), np.float32)
+    for s, sentence in enumerate(sentences):
+        words = [sentence.text[a:b] for a, b in sentence.spans]
+        for i, word in enumerate(words):
+            keys = [j for j in range(i) if wanted(word, words[j])] or range(i + 1)
+            maps[s, 0, 0, i, list(keys)] = 1 / len(keys)
+    none = np.zeros(maps.shape[:-1], np.float32)
+    return WordMaps(sentences, maps / 2, none + 0.5, none, True)  # half on the null, which changes nothing
+
+
+def test_a_head_that_looks_for_its_topic_gets_the_class_topic_and_an_even_one_does_not():
+    sentences = grammar(300)
+    same = word_maps(sentences, lambda a, b: topic_of(a) is not None and topic_of(a) == topic_of(b))
+    score, baseline = topics_between_words(same)
+    assert score[0, 0] > 0.5
+    assert baseline[0, 0] < 0.2
+    null = {"null_share": np.array([[0.1]])}
+    assert classify(null | {"topic": score}).name[0, 0] == "topic"
+    score, baseline = topics_between_words(word_maps(sentences, lambda a, b: False))
+    np.testing.assert_allclose(score, 0, atol=1e-6)
+    assert baseline[0, 0] > 0.05
+    assert classify(null | {"topic": score}).name[0, 0] == NONE

@@ -111,3 +111,18 @@ def test_abs_takes_predictions_between_zero_and_one():
 def test_nothing_left_after_the_exclusions_is_nan():
     sink = jnp.zeros((1, 1, T, T)).at[..., 0].set(1)
     assert jnp.isnan(detector.mul_score(sink, patterns.previous_pattern(T), exclude_bos=True)).all()
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_scores_with_exclusions_stand_beside_those_of_even_attention(null):
+    tokens = jnp.asarray(np.tile(np.arange(T // 2), (2, 1)).repeat(2, 1).reshape(2, T))
+    visible = jnp.tril(jnp.ones((T, T), bool))
+    scores, even = detector.detected(jnp.broadcast_to(previous_head(), (2, 1, T, T)), visible, tokens, null)
+    assert scores.keys() == even.keys()
+    np.testing.assert_allclose(scores["previous_mul_excl"], 1, rtol=1e-6)
+    np.testing.assert_allclose(scores["previous_abs"], 1, rtol=1e-6)
+    t = np.arange(T)  # query t (from 0) has t - 1 keys that are neither position 1 nor its own, from t = 2 on
+    kept, hit = np.maximum(t - 1, 0) / (t + 1 + null), (t >= 2) / (t + 1 + null)
+    np.testing.assert_allclose(even["previous_mul_excl"], hit.sum() / kept.sum(), rtol=1e-5)
+    errors = kept - hit + np.where(t >= 2, 1 - 1 / (t + 1 + null), 0)
+    np.testing.assert_allclose(even["previous_abs"], 1 - errors.sum() / T, rtol=1e-5)

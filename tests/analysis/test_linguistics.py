@@ -24,7 +24,7 @@ from analysis.linguistics import (
     ratio,
     uniform,
 )
-from analysis.word_maps import WordMaps, read_words
+from analysis.word_maps import WordMaps, pinned_at_random, read_words
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters
@@ -169,12 +169,18 @@ def test_blocks_keep_the_sums_and_a_share_of_nothing_is_nan():
     assert np.isnan(ratio(np.ones(2), np.array([1.0, 0.0]))).tolist() == [False, True]
 
 
-def test_conditional_rows_do_not_depend_on_null_or_sink_and_nearly_all_null_is_dropped():
+def test_conditional_rows_do_not_depend_on_null_or_sink_and_none_is_dropped_for_being_mostly_null():
     plain, kept = maps_of(uniform(CAUSAL)).rows
-    for null, apart in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.5)):
+    for null, apart in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.5), (0.95, 0.0)):
         rows, still = maps_of(uniform(CAUSAL), null, apart).rows
         assert np.allclose(rows, plain, atol=1e-5) and (still == kept).all()
-    assert not maps_of(uniform(CAUSAL), 0.95).rows[1].any()
+    assert not maps_of(uniform(CAUSAL), 0.95).awake.any() and maps_of(uniform(CAUSAL), 0.85).awake.any()
+
+
+def test_a_null_of_random_mass_leaves_conditional_rows_as_they_are():
+    maps = maps_of(uniform(CAUSAL), 0.0, 0.4)
+    pinned = pinned_at_random(maps)
+    assert pinned.null.any() and np.allclose(pinned.rows[0], maps.rows[0], atol=1e-5)
 
 
 def test_words_of_one_class_and_words_without_heads_are_refused():
@@ -245,7 +251,8 @@ def test_the_chapter_reads_runs_with_and_without_a_null_and_shows_them(language_
         layers, heads = run.config.model.layers, run.config.model.heads
         for measure, values in found[name][0].heads.items():
             assert values.shape[1:] == (layers, heads) and len(values) <= 64, measure
-        assert set(found[name][0].heads) | set(found[name][0].values) <= set(CHAPTER.measures)
+        given = set(found[name][0].heads) | set(found[name][0].values)
+        assert {measure.removesuffix("_control") for measure in given} <= set(CHAPTER.measures)
         assert np.nanmax(found[name][0].heads["pair_a_to_b"]) < 1e-5  # causal
     assert done[-1][0] == done[-1][1]
     elements = CHAPTER.show(

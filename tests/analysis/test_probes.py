@@ -148,3 +148,12 @@ def test_vectors_that_cannot_be_probed_are_refused_in_one_line(data):
             with pytest.raises(InputError, match=message) as error:
                 measure(x, y, where)
             assert "\n" not in str(error.value)
+
+
+def test_arrays_of_different_lengths_are_one_clear_line(data):
+    """Without the annotations, which refuse them first where they are checked."""
+    vectors, texts, labels = data
+    with pytest.raises(InputError, match=f"got {M} of vectors, {M - 1} of labels, {M} of texts; give one of each"):
+        probes._checked(vectors, labels[:-1], texts, 0)
+    with pytest.raises(InputError, match=f"got {M} of labels, {M - 1} of types"):
+        probes._of_one_length(labels=labels, types=texts[:-1])

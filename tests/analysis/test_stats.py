@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.stats import Interval, bootstrap, effect_size, equivalent, interval, paired
+from analysis.stats import Interval, bootstrap, effect_size, equivalent, interval, jackknife_pairs, paired
 from jattn.errors import InputError
 
 seeds = st.lists(st.floats(-10, 10), min_size=3, max_size=8).filter(lambda values: np.std(values) > 1e-3)
@@ -130,3 +130,16 @@ def test_equivalence_is_two_one_sided_t_tests():
         scipy.stats.ttest_1samp(values, 0.02, alternative="less").pvalue,
     )
     assert equivalent(values, 0.02) is (True if p < 0.05 else None)
+
+
+def test_jackknife_over_runs_is_that_of_a_mean_where_pairs_are_sums_of_their_runs():
+    """If a pair's number is the sum of its two runs' own, leaving runs out is the jackknife of 2 times their mean."""
+    own = np.array([0.1, 0.5, 0.2, 0.7])
+    pairs = np.array([own[i] + own[j] for i in range(4) for j in range(i + 1, 4)])
+    found, expected = jackknife_pairs(pairs), interval(2 * own)
+    assert found.mean == pytest.approx(expected.mean) and found.n == 4
+    assert found.high - found.low == pytest.approx(expected.high - expected.low)
+
+
+def test_one_pair_of_runs_has_no_interval():
+    assert jackknife_pairs(np.array([0.3])) == Interval(0.3, None, None, 2)

@@ -144,3 +144,18 @@ def test_copies_of_the_querys_token_are_no_topic():
     found = np.zeros((1, T), int)
     mass, _ = text_patterns.topic_mass(even(CAUSAL), found, found, CAUSAL)
     assert jnp.isnan(mass).all()
+
+
+def test_queries_that_are_not_kept_change_nothing():
+    """A head's asleep queries, whatever their rows hold, are in neither side; and each text may have its own mask."""
+    found, tokens = topics(5)
+    rng = np.random.default_rng(6)
+    rows = jnp.asarray(rng.random((6, 2, T, T)) * CAUSAL, jnp.float32)
+    kept = rng.random((6, 2, T)) < 0.7
+    masks = np.broadcast_to(CAUSAL, (6, T, T))
+    of = lambda a: text_patterns.topic_mass(a, found, tokens, masks, kept=kept)  # noqa: E731
+    for one, other in zip(of(rows), of(jnp.where(kept[..., None], rows, 9.0)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    everyone = text_patterns.topic_mass(rows, found, tokens, masks, kept=np.ones_like(kept))
+    for one, other in zip(everyone, text_patterns.topic_mass(rows, found, tokens, CAUSAL), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)

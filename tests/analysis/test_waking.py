@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kurtosis, skew
 
 from analysis import waking
-from analysis.chapter import Cards, Plot, Reading, Results, Table
+from analysis.chapter import Cards, Plot, Reading, Results, Table, Unfit
 from analysis.chapters.waking import CHAPTER, MEASURES
 from analysis.figures import png
 from analysis.wake import affordable, even, wake
@@ -83,32 +83,63 @@ def test_queries_that_do_not_count_change_nothing():
         np.testing.assert_array_equal(measure(changed, counted), measure(planted_real(), counted))
 
 
-def test_without_a_null_only_queries_that_see_position_1_count():
-    np.testing.assert_array_equal(waking.counted_queries(CAUSAL, null=False), np.arange(1, T + 1) >= 5)
-    np.testing.assert_array_equal(waking.counted_queries(WINDOW, null=True), np.arange(1, T + 1) >= 5)
+def test_queries_count_where_the_readout_of_their_layer_is_defined():
     t = np.arange(1, T + 1)
-    np.testing.assert_array_equal(waking.counted_queries(WINDOW, null=False), (t >= 5) & (t <= 8))
+    np.testing.assert_array_equal(waking.counted_queries(CAUSAL, null=False), t >= 5)
+    np.testing.assert_array_equal(waking.counted_queries(WINDOW, null=True), t >= 5)
+    np.testing.assert_array_equal(waking.counted_queries(WINDOW, null=False), t >= 5)
+    of_first = waking.counted_queries(WINDOW, null=False, readout=waking.off_first)
+    np.testing.assert_array_equal(of_first, (t >= 5) & (t <= 8))  # the others do not see position 1
+    np.testing.assert_array_equal(waking.counted_queries(CAUSAL, null=False, first=1), t >= 2)  # query 1 has one key
     with pytest.raises(InputError, match="no query from 30 on counts at T = 20"):
         waking.counted_queries(CAUSAL, null=True, first=30)
+    with pytest.raises(InputError, match="no query from 5 on counts at T = 20"):
+        waking.counted_queries(np.eye(T, dtype=bool), null=False)
 
 
 @pytest.mark.parametrize("attention", ["standard", "null", "local:8", "null+local:8"])
-def test_even_attention_is_always_awake(attention):
+def test_even_attention_is_awake_by_the_null_and_asleep_by_sharpness(attention):
     config = ModelConfig(attention=attention, layers=2)
     visible, null = (WINDOW if "local" in attention else CAUSAL), "null" in attention
     counted = np.stack([waking.counted_queries(visible, null)] * 2)
     found = even(config, T, counted)
-    assert found["awake_share"] == 1
     n = np.minimum(np.arange(1, T + 1), 8) if "local" in attention else np.arange(1, T + 1)
-    expected = np.mean((1 - 1 / (n + null) <= 0.9)[counted[0]])
+    expected = np.mean((1 - 1 / (n + 1) <= 0.9)[counted[0]]) if null else 0
+    assert found["awake_share"] == null
     np.testing.assert_allclose(found["undecided_share"], expected, rtol=1e-6)
+    by_first = even(
+        config, T, np.tile(visible[:, 0] & (np.arange(T) >= 4), (2, 1)), (waking.off_null, waking.off_first)
+    )
+    assert by_first["awake_share"] == 1  # whatever a head does, if it has no sink
 
 
 def test_readouts_leave_what_is_on_nothing():
     weights = jnp.asarray(np.eye(T)[np.zeros(T, int)] * 0.6 + np.eye(T) * 0.1, jnp.float32)[None, None]
     null = jnp.full((1, 1, T), 0.3)
-    np.testing.assert_allclose(waking.off_null(weights, null), 0.7, rtol=1e-6)
-    np.testing.assert_allclose(waking.off_first(weights, null)[..., 1:], 0.1, rtol=1e-5)
+    np.testing.assert_allclose(waking.off_null(weights, null, CAUSAL), 0.7, rtol=1e-6)
+    np.testing.assert_allclose(waking.off_first(weights, null, CAUSAL)[..., 1:], 0.1, rtol=1e-5)
+    assert jnp.isnan(waking.off_first(weights, null, WINDOW)[..., 8:]).all()
+
+
+@pytest.mark.parametrize("keys", [1, 2, 4])
+def test_sharpness_of_attention_even_over_some_of_the_keys_is_their_share_of_the_logarithm(keys):
+    weights = jnp.asarray(np.tril(np.arange(T) < keys) / keys, jnp.float32)[None, None]
+    found = waking.sharp(weights, jnp.zeros((1, 1, T)), CAUSAL)[0, 0]
+    t = np.arange(4, T)
+    np.testing.assert_allclose(found[4:], 1 - np.log(keys) / np.log(t + 1), atol=1e-6)
+    assert jnp.isnan(found[0])
+
+
+def test_of_equally_awake_queries_the_one_with_the_largest_weight_is_shown():
+    real = jnp.full((1, 1, T), 0.5)
+    weights = jnp.zeros((1, 1, T, T)).at[0, 0, :, 0].set(0.5).at[0, 0, 9, 0].set(0.75)
+    assert int(waking.candidates(real, weights, ALL)[1][0, 0]) == 9
+    found = waking.no_contexts(1, 1, T, 2)
+    rows = np.zeros((1, 3, 1, T), np.float32)
+    rows[0, :, 0, 0] = [0.2, 0.7, 0.2]
+    tokens = np.zeros((3, T), np.int32)
+    found = waking.add_contexts(found, np.full((1, 3, 1), 0.5), np.zeros((1, 3, 1), np.int32), rows, tokens, 0)
+    np.testing.assert_array_equal(found.window[0, 0], [1, 0])
 
 
 def test_contexts_of_a_stream_are_those_of_everything_at_once():
@@ -126,9 +157,10 @@ def test_contexts_of_a_stream_are_those_of_everything_at_once():
         found = waking.add_contexts(found, best.astype(np.float64), query, row, tokens[rows], start)
     for la, n in np.ndindex(L, N):
         of_window = np.where(counted, real[la, :, n].astype(np.float32), -1)
-        order = np.argsort(-of_window.max(-1), kind="stable")[:k]
+        peaks = [max((of_window[w, t], weights[la, w, n, t].max(), -t) for t in range(T)) for w in range(W)]
+        order = sorted(range(W), key=lambda w: (-peaks[w][0], -peaks[w][1], w))[:k]
         np.testing.assert_array_equal(found.window[la, n], order)
-        np.testing.assert_array_equal(found.query[la, n], of_window.argmax(-1)[order])
+        np.testing.assert_array_equal(found.query[la, n], [-peaks[w][2] for w in order])
         np.testing.assert_allclose(found.real[la, n], of_window.max(-1)[order])
         np.testing.assert_array_equal(found.tokens[la, n], tokens[order])
         for i, w in enumerate(order):
@@ -160,9 +192,10 @@ def results(text, reading):
 
 def test_the_chapter_gives_its_measures_per_block_of_texts(results):
     for found in (f for group in results.found.values() for f in group):
-        assert set(found.heads) == set(MEASURES)
+        assert set(found.heads) - {"classified_control"} == set(MEASURES)
         X = len(results.reading.windows)
-        assert all(values.shape == (X, 2, 2) for values in found.heads.values())
+        assert all(values.shape in ((X, 2, 2), (1, 2, 2)) for values in found.heads.values())
+        assert np.isfinite(found.heads["previous_abs"]).all() and np.isfinite(found.chance["previous_mul_excl"])
         for name in ("awake_share", "undecided_share", "sink_alpha"):
             values = found.heads[name]
             assert np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()
@@ -196,27 +229,71 @@ def test_the_chapter_shows_a_figure_tables_and_a_card_per_head(results):
             assert "".join(p.tokens) in "".join(said)
 
 
-def test_a_run_with_broken_weights_is_one_clear_line(text, reading):
+def test_only_a_run_without_a_null_is_read_again_with_one_pinned_at_random(results):
+    assert all("classified_control" in found.heads for found in results.found["plain"])
+    assert all("classified_control" not in found.heads for found in results.found["null"])
+
+
+def test_a_pinned_null_changes_a_class_only_by_the_queries_that_it_hides(text, reading):
+    """Scores are of what is not null, so a random null leaves them where they are, but for queries above 90 %."""
+    found = wake(text["standard", 0], reading.windows[:, : reading.tokens])
+    assert found.control is not None
+    assert (found.control.nothing > found.classes.nothing).all()  # half of the attention, on average
+    np.testing.assert_allclose(found.control.nothing, 0.5, atol=0.2)
+
+
+def test_topics_are_not_read_where_the_context_is_too_short_for_a_sentence(results):
+    for name in ("topic", "topic_baseline"):
+        assert np.isnan(results.found["plain"][0].heads[name]).all()
+
+
+def test_a_parameter_that_is_no_number_is_named(text, reading):
     run = text["standard", 0]
-    broken = {name: np.full_like(value, np.nan) for name, value in run.parameters.items()}
-    with pytest.raises(InputError, match=r"attention is not finite; are there NaN weights"):
+    name = max(run.parameters)
+    broken = run.parameters | {name: np.full_like(run.parameters[name], np.nan)}
+    with pytest.raises(InputError, match=f"values of {name} are NaN or infinite"):
         wake(replace(run, parameters=broken), reading.windows[:, : reading.tokens])
 
 
+def test_attention_that_is_no_number_is_one_clear_line(text, reading):
+    run = text["standard", 0]
+    huge = {name: np.full_like(value, 1e38) for name, value in run.parameters.items()}
+    with pytest.raises(InputError, match=r"attention is not finite; are its parameters far too large"):
+        wake(replace(run, parameters=huge), reading.windows[:, : reading.tokens])
+
+
 def test_texts_too_short_for_a_query_to_count_are_refused(text, reading):
+    run = text["standard", 0]
     with pytest.raises(InputError, match="no query from 5 on counts at T = 4"):
-        wake(text["standard", 0], reading.windows[:, :4])
+        wake(run, reading.windows[:, :4])
+    with pytest.raises(Unfit, match=r"windows of 3 tokens have no query from 5 on; .* --tokens 5 or more"):
+        CHAPTER.read(run, replace(reading, tokens=3), lambda *done: None)
+
+
+def with_attention(run, attention):
+    return replace(run, config=replace(run.config, model=replace(run.config.model, attention=attention)))
+
+
+def test_a_window_is_read_and_one_of_a_single_key_is_unfit(text, reading):
+    run = text["standard", 0]
+    found = CHAPTER.read(with_attention(run, "local:2"), reading, lambda *done: None)
+    assert np.isfinite(found.heads["awake_share"]).all()
+    with pytest.raises(Unfit, match=r"attention local:1 leaves no query .* take a wider window or a null"):
+        CHAPTER.read(with_attention(run, "local:1"), reading, lambda *done: None)
 
 
 def test_another_readout_may_stand_in_for_position_1(text, reading):
-    """The second position taken for the null: awake is then what does not go there."""
+    """The second position taken for the null: awake is then what does not go there; and the first as before."""
     run = text["standard", 0]
     other = wake(run, reading.windows[:, : reading.tokens], readouts=(waking.off_null, _off_second))
     usual = wake(run, reading.windows[:, : reading.tokens])
     assert (other.contexts.real != usual.contexts.real).any()
+    first = wake(run, reading.windows[:, : reading.tokens], readouts=(waking.off_null, waking.off_first))
+    np.testing.assert_allclose(first.mean["awake_share"], 1)  # so small a model attends about evenly
+    np.testing.assert_allclose(usual.mean["awake_share"], 0)
 
 
-def _off_second(weights, null_mass):
+def _off_second(weights, null_mass, visible):
     return 1 - null_mass - weights[..., 1]
 
 
@@ -227,7 +304,8 @@ def test_a_model_that_sees_both_sides_has_next_token_scores_and_no_repeats(text,
     assert np.isfinite(found.mean["next"]).all()
     assert "induction" not in found.mean
     np.testing.assert_allclose(found.chance["sink_alpha"], 1 / reading.tokens, rtol=1e-6)
-    np.testing.assert_allclose(found.mean["awake_share"], 1)  # so small a model attends about evenly
+    np.testing.assert_allclose(found.mean["awake_share"], 0)  # so small a model attends about evenly
+    assert "previous_abs" not in found.mean
 
 
 def test_unnormalised_attention_is_read_by_its_shares(sigmoid_run, reading):
