@@ -27,6 +27,7 @@ from train.tokenizers import Tokenizer
 from train.windows import frame_keys, predicts_next
 
 BLOCKS = 64  # of windows, at most: the texts that an interval over texts resamples
+CONTROL = 256  # windows that the control of a random null is run on
 REPEATS = 64  # sequences of repeated random tokens
 BATCH_BYTES = 512 << 20  # what the arrays of one batch may take, about; logits and maps are the large ones
 
@@ -62,7 +63,8 @@ def capture(
     for start, n, rows in _batches(windows, size):
         blocks = np.pad(block_of[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
         batched = jax.tree.map(put, (rows, marks_of(run, rows[:, :T]), blocks))
-        state, full = _text_step(config, edit, maps, state, parameters, *batched, visible)
+        controlled = start < CONTROL
+        state, full = _text_step(config, edit, maps, state, parameters, *batched, visible, controlled)
         if start < maps:
             kept.append(np.asarray(full).swapaxes(0, 1)[: min(maps, count) - start])
         jax.block_until_ready(state)  # one batch at a time in memory
@@ -117,7 +119,16 @@ def marks_of(run: Run, tokens: np.ndarray) -> Marks:
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)  # once per config: runs that differ in seed share it
-def _text_step(config: ModelConfig, edit, maps: int, state, parameters, windows, marks: Marks, blocks, visible):
+def _text_step(
+    config: ModelConfig, edit, maps: int, state, parameters, windows, marks: Marks, blocks, visible, controlled
+):
+
+    def control(weights, null, layer, marks):
+        found = text_measures(*pinned_at_random(weights, null, layer), visible[layer], marks, config.causal)
+        return {f"{name}_control": found[name] for name in CONTROLLED}
+
+    def nothing(weights, *_):
+        return {f"{name}_control": jnp.full(weights.shape[:2], jnp.nan, weights.dtype) for name in CONTROLLED}
 
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
@@ -127,10 +138,7 @@ def _text_step(config: ModelConfig, edit, maps: int, state, parameters, windows,
             "key_norm_ratio": outliers.head_norm_ratio(seen["k"], config.heads),
         }
         if not has_null(config).any():
-            pinned = text_measures(
-                *pinned_at_random(weights, null, seen.layer), visible[seen.layer], marks, config.causal
-            )
-            heads |= {f"{name}_control": pinned[name] for name in CONTROLLED}
+            heads |= jax.lax.cond(controlled, control, nothing, weights, null, seen.layer, marks)
         layers = {
             "residual_norm_ratio": outliers.residual_norm_ratio(seen["resid_post"]),
             "residual_max_over_median": outliers.max_over_median(seen["resid_post"]),

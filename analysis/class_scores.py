@@ -1,8 +1,9 @@
 """The scores that classes.py decides on: what share of a head's attention, sinks aside, follows each pattern.
 
-"Sinks aside", in every model alike: the null and position 1 are taken out, the rest of each row is made whole, and
-queries with more than 90 % on those two are left out (Vig and Belinkov 2019, section 5.2.3). A query is asked where it
-sees a key of the pattern other than position 1. Each score comes with its chance: even attention over the same keys.
+"Sinks aside", in every model alike: the null and position 1 are taken out and the rest of each row is made whole. All
+queries with any real attention count, also mostly-null ones: without those a model with a null would be read on other
+queries than one without. A query is asked where it sees a key of the pattern other than position 1. Each score comes
+with its chance: even attention over the same keys.
 
 Axes: B windows, N heads, T queries and T keys (the same text). `weights` rows sum to 1 - null_mass.
 """
@@ -16,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from analysis import patterns
 from analysis.annotations import fitting, grammar
 from analysis.row_sums import LOCAL_WIDTH, LONG
-from analysis.sinks import first_token_as_null
+from analysis.sinks import MIN_REAL_MASS, first_token_as_null
 from analysis.stats import known_mean
 from analysis.text_patterns import block_pattern, delimiter_pattern, topic_mass
 from analysis.word_maps import WordMaps, read_words
@@ -27,7 +28,6 @@ from train.corpora.grammar import topic_of
 from train.corpora.grammar_words import OF
 
 SENTENCES, LEAST = 128, 64  # of the grammar that are read for topics; with fewer the baseline has too few pairs
-MOST_NOTHING = 0.9  # of a query's attention on the null and position 1; above it the rest says little
 Scores = dict[str, Float[Array, "B N"]]
 
 
@@ -119,7 +119,7 @@ def _scores(weights, null_mass, visible, fixed, of_text) -> tuple[Scores, Scores
     rest, nothing = first_token_as_null(weights, null_mass)
     visible = visible.at[:, 0].set(False)
     real = patterns.real_mass(rest, nothing)
-    kept = nothing <= MOST_NOTHING
+    kept = real >= MIN_REAL_MASS
     scores, levels = {}, {}
     for name, pattern in of_text.items():
         seen = pattern & visible

@@ -62,11 +62,11 @@ def detected(
     `previous_abs`, `previous_mul_excl`, and so on for duplicate and induction. null: whether the layer has one, which
     even attention counts as a key. The null is not excluded: abs counts what it gets as an error.
     """
-    T = weights.shape[-1]
+    B, T = tokens.shape
     found = {"duplicate": duplicate_pattern(tokens), "induction": induction_pattern(tokens)}
-    even = (visible / jnp.maximum(visible.sum(-1, keepdims=True) + null, 1))[None, None]
+    even = jnp.broadcast_to(visible / jnp.maximum(visible.sum(-1, keepdims=True) + null, 1), (B, 1, T, T))
     scores, levels = {}, {}
-    for name, pattern in {"previous": previous_pattern(T)[None], **found}.items():
+    for name, pattern in {"previous": previous_pattern(T), **found}.items():
         for suffix, score in (("abs", abs_score), ("mul_excl", mul_score)):
             of = lambda a, s=score, p=pattern: s(a, p, exclude_bos=True, exclude_current_token=True)  # noqa: E731
             scores[f"{name}_{suffix}"] = of(weights)

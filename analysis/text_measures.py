@@ -27,6 +27,7 @@ from analysis.text_patterns import block_pattern, delimiter_pattern
 
 EPS = (0.1, 0.2, 0.3)  # thresholds of the sink rate; 0.3 is Gu et al.'s
 MOST_NULL = 0.9  # of a query's attention; above it the rest says little (Vig and Belinkov 2019)
+HALVINGS = 10  # in the search for the keys that hold 90 %: each is one pass over millions of rows
 PATTERNS = ("self", "previous", "local", "long", "duplicate", "follower", "delimiter", "block")
 SINKLESS = ("previous", "local", "follower")
 CONTROLLED = ("entropy_sinkless", "keys_90_sinkless")  # what may count as cleaner structure, so needs the control
@@ -140,8 +141,8 @@ def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[st
     row, kept = entropy(sums)
     row_rest, kept_rest = entropy(rest)
     several, several_rest = keys > 1, others > 1
-    held, _ = query_keys_that_hold(weights, null)
-    held_rest, _ = query_keys_that_hold(*sinks.first_token_as_null(weights, null))
+    held, _ = query_keys_that_hold(weights, null, halvings=HALVINGS)
+    held_rest, _ = query_keys_that_hold(*sinks.first_token_as_null(weights, null), halvings=HALVINGS)
     total = sums.real.sum(-1)
     return {
         "entropy_with_null_nats": (-sums.plogp - null * jnp.log(jnp.maximum(null, 1e-30))).mean(-1),

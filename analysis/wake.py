@@ -173,9 +173,6 @@ def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visi
         real = jnp.where(counts, defined, 0)
         best, query, row = waking.candidates(real, weights, counts)
         position, alpha = sinks.sink_positions(weights, mask)
-        scores, levels = text_scores(weights, null, mask, marks, blocks)
-        if not has_null(config).any():
-            scores |= _pinned(text_scores, weights, null, seen.layer, mask, marks, blocks)
         return {
             "finite": jnp.isfinite(real + jnp.where(counts, weights.sum(-1), 0)).all(-1),
             "real": real,
@@ -189,11 +186,8 @@ def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visi
             "awake_early": waking.awake_share(real, half[0]),
             "awake_late": waking.awake_share(real, half[1]),
             "undecided_share": waking.undecided_share(real, counts),
-            "null_share": sinks.null_share(null),
-            "first_token_share": sinks.first_token_share(weights),
             "dense_blocks": dense_blocks(weights, mask, min(BLOCK, weights.shape[-1])),
-            **scores,
-            **{f"chance_{name}": level for name, level in levels.items()},
+            **_classed(config, _on_text, weights, null, seen.layer, mask, marks, blocks),
         }
 
     return assemble(config, parameters)(tokens, observe=observe)[1]
@@ -218,21 +212,29 @@ def _repeat_step(config: ModelConfig, parameters, tokens, visible):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         mask, with_null = visible[seen.layer], jnp.asarray(has_null(config))[seen.layer]
-        scores, levels = repeat_scores(weights, null, mask, tokens)
-        if not has_null(config).any():
-            scores |= _pinned(repeat_scores, weights, null, seen.layer, mask, tokens)
-        theirs, of_even = detected(weights, mask, tokens, with_null)
-        return {**scores, **theirs, **{f"chance_{name}": level for name, level in (levels | of_even).items()}}
+        theirs, levels = detected(weights, mask, tokens, with_null)
+        theirs |= {f"chance_{name}": level for name, level in levels.items()}
+        return theirs | _classed(config, repeat_scores, weights, null, seen.layer, mask, tokens)
 
     return assemble(config, parameters)(tokens, observe=observe)[1]
 
 
-def _pinned(scores_of, weights, null, layer, *known) -> dict[str, Any]:
-    """What classes are decided on, of the same attention with a null pinned at random; chance is the same."""
-    weights, null = pinned_at_random(weights, null, layer)
+def _on_text(weights, null, *known) -> tuple[dict[str, Any], dict[str, Any]]:
     shares = {"null_share": sinks.null_share(null), "first_token_share": sinks.first_token_share(weights)}
-    found = scores_of(weights, null, *known)[0] | (shares if scores_of is text_scores else {})
-    return {f"pinned_{name}": value for name, value in found.items()}
+    scores, levels = text_scores(weights, null, *known)
+    return scores | shares, levels
+
+
+def _classed(config: ModelConfig, scores_of, weights, null, layer, *known) -> dict[str, Any]:
+    """What classes are decided on, with chance as `chance_...`; for a model without any null also as `pinned_...`,
+    of the same attention with a null pinned at random, whose chance is the same."""
+    N = weights.shape[1]
+    if not has_null(config).any():  # as more heads, for a second program would take as long again to compile
+        pinned = pinned_at_random(weights, null, layer)
+        weights, null = (jnp.concatenate(both, 1) for both in zip((weights, null), pinned, strict=True))
+    scores, levels = scores_of(weights, null, *known)
+    pinned = {f"pinned_{name}": value[:, N:] for name, value in scores.items() if value.shape[1] > N}
+    return {n: v[:, :N] for n, v in scores.items()} | {f"chance_{n}": v[:, :N] for n, v in levels.items()} | pinned
 
 
 def _taken(values: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, R
 from analysis.figures import INK, Figure, plain
 from analysis.record import attention_of
 from analysis.sample import few, inputs_of
+from analysis.stats import known_mean
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
@@ -89,7 +90,7 @@ def _of_group(found: Sequence[Found]) -> dict[str, np.ndarray]:
                 scores[f"head_{kind}{suffix}"].append(float(values.mean()) if len(values) else float("nan"))
         if not (a.detail[..., 0].any() or b.detail[..., 0].any()):
             result = heads.agreement(_pinned(a.detail), _pinned(b.detail), with_null=False)["agreement"]
-            scores.setdefault(f"{SIDED}_control", []).append(float(np.nanmean(result)))
+            scores.setdefault(f"{SIDED}_control", []).append(float(known_mean(result)))
     return {name: np.array(values) for name, values in scores.items()}
 
 

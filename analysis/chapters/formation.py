@@ -31,7 +31,9 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     if not predicts_next(run.config.model):
         raise Unfit("the model predicts no next token, so it has no loss to follow")
     if (saved := len(steps_of(run.path))) < LEAST:
-        raise Unfit(f"the run has {saved} checkpoints, {LEAST} are needed; lower --save-every and raise --keep")
+        raise Unfit(
+            f"checkpoints of the run: {saved}, at least {LEAST} are needed; lower --save-every and raise --keep"
+        )
     if reading.windows.shape[1] - 1 < MIN_TOKENS:
         raise Unfit(f"windows of {reading.windows.shape[1] - 1} tokens are too short, at least {MIN_TOKENS} are needed")
     found = formation(run, reading.windows, progress)

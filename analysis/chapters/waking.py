@@ -75,7 +75,7 @@ def _check_fit(run: Run, T: int) -> None:
     """Unfit, with the cause and the way out, where a layer has no query that counts."""
     if T < FIRST_QUERY:
         raise Unfit(
-            f"windows of {T} tokens have no query from {FIRST_QUERY} on; read longer ones, --tokens {FIRST_QUERY} or more"
+            f"windows of {T} tokens have no query from {FIRST_QUERY} on; read longer ones, --tokens {FIRST_QUERY} or up"
         )
     try:
         counted_in(run.config.model, T)
@@ -93,9 +93,9 @@ def show(results: Results) -> Sequence[Element]:
         "Each line is a head of the first run of the group; colour is how many of its queries have that readout. Left: "
         "the head sleeps, right: it is awake. With a null the readout is 1 - null mass: on the left (almost) all goes "
         "to the null, and even attention lies on the right. Without one it is the sharpness of real attention, "
-        "1 - entropy / log(visible keys), of the readouts that such models offer the best or nearly the best at telling "
-        "where a head matters (docs/measures/cause.md): even attention lies on the left, one key alone on the right, be "
-        "it a sink. The two readouts differ, so shares of the two kinds of model are not on one scale. A head with "
+        "1 - entropy / log(visible keys), of such models' readouts the best or nearly the best at telling where "
+        "a head matters (docs/measures/cause.md): even attention lies on the left, one key alone on the right, "
+        "be it a sink. The two readouts differ, so shares of the two kinds of model are not on one scale. A head with "
         "colour at both ends and little between knows two states. Beside the line: the share of queries at which it is "
         "awake, above 0.5, a threshold that nobody fitted."
     )
@@ -118,7 +118,7 @@ def _class_table(results: Results) -> ChapterTable:
             rows.append([name, *(cell for pair in cells for cell in pair)])
     caption = (
         "Heads of each class, the mean over seeds. A sink gives half of its attention or more to the null and position "
-        "1; `awake` counts every head by what it does with the rest. Thresholds: docs/measures/patterns.md."
+        "1; “awake” counts every head by what it does with the rest. Thresholds: docs/measures/patterns.md."
     )
     return ChapterTable("classes", caption, ["class", *(c for g in details for c in (g, f"{g}, awake"))], rows)
 
@@ -138,7 +138,7 @@ def _sink_table(results: Results) -> ChapterTable:
         rows.append([group, heads, *counts, where, float(null), details[0].chance["sink_alpha"]])
     caption = (
         "Where sinks sit: the heads whose strongest key holds a mean alpha above 0.3, by the position where it stands "
-        "in most texts (keys seen by few queries left out). `even`: the largest alpha of even attention, at position 1."
+        "in most texts (keys seen by few queries left out). Even: the largest alpha of even attention, at position 1."
     )
     columns = ["group", "heads", "at position 1", "elsewhere", "positions", "on the null", "even"]
     return ChapterTable("where-sinks-sit", caption, columns, rows)

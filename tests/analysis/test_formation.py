@@ -156,7 +156,7 @@ def test_bigram_of_a_run_is_counted_on_its_own_training_text(saved, rows):
 
 
 def test_formation_chapter_is_unfit_for_fewer_than_three_checkpoints(language, rows):
-    with pytest.raises(Unfit, match="the run has 1 checkpoints, 3 are needed; lower --save-every"):
+    with pytest.raises(Unfit, match="checkpoints of the run: 1, at least 3 are needed; lower --save-every"):
         formation_chapter.CHAPTER.read(language["null"], Reading(rows, T, "x"), lambda *_: None)
 
 

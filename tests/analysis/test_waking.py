@@ -266,7 +266,7 @@ def test_texts_too_short_for_a_query_to_count_are_refused(text, reading):
     run = text["standard", 0]
     with pytest.raises(InputError, match="no query from 5 on counts at T = 4"):
         wake(run, reading.windows[:, :4])
-    with pytest.raises(Unfit, match=r"windows of 3 tokens have no query from 5 on; .* --tokens 5 or more"):
+    with pytest.raises(Unfit, match=r"windows of 3 tokens have no query from 5 on; .* --tokens 5 or up"):
         CHAPTER.read(run, replace(reading, tokens=3), lambda *done: None)
 
 
@@ -289,8 +289,8 @@ def test_another_readout_may_stand_in_for_position_1(text, reading):
     usual = wake(run, reading.windows[:, : reading.tokens])
     assert (other.contexts.real != usual.contexts.real).any()
     first = wake(run, reading.windows[:, : reading.tokens], readouts=(waking.off_null, waking.off_first))
-    np.testing.assert_allclose(first.mean["awake_share"], 1)  # so small a model attends about evenly
-    np.testing.assert_allclose(usual.mean["awake_share"], 0)
+    assert (first.mean["awake_share"] > 0.9).all()  # so small a model attends about evenly
+    assert (usual.mean["awake_share"] < 0.1).all()
 
 
 def _off_second(weights, null_mass, visible):
@@ -304,7 +304,7 @@ def test_a_model_that_sees_both_sides_has_next_token_scores_and_no_repeats(text,
     assert np.isfinite(found.mean["next"]).all()
     assert "induction" not in found.mean
     np.testing.assert_allclose(found.chance["sink_alpha"], 1 / reading.tokens, rtol=1e-6)
-    np.testing.assert_allclose(found.mean["awake_share"], 0)  # so small a model attends about evenly
+    assert (found.mean["awake_share"] < 0.1).all()  # so small a model attends about evenly
     assert "previous_abs" not in found.mean
 
 
