@@ -252,9 +252,8 @@ def test_overwriting_with_bad_input_keeps_the_old_run(copy):
 
 
 def test_runs_on_different_text_are_compared_with_a_warning(here, tmp_path):
-    code, out, err = jattn(
-        "compare", "a=runs/bytes", "b=runs/bytes-of-other", "--windows=2", f"--out={tmp_path}/report"
-    )
+    groups = ["a=runs/bytes", "b=runs/bytes-of-other"]
+    code, out, err = jattn("compare", *groups, "--only=text", "--windows=2", f"--out={tmp_path}/report")
     assert code == 0 and "validation loss" in out
     (line,) = [line for line in err.splitlines() if "different text" in line]
     assert line.startswith("note: ") and "words.txt" in line and "other.txt" in line

@@ -1,11 +1,13 @@
 """Groups of runs compared: what is averaged over what, what is refused, what is said."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import analysis
+from analysis import chapters
 from analysis.stats import paired
 from analysis.tables import heads_table, measures_table, to_json
 from jattn.errors import InputError
@@ -40,8 +42,38 @@ def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
         standard=str(folder / "*-standard-*"),
         null=[str(folder / "tiny-null+local4-s0"), text["null+local:4", 1]],
         windows=8,
+        chapters=[],
     )
     assert again.row("valid_loss", "null").difference == comparison.row("valid_loss", "null+local:4").difference
+
+
+def test_every_chapter_is_read_and_shown_or_says_why_not(text, tmp_path):
+    """Two groups of two seeds, so that agreement has a pair: rows of every chapter that was read, and its heading."""
+    groups = {name: [text[name, 0], text[name, 1]] for name in ("standard", "null+local:4")}
+    c = analysis.compare(groups, windows=6)
+    told = {line.split(",")[0] for line in c.left_out}
+    for name in chapters.NAMES:
+        chapter = chapters.chapter(name)
+        assert (name in c.results) or chapter.title in told, name
+        assert name not in c.results or any(c.has(measure) for measure in chapter.measures), name
+    page = c.write(tmp_path).read_text(encoding="utf-8")
+    assert all(chapters.chapter(name).title in page for name in c.results if name != "text")
+    assert c.find("head_agreement", "standard") is not None and c.find("cause_auroc_null", "null+local:4") is not None
+
+
+@pytest.mark.parametrize("only", [["txet"], [""]])
+def test_unknown_chapters_are_refused_by_name(text, only):
+    with pytest.raises(InputError, match="chapter: unknown value"):
+        analysis.compare(standard=[text["standard", 0]], chapters=only)
+
+
+def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_name(text):
+    run = text["standard", 0]
+    with pytest.raises(InputError, match="group 'a' holds no run"):
+        analysis.compare(a=[])
+    broken = replace(run, parameters=run.parameters | {"token_rows": run.parameters["token_rows"].at[0, 0].set(np.nan)})
+    with pytest.raises(InputError, match="parameter token_rows holds NaN or infinity"):
+        analysis.compare(standard=[broken])
 
 
 def test_one_seed_carries_no_interval_and_the_page_says_so(text):
