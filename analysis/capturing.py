@@ -59,7 +59,7 @@ def capture(
     size = -(-size // len(jax.devices())) * len(jax.devices())
     put, parameters = batches_over_devices(), replicated(run.parameters)
     block_of = np.arange(count) * min(BLOCKS, count) // count
-    state, kept = None, []
+    state, before, kept = None, None, []
     for start, n, rows in _batches(windows, size):
         blocks = np.pad(block_of[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
         batched = jax.tree.map(put, (rows, marks_of(run, rows[:, :T]), blocks))
@@ -67,7 +67,8 @@ def capture(
         state, full = _text_step(config, edit, maps, state, parameters, *batched, visible, controlled)
         if start < maps:
             kept.append(np.asarray(full).swapaxes(0, 1)[: min(maps, count) - start])
-        jax.block_until_ready(state)  # one batch at a time in memory
+        jax.block_until_ready(before)  # at most two batches in memory: the host marks one while the other is read
+        before = full
         if progress:
             progress(start + n)
     loss, heads, layers, summed = jax.tree.map(np.asarray, state)

@@ -1,6 +1,7 @@
 """What all tests share: JAX on the CPU, a fixture for float64, and the reason why a peer test is skipped."""
 
 import os
+import sys
 from importlib.util import find_spec
 
 # Both before the first import of jax. Programs here run for milliseconds and compile for seconds.
@@ -13,6 +14,14 @@ from hypothesis import HealthCheck, settings
 # No test may fail for the speed of the machine it runs on.
 settings.register_profile("jattn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("jattn")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Every compiled program maps memory, and a process may map 65,530 pieces: beyond that XLA's compiler crashes."""
+    yield
+    if jax := sys.modules.get("jax"):
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import train
-from analysis.record import capture
+from analysis.capturing import capture
 from train.data import encode_corpus
 from train.windows import text_of, windows_of
 
