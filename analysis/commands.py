@@ -182,7 +182,7 @@ def add_demo(commands: Any) -> None:
         "demo",
         help="the whole thing, small: train pairs with and without a null, compare, write a report",
         description="Train pairs with and without a null token on a language whose truth is known and on real text, "
-        "compare them, and write a report (about 4 minutes on 2 CPU cores).",
+        "compare them, and write a report (about 5 minutes on 2 CPU cores).",
     )
     p.add_argument("--out", default="jattn-demo", metavar="DIR", help="folder of the results [jattn-demo]")
     p.add_argument("--full", action="store_true", help="seeds 0, 1, 2 and longer training, for intervals")

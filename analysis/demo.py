@@ -15,7 +15,7 @@ from train.config import RunConfig, override
 from train.presets import preset
 from train.progress import clock
 
-READ = ("text", "waking", "cause")  # of the analysis; `jattn compare` reads all of it
+READ = ("text",)  # of the analysis, for the demo is to be quick; `jattn compare` reads all of it
 
 
 @dataclass(frozen=True)
