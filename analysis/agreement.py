@@ -18,6 +18,7 @@ from jax.scipy.special import rel_entr
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from analysis.stats import known_mean
 from jattn.errors import InputError, at_least
 
 MIN_REAL = 1e-3  # of a row: maps kept in float16 say no more about what is left
@@ -92,9 +93,10 @@ def agreement(maps_a: Maps, maps_b: OtherMaps, *, with_null: bool = False) -> di
         "across": match_distances(found, across_layers=True).partner,
         "identity": own,
     }
-    result = {name: _mean(_of(scored, partner)) for name, partner in chosen.items()}
-    random = _mean(scored[layer, :, layer].reshape(L, -1))
-    share = np.where((random > 0) & (N > 1), 1 - result["matched"] / np.where(random > 0, random, 1), np.nan)
+    result = {name: known_mean(_of(scored, partner), -1) for name, partner in chosen.items()}
+    random = known_mean(scored[layer, :, layer].reshape(L, -1), -1)
+    known = (random > 0) & (N > 1)
+    share = np.where(known, 1 - result["matched"] / np.where(known, random, 1), np.nan)
     return result | {"random": random, "agreement": share}
 
 
@@ -137,12 +139,6 @@ def _distances(a, kept_a, b, kept_b):
 def _of(distance, partner):
     L, N = partner.shape[:2]
     return distance[np.arange(L)[:, None], np.arange(N), partner[..., 0], partner[..., 1]]
-
-
-def _mean(values):
-    """Mean over the last axis of what is a number; NaN where nothing is."""
-    there = np.isfinite(values)
-    return np.where(there.any(-1), np.where(there, values, 0).sum(-1) / np.maximum(there.sum(-1), 1), np.nan)
 
 
 def _square(distance):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from analysis import outliers, patterns, text_patterns
-from analysis.record import Record, Sums, attention_of, has_null, visible_maps
+from analysis.record import Record, Sums, attention_of, visible_maps
 from analysis.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -53,6 +53,7 @@ def capture(
         raise InputError("windows: there are none to read; give at least one")
     if config.layers == 0:
         raise InputError(f"{run.path} has model.layers = 0: without layers there is no attention to look at")
+    check_finite(run)
     T = windows.shape[1] - predicts_next(config)
     visible = jnp.asarray(visible_maps(config, T))
     size = batch or batch_size(config, T, count)
@@ -83,6 +84,13 @@ def capture(
         np.concatenate(kept) if kept else np.zeros((0, *shape), np.float32),
         _on_repeats(run, T, count, size) if config.causal else {},
     )
+
+
+def check_finite(run: Run) -> None:
+    """Raises InputError, naming the parameter, where one holds NaN or infinity: the measures would pass over it."""
+    for name, values in run.parameters.items():
+        if bad := int((~jnp.isfinite(values)).sum()):
+            raise InputError(f"{run.path}: {bad} values of {name} are NaN or infinite; read another checkpoint")
 
 
 def batch_size(config: ModelConfig, T: int, count: int) -> int:
@@ -138,7 +146,7 @@ def _text_step(
             "value_norm_ratio": outliers.head_norm_ratio(seen["v"], config.heads),
             "key_norm_ratio": outliers.head_norm_ratio(seen["k"], config.heads),
         }
-        if not has_null(config).any():
+        if not config.has_null:
             heads |= jax.lax.cond(controlled, control, nothing, weights, null, seen.layer, marks)
         layers = {
             "residual_norm_ratio": outliers.residual_norm_ratio(seen["resid_post"]),
@@ -167,19 +175,18 @@ def _by_block(values: dict[str, Array], blocks: Array) -> dict[str, tuple[Array,
     return {name: (total[:, i], count[:, i]) for i, name in enumerate(values)}
 
 
-def said_twice(run: Run, T: int, count: int) -> np.ndarray:
+def random_repeats(run: Run, T: int, count: int) -> np.ndarray:
     """`count` sequences of T/2 random tokens, said twice, [count, 2 (T/2)]; the same ones for every run.
 
-    Ordinary tokens only: none that stands around texts or that no text encodes to.
+    Ordinary tokens only, drawn one by one, so that some come twice in a half (`incontext.said_twice`: all different).
     """
-    tokens = np.setdiff1d(np.arange(run.tokenizer.vocab_size), np.array(sorted(run.tokenizer.special), int))
-    half = np.random.default_rng(0).choice(tokens, size=(count, T // 2))
+    half = np.random.default_rng(0).choice(run.tokenizer.ordinary, size=(count, T // 2))
     return np.concatenate([half, half], 1).astype(np.int32)
 
 
 def _on_repeats(run: Run, T: int, count: int, size: int) -> dict[str, Sums]:
     """The repeat measures on sequences that are said twice."""
-    repeated = said_twice(run, T, min(count, REPEATS))
+    repeated = random_repeats(run, T, min(count, REPEATS))
     parts: dict[str, list[np.ndarray]] = {}
     for _, n, rows in _batches(repeated, min(size, len(repeated))):
         for name, values in _repeat_step(run.config.model, run.parameters, rows).items():

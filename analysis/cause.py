@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int
 
 from analysis import readouts
 from analysis.ablation import Heads, kl_nats, silence
-from analysis.record import attention_of, has_null, visible_maps
+from analysis.record import attention_of, layers_with_null, visible_maps
 from jattn.config import ModelConfig
 from jattn.decode import EMPTY, LayerCache, step
 from jattn.errors import at_least
@@ -85,7 +85,8 @@ def readings(config: ModelConfig, parameters, tokens: Int[Array, "B T"]) -> dict
     H, N, L = config.H, config.heads, config.layers
     out = [parameters[f"blocks.{i}.attention.out.kernel"].astype(jnp.float32).reshape(N, H, -1) for i in range(L)]
     gram = jnp.stack([jnp.einsum("nhd,nkd->nhk", w, w) for w in out])
-    visible, with_null = jnp.asarray(visible_maps(config, tokens.shape[1]).sum(-1)), jnp.asarray(has_null(config))
+    visible = jnp.asarray(visible_maps(config, tokens.shape[1]).sum(-1))
+    with_null = jnp.asarray(layers_with_null(config))
     norm = lambda a: jnp.linalg.norm(a.astype(jnp.float32), axis=-1)  # noqa: E731
 
     def observe(seen: Seen):

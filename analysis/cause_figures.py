@@ -12,9 +12,7 @@ from analysis.cause_scores import MARGIN, POSITIVE, Score, told_apart
 from analysis.chapter import Element, Found, Plot, Results, Table
 from analysis.chapters.cause import EVICTIONS, SILENCED
 from analysis.figures import INK, PALE, Figure, plain
-from analysis.record import has_null
 from analysis.stats import Interval, interval
-from train.checkpoint import Run
 
 
 def elements(results: Results) -> list[Element]:
@@ -71,10 +69,6 @@ def margins(results: Results) -> list[Table]:
     )
     columns = ("group", "1 - null mass", "best readout of the baseline", "its AUROC", "difference", "verdict")
     return [Table("cause-margin", caption, columns, rows)] if rows else []
-
-
-def null(run: Run) -> bool:
-    return bool(has_null(run.config.model).any())
 
 
 def cell(value: Interval | None, sign: str = "", digits: int = 3) -> str:
@@ -202,7 +196,7 @@ def scatter_figure(results: Results) -> Figure:
         axis.axhline(POSITIVE, color=INK, lw=0.7, ls="--")
         axis.axvline(0.5, color=INK, lw=0.7, ls="--")
         axis.set(yscale="log", xlim=(-0.02, 1.02), ylim=(5e-8, None))
-        label = "1 - null mass" if null(results.runs[group][0]) else "1 - mass on position 1"
+        label = "1 - null mass" if results.runs[group][0].config.model.has_null else "1 - mass on position 1"
         axis.set_xlabel(label, fontsize=8, color=INK)
         axis.set_title(f"{group}: {positive.mean():.1%} above {POSITIVE} nats", fontsize=9, color=INK)
         plain(axis)

@@ -16,7 +16,7 @@ from analysis.cause import READOUTS
 from analysis.cause_scores import MARGIN, told_apart
 from analysis.chapter import Measure
 from analysis.comparison import Comparison
-from analysis.record import has_null
+from analysis.findings import number, signed
 from analysis.rows import Row, run_value
 from analysis.stats import Interval, equivalent, interval
 
@@ -38,9 +38,9 @@ class Claim:
 
 def claims(comparison: Comparison) -> list[Claim]:
     """Every claim for every group with a null, against the baseline; none if the baseline itself has one."""
-    if _with_null(comparison, comparison.baseline):
+    if comparison.has_null(comparison.baseline):
         return []
-    groups = [g for g in list(comparison.groups)[1:] if _with_null(comparison, g)]
+    groups = [g for g in list(comparison.groups)[1:] if comparison.has_null(g)]
     made = [(_told_apart, "cause"), (_cleaner, "text"), (_loss, "text")]
     return [make(comparison, g) for g in groups for make, needs in made if needs in comparison.results]
 
@@ -54,8 +54,8 @@ def _told_apart(comparison: Comparison, group: str) -> Claim:
     found = told_apart(comparison.results["cause"]).get(group)
     if found is None:
         return Claim(TOLD_APART, group, UNDECIDED, threshold, "No seed of both groups has heads that matter and not.")
-    why = f"AUROC {_number(found.null)} against {_number(found.other)} ({READOUTS[found.readout]})"
-    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {_signed(found.difference)}.")
+    why = f"AUROC {number(found.null)} against {number(found.other)} ({READOUTS[found.readout]})"
+    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {signed(found.difference)}.")
 
 
 def _cleaner(comparison: Comparison, group: str) -> Claim:
@@ -68,7 +68,7 @@ def _cleaner(comparison: Comparison, group: str) -> Claim:
     for row, measure in _sided_measures(comparison, group):
         assert row.difference is not None
         moved = _sided(_times(row.difference, measure.cleaner))
-        told = f"{measure.title} {_signed(row.difference)}"
+        told = f"{measure.title} {signed(row.difference)}"
         if moved == NOT:
             worse.append(told)
         elif moved == UNDECIDED:
@@ -100,7 +100,7 @@ def _loss(comparison: Comparison, group: str) -> Claim:
             if around.low is not None and around.high is not None:
                 outcome = SUPPORTED if around.high < LOSS_BOUND else NOT if around.low > LOSS_BOUND else UNDECIDED
             same = {True: "equivalent", False: "not equivalent", None: "equivalence is open"}
-            why = f"Loss differs by {_signed(around, 4)} nats (90 % interval); both ways within {LOSS_BOUND}: "
+            why = f"Loss differs by {signed(around, 4)} nats (90 % interval); both ways within {LOSS_BOUND}: "
             return Claim(claim, group, outcome, threshold, f"{why}{same[equivalent(differences, LOSS_BOUND)]}.")
     return Claim(claim, group, UNDECIDED, threshold, "No loss could be read from both groups.")
 
@@ -137,9 +137,8 @@ def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None
             return float(np.mean(pairs[name])), float(np.mean(pairs[measure]))
         found = [f for f in results.found[base] if name in f.heads or name in f.values]
         if found:
-            return float(np.mean([run_value(f, name) for f in found])), float(
-                np.mean([run_value(f, measure) for f in found])
-            )
+            control, plain = ([run_value(f, m) for f in found] for m in (name, measure))
+            return float(np.mean(control)), float(np.mean(plain))
     return None
 
 
@@ -148,10 +147,6 @@ def _by_seed(comparison: Comparison, chapter: str, group: str, measure: str) -> 
     pairs = zip(results.runs[group], results.found[group], strict=True)
     values = {run.config.seed: run_value(found, measure) for run, found in pairs}
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
-
-
-def _with_null(comparison: Comparison, group: str) -> bool:
-    return bool(has_null(comparison.groups[group][0].config.model).any())
 
 
 def _sided(difference: Interval) -> str:
@@ -165,15 +160,3 @@ def _times(x: Interval, sign: int) -> Interval:
         return Interval(sign * x.mean, None, None, x.n)
     low, high = sorted((sign * x.low, sign * x.high))
     return Interval(sign * x.mean, low, high, x.n)
-
-
-def _signed(value: Interval, digits: int = 3) -> str:
-    from analysis.findings import signed
-
-    return signed(value, digits)
-
-
-def _number(value: Interval) -> str:
-    from analysis.findings import number
-
-    return number(value)

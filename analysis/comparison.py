@@ -11,9 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
-
 from analysis import chapters as table
+from analysis.capturing import check_finite
 from analysis.chapter import Chapter, Found, Measure, Reading, Results, Unfit
 from analysis.record import Record
 from analysis.rows import Row, rows_between, rows_of
@@ -45,6 +44,10 @@ class Comparison:
     @property
     def baseline(self) -> str:
         return next(iter(self.groups))
+
+    def has_null(self, group: str) -> bool:
+        """Whether the runs of a group have a null or a sink token."""
+        return self.groups[group][0].config.model.has_null
 
     @property
     def chapters(self) -> list[Chapter]:
@@ -199,7 +202,7 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
             raise InputError(f"group {name!r} holds no run; give it at least one")
     runs = [r for rs in groups.values() for r in rs]
     for run in runs:
-        _check_finite(run)
+        check_finite(run)
     first = runs[0]
     for run in runs[1:]:
         if run.tokenizer.sha256 != first.tokenizer.sha256:
@@ -247,14 +250,6 @@ def _check_comparable(groups: dict[str, list[Run]]) -> list[str]:
         told = "; ".join(f"{r.path.name}: {context}" for context, r in sorted(contexts.items()))
         warnings.append(f"The runs have different contexts (model.context, {told}).")
     return warnings
-
-
-def _check_finite(run: Run) -> None:
-    for name, array in run.parameters.items():
-        if not bool(jnp.isfinite(array).all()):
-            raise InputError(
-                f"{run.path}: parameter {name} holds NaN or infinity; compare a checkpoint from before that"
-            )
 
 
 def _sort(run: Run) -> str:

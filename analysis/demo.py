@@ -69,12 +69,12 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
     from train.provenance import machine
 
     began = time.monotonic()
-    todo = parts(full)
+    planned = parts(full)
     seeds = (0, 1, 2) if full else (0,)
-    jobs = [(c, g, s) for c in todo for g in c.groups for s in seeds]
+    jobs = [(c, g, s) for c in planned for g in c.groups for s in seeds]
     print(f"{len(jobs)} runs on {machine()}, then the report; results in {out}", file=sys.stderr)
     folders: dict[tuple[str, str], list[Path]] = {}
-    materials = {c.name: loop.prepare(c.config) for c in todo}
+    materials = {c.name: loop.prepare(c.config) for c in planned}
     trained = 0
     for number, (part, group, seed) in enumerate(jobs, 1):
         material = materials[part.name]
@@ -95,7 +95,7 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
             print(f"saved. Go on with: jattn demo --out {out}{' --full' * full} --resume", file=sys.stderr)
             return 130
     results = []
-    for part in todo:
+    for part in planned:
         with Bar(f"measuring: {part.title}", 1) as bar:
 
             def progress(what: str, done: int, total: int, bar: Bar = bar) -> None:

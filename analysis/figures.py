@@ -14,7 +14,6 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, Power
 from matplotlib.figure import Figure
 
 from analysis.comparison import COLOURS, Comparison
-from analysis.record import has_null as layers_with_null
 from analysis.truth import NULL_READOUT, READOUTS
 from train.corpora import backcopy
 from train.metrics import read_metrics
@@ -55,16 +54,17 @@ def ratio_norm(most: float) -> Normalize:
     return LogNorm(1 / most, most)
 
 
-def draw_map(axis: Axes, attention: np.ndarray, *, norm: Any = SCALE) -> None:
-    """One map [T, 1 + T], column 0 the null: an orange column, a gap, then the blue square."""
+def draw_map(axis: Axes, attention: np.ndarray, *, norm: Any = SCALE, null: bool = True) -> None:
+    """One map [T, 1 + T], column 0 the null: an orange column (unless null=False), a gap, then the blue square."""
     T = len(attention)
     gap = max(1.0, T / 24)
-    axis.imshow(attention[:, :1], cmap=NULL, norm=norm, extent=(-2 * gap, -gap, T, 0), aspect="auto")
     axis.imshow(attention[:, 1:], cmap=REAL, norm=norm, extent=(0, T, T, 0), aspect="auto", interpolation="nearest")
-    axis.set(xlim=(-2 * gap, T), ylim=(T, 0), xticks=[], yticks=[])
+    if null:
+        axis.imshow(attention[:, :1], cmap=NULL, norm=norm, extent=(-2 * gap, -gap, T, 0), aspect="auto")
+        axis.plot([-2 * gap, -gap, -gap, -2 * gap, -2 * gap], [0, 0, T, T, 0], color=NULL_COLOUR, lw=0.6)
+    axis.set(xlim=(-2 * gap if null else 0, T), ylim=(T, 0), xticks=[], yticks=[])
     for side in axis.spines.values():
         side.set_visible(False)
-    axis.plot([-2 * gap, -gap, -gap, -2 * gap, -2 * gap], [0, 0, T, T, 0], color=NULL_COLOUR, lw=0.6)
     axis.plot([0, T, T, 0, 0], [0, 0, T, T, 0], color=PALE, lw=0.6)
     axis.set_aspect("equal" if T > 1 else "auto")
 
@@ -80,7 +80,8 @@ def head_grid(comparison: Comparison, group: str) -> Figure:
             axis = axes[layer, head]
             draw_map(axis, record.mean_map[layer, head])
             mass = record.mean_map[layer, head, 1:, 0].mean()
-            label = f"∅ {mass:.2f}" if has_null(run) else f"1st {record.mean_map[layer, head, 1:, 1].mean():.2f}"
+            first = record.mean_map[layer, head, 1:, 1].mean()
+            label = f"∅ {mass:.2f}" if run.config.model.has_null else f"1st {first:.2f}"
             axis.set_title(f"{layer}.{head}   {label}", fontsize=7, color=INK, pad=2)
     figure.suptitle(group, fontsize=11, color=INK, y=1.0)
     figure.tight_layout(pad=0.4)
@@ -125,11 +126,6 @@ def tile(attention: np.ndarray) -> np.ndarray:
     return np.concatenate([null[..., :3], gap, real[..., :3]], 1)
 
 
-def has_null(run: Any) -> bool:
-    """Whether any layer of the run has a null or a sink token."""
-    return bool(layers_with_null(run.config.model).any())
-
-
 def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) -> Figure:
     """The same text in every group: one head's map with its tokens; on backcopy, triggers are red."""
     groups = list(comparison.groups)
@@ -137,10 +133,11 @@ def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) 
     window = max(range(len(shared.maps)), key=lambda w: len(set(shared.tokens[w, :length].tolist())))
     figure = Figure(figsize=(4.3 * len(groups), 4.6))
     axes = figure.subplots(1, len(groups), squeeze=False)[0]
+    null = any(comparison.has_null(group) for group in groups)
     for axis, group in zip(axes, groups, strict=True):
         record, run = comparison.records[group][0], comparison.groups[group][0]
         T = min(length, record.maps.shape[3])
-        draw_map(axis, record.maps[window, layer, head, :T, : T + 1])
+        draw_map(axis, record.maps[window, layer, head, :T, : T + 1], null=null)
         ids = record.tokens[window, :T]
         shown = [label(run.tokenizer.token(int(i))) for i in ids]
         size, upright = (6, 0) if max(map(len, shown)) < 3 else (4.6, 90)
@@ -154,7 +151,8 @@ def example(comparison: Comparison, layer: int, head: int, *, length: int = 32) 
                     tick.set_color("#c2334d")
                     tick.set_fontweight("bold")
         gap = max(1.0, T / 24)
-        axis.text(-1.5 * gap, T + 0.4, "∅", ha="center", va="top", color=NULL_COLOUR, fontsize=11)
+        if null:
+            axis.text(-1.5 * gap, T + 0.4, "∅", ha="center", va="top", color=NULL_COLOUR, fontsize=11)
         several = record.maps.shape[1] * record.maps.shape[2] > 1
         name = f"{group}, head {layer}.{head}" if several else group
         axis.set_title(name, fontsize=11, color=INK, pad=16)

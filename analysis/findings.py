@@ -6,7 +6,6 @@ Sentences are made from the numbers alone; a figure without an interval is never
 import numpy as np
 
 from analysis.comparison import Comparison
-from analysis.figures import has_null
 from analysis.stats import Interval
 from analysis.truth import NULL_READOUT
 
@@ -64,7 +63,7 @@ def signed(value: Interval | None, digits: int = 3) -> str:
 
 def _readouts(comparison: Comparison) -> list[str]:
     """Is the null a better readout of "something to attend to" than the best that a model without one offers?"""
-    plain = [g for g in comparison.truths if not has_null(comparison.groups[g][0])]
+    plain = [g for g in comparison.truths if not comparison.has_null(g)]
     sentences = []
     for group, truths in comparison.truths.items():
         if NULL_READOUT not in truths[0].scores or not plain:
@@ -107,7 +106,7 @@ def _text(comparison: Comparison) -> list[str]:
     share, floor = comparison.row("first_token_share", base), comparison.row("alpha_1", base)
     rate = comparison.row("sink_1_0.3", base)
     sentences = []
-    if not has_null(comparison.groups[base][0]):
+    if not comparison.has_null(base):
         there = (
             "no head has a sink there (alpha_1 above 0.3 in no window), so there is none for a null to take away"
             if rate.best_head == 0
@@ -119,7 +118,7 @@ def _text(comparison: Comparison) -> list[str]:
             f"uniform attention would give {floor.floor:.3f}); {there}."
         )
     for group in comparison.groups:
-        if not has_null(comparison.groups[group][0]):
+        if not comparison.has_null(group):
             continue
         null, first = comparison.row("null_share", group), comparison.row("first_token_share", group)
         sentences.append(

@@ -89,8 +89,7 @@ def formation(
     if not predicts_next(config):
         raise InputError(f"formation: {last.path} predicts no next token, so it has no loss to follow")
     windows, T = windows[:TEXTS], windows.shape[1] - 1
-    ordinary = np.setdiff1d(np.arange(last.tokenizer.vocab_size), np.array(sorted(last.tokenizer.special), int))
-    repeated = said_twice(ordinary, REPEATS, T)
+    repeated = said_twice(last.tokenizer.ordinary, REPEATS, T)
     found, heads = [], []
     for done, step in enumerate(steps, 1):
         parameters = last.parameters if step == last.step else checkpoint.load(last.path, step).parameters

@@ -23,13 +23,13 @@ from analysis.linguistics import (
     distance_matched,
     link_hits,
     mass_on,
-    mean_known,
     members,
     offset_hits,
     offset_mass,
     ratio,
     uniform,
 )
+from analysis.stats import known_mean
 from analysis.word_maps import WordMaps, pinned_at_random, read_words
 from jattn.errors import InputError
 from train.checkpoint import Run
@@ -120,7 +120,7 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     values["dep_beyond_best"], _ = best(beyond, kept)
     if not maps.null.any():
         values |= {f"{name}_control": value for name, value in _sided(pinned_at_random(maps), X).items()}
-    chance["dep_best"] = float(mean_known(best(blocked(offset_mass(_seen(kinds["either"], maps)), X), words)[0]))
+    chance["dep_best"] = float(known_mean(best(blocked(offset_mass(_seen(kinds["either"], maps)), X), words)[0], 0))
     chance["dep_beyond_best"] = 0.0
 
     links = _links(maps, X)
@@ -165,7 +165,7 @@ def pairs(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Progr
     shares = blocks.block_shares(maps)
     rows, _ = maps.rows
     matched, even = distance_matched(rows, maps.visible), uniform(maps.visible)
-    mean = lambda array: np.stack([mean_known(part) for part in np.array_split(array, X)])  # noqa: E731
+    mean = lambda array: np.stack([known_mean(part, 0) for part in np.array_split(array, X)])  # noqa: E731
     heads = {"pair_" + name.replace(" ", "_").lower(): mean(share) for name, share in shares.items()}
     heads["pair_crossing"] = mean(blocks.crossing(shares))
     values, chosen = {}, {}
@@ -216,13 +216,13 @@ def _links(maps: WordMaps, X: int) -> dict[str, Link]:
         accuracy, head = best(over, under)
         offset, _ = best(blocked(offset_hits(wanted, W), X), under)
         evenly = float(link_hits(even, wanted)[0].sum() / asked.sum())
-        found[name] = Link(accuracy, head, float(mean_known(offset)), evenly, int(asked.sum()))
+        found[name] = Link(accuracy, head, float(known_mean(offset, 0)), evenly, int(asked.sum()))
     return found
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
     """Blocks in which a link was not asked get its mean, so that a mean over links is of the same links everywhere."""
-    return np.where(np.isnan(values), mean_known(values), values)
+    return np.where(np.isnan(values), known_mean(values, 0), values)
 
 
 def _even_crossing(maps: WordMaps, even: np.ndarray) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures import INK, NULL_COLOUR, PALE, RATIO, Figure, plain
-from analysis.linguistics import mean_known
+from analysis.stats import known_mean
 
 if TYPE_CHECKING:
     from analysis.language import Pairs, Syntax
@@ -22,12 +22,12 @@ def alignment(details: Details, colours: Mapping[str, str]) -> Figure:
     figure = Figure(figsize=(max(4.2, min(9.0, 0.5 * layers * len(details) + 2.6)), 3.2))
     axis = figure.subplots()
     for g, (group, several) in enumerate(details.items()):
-        values = np.stack([mean_known(d.grammar.heads["dep"]) for d in several])  # [seeds, L, N]
+        values = np.stack([known_mean(d.grammar.heads["dep"], 0) for d in several])  # [seeds, L, N]
         shift = 0.7 * ((g + 0.5) / len(details) - 0.5)
         place = np.arange(values.shape[1]) + shift
         spots = np.broadcast_to(place[None, :, None], values.shape)
         axis.scatter(spots, values, s=10, color=colours[group], alpha=0.5, lw=0)
-        axis.plot(place, mean_known(values, (0, 2)), color=colours[group], lw=1.6, label=group)
+        axis.plot(place, known_mean(values, (0, 2)), color=colours[group], lw=1.6, label=group)
     first = next(iter(details.values()))[0].grammar
     axis.axhline(first.chance["dep_best"], color=INK, lw=0.9, ls="--", label="best fixed distance")
     axis.axhline(first.chance["dep"], color=INK, lw=0.9, ls=":", label="even attention")
@@ -50,7 +50,7 @@ def links(details: Details, colours: Mapping[str, str]) -> Figure:
     thick = 0.76 / len(details)
     for g, (group, several) in enumerate(details.items()):
         for y, name in enumerate(names):
-            scores = [mean_known(d.grammar.links[name].accuracy) for d in several if name in d.grammar.links]
+            scores = [known_mean(d.grammar.links[name].accuracy, 0) for d in several if name in d.grammar.links]
             if not scores:
                 continue
             at = y + (g + 0.5) * thick - 0.38

@@ -18,7 +18,6 @@ from analysis.figures import (
     Figure,
     LinearSegmentedColormap,
     Normalize,
-    has_null,
     plain,
     ratio_norm,
     share_norm,
@@ -93,7 +92,7 @@ def layer_maps(comparison: Comparison) -> Figure:
 def _shown(comparison: Comparison, group: str, measure: str) -> bool:
     """Whether a group has values for a panel; a null share of 0 without a null is none."""
     if measure == "null_share":
-        return has_null(comparison.groups[group][0])
+        return comparison.has_null(group)
     return measure in comparison.records[group][0].per_head()
 
 

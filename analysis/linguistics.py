@@ -147,12 +147,6 @@ def ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     return np.where(under > 0, over / np.where(under > 0, under, 1), np.nan)
 
 
-def mean_known(values: np.ndarray, axis: int | tuple[int, ...] = 0) -> np.ndarray:
-    """The mean without NaN; NaN where there is nothing else."""
-    known = np.isfinite(values)
-    return ratio(np.asarray(np.where(known, values, 0).sum(axis)), np.asarray(known.sum(axis)))
-
-
 def best(over: Blocks, under: np.ndarray) -> tuple[Float[np.ndarray, " X"], tuple[int, ...]]:
     """over / under per block of the best head, chosen on the other half of the blocks; and the best head of all.
 

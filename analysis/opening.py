@@ -97,11 +97,11 @@ def _even(comparison: Comparison) -> str:
 
 def nulls(comparison: Comparison) -> list[str]:
     """The groups whose runs have a null or a sink token."""
-    return [g for g in comparison.groups if figures.has_null(comparison.groups[g][0])]
+    return [g for g in comparison.groups if comparison.has_null(g)]
 
 
 def _place(comparison: Comparison, group: str) -> str:
-    return "the null (∅)" if figures.has_null(comparison.groups[group][0]) else "the first token (1st)"
+    return "the null (∅)" if comparison.has_null(group) else "the first token (1st)"
 
 
 def slug(name: str) -> str:

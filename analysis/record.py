@@ -66,10 +66,9 @@ def rows_that_sum_to_one(config: ModelConfig) -> np.ndarray:
     return np.array([not config.layer(i).sigmoid for i in range(config.layers)])
 
 
-def has_null(config: ModelConfig) -> np.ndarray:
+def layers_with_null(config: ModelConfig) -> np.ndarray:
     """Per layer, whether it has a null or a sink token."""
-    kinds = [config.layer(i) for i in range(config.layers)]
-    return np.array([kind.null is not None or kind.token for kind in kinds])
+    return np.array([config.layer(i).has_null for i in range(config.layers)], bool)
 
 
 def visible_maps(config: ModelConfig, T: int) -> np.ndarray:

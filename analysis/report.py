@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import figures, findings, opening, tables
-from analysis.chapter import Cards, Element, Plot, Table
+from analysis.chapter import Element, Plot, Table
 from analysis.claims import claims
 from analysis.comparison import Comparison
 from jattn.errors import InputError
@@ -22,9 +22,8 @@ from jattn.errors import InputError
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: file name without its ending, caption, PNG bytes; the SVG goes beside the page."""
+    """A figure of the page: caption and PNG bytes; the SVG goes beside the page."""
 
-    name: str
     caption: str
     data: bytes
     svg: bytes
@@ -52,7 +51,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     sections = [_section(c, f"{i + 1}-" if len(comparisons) > 1 else "") for i, c in enumerate(comparisons)]
     for section in sections:
-        for element in [*section["pictures"], *(e for c in section["chapters"] for e in c["elements"])]:
+        for element in [*section["opening"], *(e for c in section["chapters"] for e in c["elements"])]:
             _keep(folder, element)
     told = json.dumps([tables.to_json(c) for c in comparisons], indent=1, allow_nan=False)
     (folder / "comparison.json").write_text(told + "\n")
@@ -89,7 +88,7 @@ def _section(comparison: Comparison, prefix: str) -> dict[str, Any]:
         "claims": claims(comparison),
         "headlines": verdict[: len(opening.nulls(comparison)) if comparison.truths else 2],
         "unchanged": findings.unchanged(comparison),
-        "pictures": [_drawn(plot, prefix) for plot in opening.pictures(comparison)],
+        "opening": [_element(plot, prefix) for plot in opening.pictures(comparison)],
         "chapters": [c for c in _chapters(comparison, prefix) if c["elements"]],
         "readouts": tables.readout_rows(comparison),
         "masses": tables.mass_rows(comparison),
@@ -108,35 +107,26 @@ def _chapters(comparison: Comparison, prefix: str) -> list[dict[str, Any]]:
 
 def _element(element: Element, prefix: str) -> dict[str, Any]:
     """An element as the template takes it: `kind` says which."""
+    name = prefix + opening.slug(element.name)
     if isinstance(element, Plot):
-        return {"kind": "plot", "picture": _drawn(element, prefix)}
+        drawn = figures.png(element.figure), figures.svg(element.figure)
+        return {"kind": "plot", "name": name, "plot": Picture(element.caption, *drawn, element.half)}
     kind = "table" if isinstance(element, Table) else "cards"
-    return {"kind": kind, "name": prefix + opening.slug(element.name), kind: element}
+    return {"kind": kind, "name": name, kind: element}
 
 
-def _drawn(plot: Plot, prefix: str) -> Picture:
-    drawn = figures.png(plot.figure), figures.svg(plot.figure)
-    return Picture(prefix + opening.slug(plot.name), plot.caption, *drawn, plot.half)
-
-
-def _keep(folder: Path, element: Picture | dict[str, Any]) -> None:
+def _keep(folder: Path, element: dict[str, Any]) -> None:
     """Write a figure as PNG and SVG, a table as CSV, cards as JSON."""
-    if isinstance(element, dict):
-        if element["kind"] == "plot":
-            element = element["picture"]
-        elif element["kind"] == "table":
-            table: Table = element["table"]
-            rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-            _csv(folder / f"{element['name']}.csv", rows)
-            return
-        else:
-            cards: Cards = element["cards"]
-            told = json.dumps([asdict(card) for card in cards.cards], indent=1)
-            (folder / f"{element['name']}.json").write_text(told + "\n", encoding="utf-8")
-            return
-    assert isinstance(element, Picture)
-    (folder / f"{element.name}.png").write_bytes(element.data)
-    (folder / f"{element.name}.svg").write_bytes(element.svg)
+    path = folder / element["name"]  # not with_suffix: a name may hold a dot
+    if element["kind"] == "plot":
+        Path(f"{path}.png").write_bytes(element["plot"].data)
+        Path(f"{path}.svg").write_bytes(element["plot"].svg)
+    elif element["kind"] == "table":
+        table: Table = element["table"]
+        _csv(Path(f"{path}.csv"), [dict(zip(table.columns, row, strict=True)) for row in table.rows])
+    else:
+        told = json.dumps([asdict(card) for card in element["cards"].cards], indent=1)
+        Path(f"{path}.json").write_text(told + "\n", encoding="utf-8")
 
 
 def _template(name: str):

@@ -18,6 +18,7 @@ from jattn.errors import InputError, at_least
 
 # A row with less real attention than this has no meaningful conditional distribution: dividing would show noise.
 MIN_REAL_MASS = 1e-6
+MOST_NULL = 0.9  # of a query's attention; above it the rest says little (Vig and Belinkov 2019, section 5.2.3)
 
 
 def alpha(weights: Float[Array, "B N T T"], k: int = 1) -> Float[Array, "B N"]:

@@ -58,9 +58,9 @@ def paired(a: Values, b: Values, level: float = 0.95) -> Interval:
     return interval(np.asarray(a, np.float64) - np.asarray(b, np.float64), level)
 
 
-def known_mean(values: Any, axis: int | None = None) -> Any:
-    """The mean of what is defined, over one axis or all; NaN where nothing is."""
-    values = np.asarray(values)
+def known_mean(values: Any, axis: int | tuple[int, ...] | None = None) -> Any:
+    """The mean of what is defined, over some axes or all; NaN where nothing is."""
+    values = np.asarray(values, np.float64)
     known = np.isfinite(values)
     count = known.sum(axis)
     return np.where(count > 0, np.where(known, values, 0).sum(axis) / np.maximum(count, 1), np.nan)

@@ -17,7 +17,7 @@ import numpy as np
 from jax.scipy.special import entr
 from jaxtyping import Array, Bool, Float, Int
 
-from analysis.sinks import MIN_REAL_MASS, conditional_rows
+from analysis.sinks import MIN_REAL_MASS, MOST_NULL, conditional_rows
 from jattn.errors import at_least
 
 Visible = Int[Array, "T"] | None
@@ -51,7 +51,7 @@ def entropy_filtered(
     weights: Float[Array, "B N T T"],
     null_mass: Float[Array, "B N T"],
     visible: Visible = None,
-    max_null: float = 0.9,
+    max_null: float = MOST_NULL,
 ) -> Float[Array, "B N"]:
     """`entropy_real` without the queries whose null mass is above `max_null`: mostly null, so their rest says little.
 

@@ -21,12 +21,11 @@ from jaxtyping import Array, Bool, Float, Int
 from analysis import sinks
 from analysis.patterns import duplicate_pattern, induction_pattern
 from analysis.row_sums import LOCAL_WIDTH, LONG, RowSums, entropy, row_sums, without
-from analysis.sinks import MIN_REAL_MASS
+from analysis.sinks import MIN_REAL_MASS, MOST_NULL
 from analysis.spread import FAINT, query_keys_that_hold
 from analysis.text_patterns import block_pattern, delimiter_pattern
 
 EPS = (0.1, 0.2, 0.3)  # thresholds of the sink rate; 0.3 is Gu et al.'s
-MOST_NULL = 0.9  # of a query's attention; above it the rest says little (Vig and Belinkov 2019)
 HALVINGS = 10  # in the search for the keys that hold 90 %: each is one pass over millions of rows
 PATTERNS = ("self", "previous", "local", "long", "duplicate", "follower", "delimiter", "block")
 SINKLESS = ("previous", "local", "follower")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import readouts
-from analysis.record import attention_of, has_null
+from analysis.record import attention_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
@@ -68,7 +68,7 @@ def truth(run: Run, rows: np.ndarray) -> Truth:
     losses, seen = _readouts(run.config.model, run.parameters, jnp.asarray(full))
     losses = np.asarray(losses)
     seen = {name: np.asarray(v) for name, v in seen.items()}  # [L, B, N, T]
-    with_null = bool(has_null(run.config.model).any())
+    with_null = run.config.model.has_null
     head, scores = {}, {}
     for name in READOUTS:
         if name in (NULL_READOUT, SHARPNESS) and not with_null:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from analysis.capturing import repeat_measures
-from analysis.record import has_null, visible_maps
+from analysis.record import layers_with_null, visible_maps
 from analysis.stats import known_mean
 from analysis.text_measures import Marks, text_measures
 from jattn.config import ModelConfig
@@ -29,7 +29,7 @@ def uniform_values(
     for i, seen in enumerate(visible_maps(config, T)):
         if (kind := config.layer(i)) in kinds:
             continue
-        weights, null = even_attention(seen, bool(has_null(config)[i]), B)
+        weights, null = even_attention(seen, bool(layers_with_null(config)[i]), B)
         found = text_measures(weights, null, jnp.asarray(seen), marks, config.causal)
         kinds[kind] = {name: float(known_mean(value)) for name, value in found.items()}
     layers = [kinds[config.layer(i)] for i in range(config.layers)]
@@ -40,7 +40,7 @@ def uniform_repeats(config: ModelConfig, tokens: Int[np.ndarray, "B T"]) -> dict
     """The scores on repeated random tokens for attention spread evenly over all that each query sees, null included."""
     seen = visible_maps(config, tokens.shape[1])
     found = [
-        repeat_measures(*even_attention(seen[i], bool(has_null(config)[i]), len(tokens)), jnp.asarray(tokens))
+        repeat_measures(*even_attention(seen[i], bool(layers_with_null(config)[i]), len(tokens)), jnp.asarray(tokens))
         for i in range(config.layers)
     ]
     return {name: float(known_mean([known_mean(f[name]) for f in found])) for name in found[0]}

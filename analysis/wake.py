@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import sinks, waking
-from analysis.capturing import batch_size
+from analysis.capturing import batch_size, check_finite, random_repeats
 from analysis.class_scores import repeat_scores, text_scores, topic_scores
 from analysis.classes import Classes, classify
 from analysis.detector import detected
 from analysis.patterns import uniform_over
-from analysis.record import attention_of, has_null, visible_maps
+from analysis.record import attention_of, layers_with_null, visible_maps
 from analysis.stats import known_mean
 from analysis.text_measures import pinned_at_random
 from analysis.text_patterns import delimiters, dense_blocks, paragraphs
@@ -73,7 +73,7 @@ def wake(
     finite.
     """
     config = run.config.model
-    _check_finite(run)
+    check_finite(run)
     tokens = evenly(tokens, affordable(config, tokens.shape[1]))
     W, T = tokens.shape
     visible, counted = visible_maps(config, T), counted_in(config, T, readouts, first_query)
@@ -106,9 +106,9 @@ def wake(
     positions = values.pop("position").astype(int)
     values |= _sinks(values["sink_alpha"], positions)
     split = [np.flatnonzero(block_of == x) for x in range(X)]
-    by_block = {name: np.stack([_mean(v[rows]) for rows in split]) for name, v in values.items()}
+    by_block = {name: np.stack([known_mean(v[rows], 0) for rows in split]) for name, v in values.items()}
     by_block["bimodality"] = waking.bimodality(sums)
-    mean = {name: _mean(v) for name, v in values.items()} | {"bimodality": waking.bimodality(sums.sum(0))}
+    mean = {name: known_mean(v, 0) for name, v in values.items()} | {"bimodality": waking.bimodality(sums.sum(0))}
     mean |= topic_scores(run)
     if config.causal and T >= 4:
         mean |= _on_repeats(run, T, size, visible)
@@ -129,7 +129,7 @@ def counted_in(
     first_query: int = waking.FIRST_QUERY,
 ) -> np.ndarray:
     """Which queries count in each layer, [L, T]. Raises InputError if in one of them none does."""
-    layers = zip(visible_maps(config, T), has_null(config), strict=True)
+    layers = zip(visible_maps(config, T), layers_with_null(config), strict=True)
     return np.stack(
         [waking.counted_queries(v, bool(null), first_query, readouts[0 if null else 1]) for v, null in layers]
     )
@@ -148,7 +148,7 @@ def even(
     A layer's own readout is asked, so layers with and without a null differ.
     """
     values: dict[str, list[float]] = {}
-    for seen, null, counts in zip(visible_maps(config, T), has_null(config), counted, strict=True):
+    for seen, null, counts in zip(visible_maps(config, T), layers_with_null(config), counted, strict=True):
         real = waking.of_even(readouts[0 if null else 1], seen, bool(null))[None, None]
         floors = np.asarray(sinks.alpha_floors(seen, bool(null)))
         for name, value in {
@@ -168,7 +168,7 @@ def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visi
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         counts, mask, half = counted[seen.layer], visible[seen.layer], halves[:, seen.layer]
-        with_null = jnp.asarray(has_null(config))[seen.layer]
+        with_null = jnp.asarray(layers_with_null(config))[seen.layer]
         defined = jnp.where(with_null, *(readout(weights, null, mask) for readout in readouts))
         real = jnp.where(counts, defined, 0)
         best, query, row = waking.candidates(real, weights, counts)
@@ -195,23 +195,20 @@ def _step(config: ModelConfig, readouts, parameters, tokens, marks, blocks, visi
 
 def _on_repeats(run: Run, T: int, size: int, visible: np.ndarray) -> dict[str, np.ndarray]:
     """Scores and chance on T/2 random ordinary tokens said twice, [L, N]: the same sequences for every run."""
-    rng = np.random.default_rng(0)
-    ordinary = np.setdiff1d(np.arange(run.tokenizer.vocab_size), np.array(sorted(run.tokenizer.special), int))
-    half = rng.choice(ordinary, size=(REPEATS, T // 2)).astype(np.int32)
-    rows, parts = np.concatenate([half, half], 1), []
+    rows, parts = random_repeats(run, T, REPEATS), []
     visible = visible[:, : rows.shape[1], : rows.shape[1]]
     for start in range(0, REPEATS, size):
         n = min(size, REPEATS - start)
         seen = _repeat_step(run.config.model, run.parameters, _filled(rows[start : start + n], size), visible)
         parts.append({name: np.asarray(a)[:, :n] for name, a in seen.items()})
-    return {name: _mean(np.concatenate([p[name] for p in parts], 1).swapaxes(0, 1)) for name in parts[0]}
+    return {name: known_mean(np.concatenate([p[name] for p in parts], 1), 1) for name in parts[0]}
 
 
 @partial(jax.jit, static_argnums=0)
 def _repeat_step(config: ModelConfig, parameters, tokens, visible):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
-        mask, with_null = visible[seen.layer], jnp.asarray(has_null(config))[seen.layer]
+        mask, with_null = visible[seen.layer], jnp.asarray(layers_with_null(config))[seen.layer]
         theirs, levels = detected(weights, mask, tokens, with_null)
         theirs |= {f"chance_{name}": level for name, level in levels.items()}
         return theirs | _classed(config, repeat_scores, weights, null, seen.layer, mask, tokens)
@@ -229,7 +226,7 @@ def _classed(config: ModelConfig, scores_of, weights, null, layer, *known) -> di
     """What classes are decided on, with chance as `chance_...`; for a model without any null also as `pinned_...`,
     of the same attention with a null pinned at random, whose chance is the same."""
     N = weights.shape[1]
-    if not has_null(config).any():  # as more heads, for a second program would take as long again to compile
+    if not config.has_null:  # as more heads, for a second program would take as long again to compile
         pinned = pinned_at_random(weights, null, layer)
         weights, null = (jnp.concatenate(both, 1) for both in zip((weights, null), pinned, strict=True))
     scores, levels = scores_of(weights, null, *known)
@@ -240,12 +237,6 @@ def _classed(config: ModelConfig, scores_of, weights, null, layer, *known) -> di
 def _taken(values: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Those whose name has the prefix, without it; they are taken out of `values`."""
     return {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
-
-
-def _check_finite(run: Run) -> None:
-    for name, values in run.parameters.items():
-        if bad := int((~np.isfinite(np.asarray(values, np.float32))).sum()):
-            raise InputError(f"{run.path}: {bad} values of {name} are NaN or infinite; read another checkpoint")
 
 
 def _sinks(alpha: np.ndarray, positions: np.ndarray) -> dict[str, np.ndarray]:
@@ -264,10 +255,3 @@ def _halves(counted: np.ndarray) -> np.ndarray:
 
 def _filled(rows: np.ndarray, size: int) -> np.ndarray:
     return np.pad(rows, ((0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)), mode="edge")
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean over the first axis of what is defined; NaN where nothing is."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    return np.where(count > 0, np.where(known, values, 0).sum(0, dtype=np.float64) / np.maximum(count, 1), np.nan)

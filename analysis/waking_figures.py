@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from analysis.figures import INK, PALE, Figure, LinearSegmentedColormap, PowerNorm
-from analysis.record import has_null
+from analysis.record import layers_with_null
 from analysis.wake import Woken
 from train.checkpoint import Run
 
+NULL_READOUT, REAL_READOUT = "1 - null mass", "sharpness of real attention"
 SLEEP = LinearSegmentedColormap.from_list("sleep", ["#ffffff", "#dbe3ec", "#8fa3b8", "#45586e", "#0f1a26"])
 LABELLED = 64  # heads of a panel that have their own label
 MANY_HEIGHT = 5.0  # inches of a panel whose heads have none
@@ -55,8 +56,8 @@ def strips(groups: Mapping[str, tuple[Run, Woken, str]]) -> Figure:
 
 
 def readout_name(run: Run) -> str:
-    """What stands on the axis: the readout of the run's layers."""
-    nulls = has_null(run.config.model)
+    """The readout of the run's layers, in words."""
+    nulls = layers_with_null(run.config.model)
     if nulls.all():
-        return "1 - null mass of the query"
-    return "1 - mass on the null or position 1" if nulls.any() else "1 - mass of the query on position 1"
+        return NULL_READOUT
+    return f"{NULL_READOUT}, without a null {REAL_READOUT}" if nulls.any() else REAL_READOUT

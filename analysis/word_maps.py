@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float
 
 from analysis.annotations import APART, Encoded
 from analysis.record import attention_of
-from analysis.sinks import MIN_REAL_MASS
+from analysis.sinks import MIN_REAL_MASS, MOST_NULL
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
@@ -27,7 +27,6 @@ from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 
 BATCH, ROUND = 32, 32  # sentences at a time; lengths are filled up to a multiple, so that all share a program
-MOST_NULL = 0.9  # of a query's attention: above it its rest says little (Vig and Belinkov 2019, section 5.2.3)
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,11 @@ class ModelConfig:
         return self.pattern[index % len(self.pattern)]
 
     @property
+    def has_null(self) -> bool:
+        """Whether any layer has a null or a sink token."""
+        return self.layers > 0 and any(kind.has_null for kind in self.pattern)
+
+    @property
     def H(self) -> int:
         """Size of a head."""
         return self.head_size or self.width // self.heads

@@ -32,6 +32,11 @@ class LayerAttention:
     gate: Literal["elementwise", "headwise"] | None = None
     sigmoid: bool = False
 
+    @property
+    def has_null(self) -> bool:
+        """Whether it has a null or a sink token, so that null mass means something."""
+        return self.null is not None or self.token
+
 
 _PARTS = ("standard", "null", *get_args(NullKind), "local:W", "first:S", "token", "value_bias", "gate", "sigmoid")
 

@@ -13,8 +13,11 @@ def batches_over_devices() -> Callable[[Any], Any]:
 
 
 def replicated(state: Any) -> Any:
-    """The state, a copy on every device: placed as each step leaves it, so that the first one compiles for good."""
-    return state if len(jax.devices()) == 1 else jax.device_put(state, _sharding())
+    """The state, a copy on every device, every array bound to them as a step leaves it.
+
+    Loaded arrays are bound to a device and new ones are not; to JAX these are two programs, compiled one by one.
+    """
+    return jax.device_put(state, jax.devices()[0] if len(jax.devices()) == 1 else _sharding())
 
 
 def _sharding(*axes: str) -> jax.sharding.NamedSharding:

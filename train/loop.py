@@ -106,7 +106,7 @@ def run(
     windows = evenly(data.windows(material.data.valid, context=config.length, bos=_bos(material)), config.eval_windows)
     put = sharder(config.data.batch)
     state, saved = _begin(config, folder, resume, overwrite, material)
-    state = placed(state)
+    state = replicated(state)
     meta = {
         "config": to_dict(config),
         "tokenizer": material.tokenizer.to_json(),
@@ -144,14 +144,6 @@ def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, mater
     check_resumable(folder, material)
     state = checkpoint.load_state(folder, jax.eval_shape(lambda: step.init_state(config)))
     return state, int(state.step)
-
-
-def placed(state: step.TrainState) -> step.TrainState:
-    """The state with every array bound to its devices, as a step leaves it.
-
-    Loaded arrays are bound to a device and new ones are not; to JAX these are two programs, compiled one by one.
-    """
-    return replicated(state) if len(jax.devices()) > 1 else jax.device_put(state, jax.devices()[0])
 
 
 def first_parameters(material: Material) -> Any:

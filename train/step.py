@@ -35,17 +35,12 @@ def trained(parameters: Parameters, which: str) -> Parameters:
     return parameters if which == "all" else {n: p for n, p in parameters.items() if optimizer.is_null(n)}
 
 
-def has_null(config: ModelConfig) -> bool:
-    """Whether any layer has a null or a sink token, so that null mass means something."""
-    return any(kind.null is not None or kind.token for kind in config.pattern) and config.layers > 0
-
-
 def loss_fn(
     config: ModelConfig, parameters: Parameters, batch: Int[Array, "B length"], dropout_key: Array | None = None
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """Mean cross-entropy in nats of the next token, and the mean null mass of the layers that have a null."""
     model = assemble(config, parameters)
-    observe = (lambda seen: seen.null_mass.mean()) if has_null(config) else None
+    observe = (lambda seen: seen.null_mass.mean()) if config.has_null else None
     out = model(batch[:, :-1], dropout_key=dropout_key, observe=observe)
     logits, mass = out if observe else (out, None)
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch[:, 1:]).mean()

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int32, Integer
+from jaxtyping import Int32, Int64, Integer
 
 from jattn.errors import InputError, at_least, one_of
 from train.corpora.corpus import SEPARATOR
@@ -120,6 +120,11 @@ class Tokenizer:
     def special(self) -> frozenset[int]:
         """Ids that no text encodes to."""
         return frozenset(t["id"] for t in self._parsed["added_tokens"] if t["special"])
+
+    @cached_property
+    def ordinary(self) -> Int64[np.ndarray, " n"]:
+        """All ids but the special ones, ascending: what random tokens are drawn from."""
+        return np.setdiff1d(np.arange(self.vocab_size), np.array(sorted(self.special), int))
 
     def encode_pair(self, first: str, second: str) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ids of two texts with what the model expects around them, and which text (0 or 1) each belongs to."""

@@ -18,6 +18,7 @@ from analysis.figures import INK, Figure, plain
 from analysis.record import attention_of
 from analysis.sample import few, inputs_of
 from analysis.stats import known_mean
+from analysis.text_measures import pinned_at_random
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
@@ -95,11 +96,13 @@ def _of_group(found: Sequence[Found]) -> dict[str, np.ndarray]:
 
 
 def _pinned(maps: np.ndarray) -> np.ndarray:
-    """The maps with a null that knows nothing: its mass drawn for each head and query, the real keys share the rest.
-    The control of the claim that structure is cleaner (text_measures.pinned_at_random)."""
-    mass = np.random.default_rng(0).uniform(size=maps.shape[1:4]).astype(np.float32)
-    rest = maps[..., 1:].astype(np.float32) * (1 - mass)[..., None]
-    return np.concatenate([np.broadcast_to(mass, maps.shape[:4])[..., None], rest], -1)
+    """The maps [W, L, N, T, 1 + T] with a null pinned at random in every layer: the control of cleaner structure."""
+    layers = [pinned_at_random(*_parts(maps[:, layer]), layer) for layer in range(maps.shape[1])]
+    return np.stack([np.concatenate([null[..., None], weights], -1) for weights, null in layers], 1)
+
+
+def _parts(maps: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    return jnp.asarray(maps[..., 1:], jnp.float32), jnp.asarray(maps[..., 0], jnp.float32)
 
 
 def show(results: Results) -> list[Element]:

@@ -16,10 +16,10 @@ from analysis import ablation, cause, cause_scores
 from analysis.cause import READOUTS
 from analysis.cause_scores import Score
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.record import has_null
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
 from train.checkpoint import Run
+from train.evaluate import evenly
 from train.windows import predicts_next
 
 WORK = 1e12  # multiplications of each part (silencing at a query; ablation; patching), about
@@ -82,18 +82,18 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     if config.layers == 0:
         raise Unfit("a model without layers has no heads to silence")
     heads, plan = chosen_heads(config), Plan.of(config, reading)
-    windows = spread(reading.windows, plan.texts)
+    windows = evenly(reading.windows, plan.texts)
     mean = ablation.means(config, run.parameters, jnp.asarray(windows[:, :-1]))
     zeros, averages = jnp.zeros((len(heads), config.H), mean.z.dtype), mean.z[heads[:, 0], heads[:, 1]]
     progress(1, 4)
-    values = evictions(run, spread(reading.windows, max(plan.ablated, 4)), mean)
-    ablated = jnp.asarray(spread(reading.windows, plan.ablated))
+    values = evictions(run, evenly(reading.windows, max(plan.ablated, 4)), mean)
+    ablated = jnp.asarray(evenly(reading.windows, plan.ablated))
     found = {
         f"ablation_{name}": by_head(config, heads, ablation.ablate(config, run.parameters, ablated, heads, value))
         for name, value in (("zero", zeros), ("mean", averages))
     }
     progress(2, 4)
-    found["patch_previous"] = patched(run, spread(reading.windows, plan.patched), heads, plan.patches)
+    found["patch_previous"] = patched(run, evenly(reading.windows, plan.patched), heads, plan.patches)
     progress(3, 4)
     judged = against_readouts(run, windows, plan.queries, heads, mean)
     progress(4, 4)
@@ -117,7 +117,7 @@ def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarra
         pooled[name] = {readout: s[0] for readout, s in scored.items()}
         of_heads[name] = {readout: s[1] for readout, s in scored.items()}
         values |= as_values(key, scored)
-    told = seen["null" if has_null(config).any() else "first"]
+    told = seen["null" if config.has_null else "first"]
     pairs = np.stack([told.ravel(), causes["zero"].ravel()], 1)
     sample = pairs[np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]]
     detail = Detail(pooled, of_heads, heads, sample, queries.size, len(tokens))
@@ -150,12 +150,7 @@ class Plan:
 def chosen_heads(config: ModelConfig) -> np.ndarray:
     """The heads that are silenced, (layer, head) each: all, or `HEADS` of them spread over the layers."""
     heads = np.array(list(np.ndindex(config.layers, config.heads)))
-    return heads if len(heads) <= 2 * HEADS else spread(heads, HEADS)
-
-
-def spread(rows: np.ndarray, most: int) -> np.ndarray:
-    """At most so many rows, evenly spaced, the first included."""
-    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
+    return heads if len(heads) <= 2 * HEADS else evenly(heads, HEADS)
 
 
 def by_head(config: ModelConfig, heads: np.ndarray, values) -> np.ndarray:
@@ -170,7 +165,7 @@ def evictions(run: Run, windows: np.ndarray, mean: ablation.Means) -> dict[str, 
     """Loss added by each eviction, [W]; without a null none of the null's."""
     config = run.config.model
     found = ablation.evict(config, run.parameters, jnp.asarray(windows), mean)
-    null = bool(has_null(config).any())
+    null = config.has_null
     return {f"evict_{name}": np.asarray(v) for name, v in found.items() if null or not name.startswith("null")}
 
 

@@ -16,7 +16,7 @@ from analysis.bigrams import Bigram, bigram, correlation
 from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
 from analysis.circuit_tables import MOST_TOKENS, HeadPairs, NullCircuit, frequent_ids, null_circuit, strongest_pairs
 from analysis.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
-from analysis.record import has_null
+from analysis.record import layers_with_null
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
@@ -67,7 +67,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     progress(2, total)
     ids = frequent_ids(reading.windows, config.vocab_size)
     pairs = strongest_pairs(config, run.parameters, ids, PAIRS)
-    null = null_circuit(config, run.parameters, ids) if has_null(config).any() else None
+    null = null_circuit(config, run.parameters, ids) if config.has_null else None
     progress(3, total)
     values, outputs, counted = _on_text(run, reading, ids)
     heads = {name: score[None] for name, score in scores._asdict().items()}
@@ -76,7 +76,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
         written = np.stack(
             [_written(config, run.parameters, null.value[layer], layer) for layer in range(config.layers)]
         )
-        written[~has_null(config)] = np.nan
+        written[~layers_with_null(config)] = np.nan
         heads["null_write_ratio"] = written / np.where(outputs > 0, outputs, np.nan)
     progress(total, total)
     chance = {"copying": 0.0, "copying_ov": 0.0, "matching": 0.0, "second_copy": 0.0, "icl": 0.0}
@@ -129,8 +129,7 @@ def _on_text(run: Run, reading: Reading, ids: np.ndarray) -> tuple[dict[str, np.
             theirs = known.log_probs(batch[:, :-1].ravel(), ids).reshape(log_probs.shape)
             correlations.append(correlation(*(a.reshape(len(batch), -1) for a in (log_probs, theirs))))
     loss = np.concatenate(losses)
-    ordinary = np.setdiff1d(np.arange(run.tokenizer.vocab_size), np.array(sorted(run.tokenizer.special), int))
-    repeated = said_twice(ordinary, len(windows), windows.shape[1] - 1)
+    repeated = said_twice(run.tokenizer.ordinary, len(windows), windows.shape[1] - 1)
     twice = [
         np.asarray(_step(config, run.parameters, jnp.asarray(part), grams, jnp.asarray(ids))[0])
         for part in np.split(repeated, range(BATCH, len(repeated), BATCH))

@@ -14,7 +14,7 @@ from analysis import coreference, language_figures
 from analysis.annotations import grammar, python_source, sentence_pairs
 from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
 from analysis.language import Pairs, Syntax, pairs, syntax
-from analysis.linguistics import mean_known
+from analysis.stats import known_mean
 from jattn.errors import InputError
 from jattn.model import count_parameters
 from train import corpora
@@ -200,7 +200,7 @@ def _link_table(details: dict[str, list[Detail]]) -> Table:
         known = next(link for link in found if link is not None)
         cells: list[str | float | None] = []
         for several, link in zip(details.values(), found, strict=True):
-            scores = [mean_known(d.grammar.links[name].accuracy) for d in several if name in d.grammar.links]
+            scores = [known_mean(d.grammar.links[name].accuracy, 0) for d in several if name in d.grammar.links]
             cells += [float(np.mean(scores)) if scores else None, "" if link is None else "{}.{}".format(*link.head)]
         rows.append([name, known.asked, known.uniform, known.offset, *cells])
     caption = (
@@ -218,7 +218,7 @@ def _gender_table(results: Results) -> list[Table]:
             detail: Detail = found.detail
             if detail.gender is None:
                 continue
-            shift, gap = np.nan_to_num(mean_known(detail.gender.shift)), detail.gender.gap_nats
+            shift, gap = np.nan_to_num(known_mean(detail.gender.shift, 0)), detail.gender.gap_nats
             layer, head = np.unravel_index(np.abs(shift).argmax(), shift.shape)
             gaps = (None, None) if gap is None else (gap.mean(), coreference.stereotype_gap(gap).mean())
             told = [None if value is None else float(value) for value in gaps]

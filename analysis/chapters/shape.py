@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis import decay, structure
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.record import attention_of, has_null
+from analysis.record import attention_of, layers_with_null
 from analysis.sample import few, inputs_of
 from analysis.shape_figures import show
 from jattn.config import ModelConfig
@@ -51,7 +51,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
         raise Unfit(f"shape needs two texts of at least {LEAST_TOKENS} tokens, got {W} of {T}")
     seen = {name: np.asarray(a, np.float64) for name, a in _step(config, T // 2, run.parameters, tokens).items()}
     progress(1, 1)
-    null = has_null(config)[:, None, None, None]
+    null = layers_with_null(config)[:, None, None, None]
     weights, nulls = seen["weights"], seen["null"]  # [L, W, N, P, T] and without T
     filtered = weights * np.where(null[..., None], 1, np.arange(T) > 0), nulls + np.where(null, 0, weights[..., 0])
     whole = np.concatenate([nulls[..., None], weights], -1)

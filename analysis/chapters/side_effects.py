@@ -10,7 +10,6 @@ import numpy as np
 
 from analysis import int8, outliers, streaming
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.record import has_null
 from analysis.sample import few, inputs_of
 from analysis.side_effects_figures import show
 from jattn.config import ModelConfig
@@ -112,7 +111,7 @@ def _cached(config: ModelConfig, T: int) -> list[tuple[str, tuple[int, ...], boo
     """(measure, (initial, recent), whether the null is kept) of every cache to try, the whole text first."""
     if not predicts_next(config) or any(kind.sigmoid for kind in config.pattern) or _cache(T) >= T:
         return []
-    nulls = {"": True, "_no_null": False} if has_null(config).any() else {"": True}
+    nulls = {"": True, "_no_null": False} if config.has_null else {"": True}
     tried = [(f"cache_{s}{suffix}", (s, _cache(T) - s), keep) for s in INITIAL for suffix, keep in nulls.items()]
     return [("", (), True), *([("no_null", (), False)] if len(nulls) > 1 else []), *tried]
 

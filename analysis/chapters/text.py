@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from analysis.capturing import capture, marks_of, said_twice
+from analysis.capturing import capture, marks_of, random_repeats
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading
-from analysis.record import Record, has_null
+from analysis.record import Record
 from analysis.row_sums import LOCAL_WIDTH, LONG
 from analysis.text_measures import EPS
 from analysis.uniform import uniform_repeats, uniform_values
@@ -74,14 +74,14 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     total = len(reading.windows)
     record = capture(run, reading.windows, progress=lambda done: progress(done, total))
     heads = {name: sums.blocks for name, sums in {**record.heads, **record.repeats}.items()}
-    if not has_null(run.config.model).any():
+    if not run.config.model.has_null:
         heads = {name: values for name, values in heads.items() if name not in OF_A_NULL}
     layers = {name: sums.blocks for name, sums in record.layers.items()}
     config, T = run.config.model, reading.tokens
     some = marks_of(run, np.asarray(reading.windows[:CHANCE_TEXTS, :T], np.int32))
     chance = uniform_values(config, T, run.tokenizer.frame, some)
     if config.causal:
-        chance |= uniform_repeats(config, said_twice(run, T, CHANCE_TEXTS))
+        chance |= uniform_repeats(config, random_repeats(run, T, CHANCE_TEXTS))
     return Found(heads, layers, _losses(run, record), chance, record)
 
 

@@ -20,17 +20,16 @@ from analysis.chapter import (
 )
 from analysis.chapter import Table as ChapterTable
 from analysis.classes import NAMES, NONE, SINK
-from analysis.record import has_null
+from analysis.record import layers_with_null
 from analysis.wake import BLOCK, SINK_ALPHA, Woken, counted_in, wake
 from analysis.waking import FIRST_QUERY, both_ends
-from analysis.waking_figures import strips
+from analysis.waking_figures import NULL_READOUT, REAL_READOUT, readout_name, strips
 from jattn.errors import InputError
 from train.checkpoint import Run
 
 MOST_CARDS = 32
 BEFORE, AFTER = 19, 4  # tokens of a passage around its query
 SHARE = "0-1"
-NULL_READOUT, REAL_READOUT = "1 - null mass", "sharpness of real attention"
 EXCLUDED = "on repeated random tokens, position 1 and the own token excluded"
 PATTERNS = {"previous": "the previous token", "duplicate": "copies of the token", "induction": "what followed copies"}
 MEASURES = {
@@ -100,8 +99,6 @@ def show(results: Results) -> Sequence[Element]:
         "awake, above 0.5, a threshold that nobody fitted."
     )
     figure = strips({g: (results.runs[g][0], results.found[g][0].detail, results.colours[g]) for g in groups})
-    for axis, group in zip(figure.axes, groups, strict=False):  # the axes after them are the colour bar's
-        axis.set_xlabel(_readouts(results.runs[group][0]), fontsize=7.5)
     elements: list[Element] = [Plot("readout", figure, caption), _class_table(results), _sink_table(results)]
     return elements + [_cards(g, results.runs[g][0], results.found[g][0].detail) for g in groups]
 
@@ -155,24 +152,16 @@ def _cards(group: str, run: Run, woken: Woken) -> Cards:
         which = f"The {MOST_CARDS} of {L * N} heads with most queries at both ends of the readout, then the most awake,"
     caption = (
         f"{group}: {which} of the first run (layer.head, from 0), and the queries at which it attends most to "
-        f"something by its readout ({_readouts(run)}): one of each of {woken.windows} texts, the "
+        f"something by its readout ({readout_name(run)}): one of each of {woken.windows} texts, the "
         f"{woken.contexts.real.shape[-1]} strongest first, of equals the one with the largest weight on a token. The "
         "query is outlined; colour is the share of its attention that a token gets."
     )
     return Cards(f"heads-{group}", caption, [_card(run, woken, layer, head) for layer, head in heads])
 
 
-def _readouts(run: Run) -> str:
-    """The readout of the run's layers, in words."""
-    nulls = has_null(run.config.model)
-    if nulls.all():
-        return NULL_READOUT
-    return f"{NULL_READOUT}, without a null {REAL_READOUT}" if nulls.any() else REAL_READOUT
-
-
 def _card(run: Run, woken: Woken, layer: int, head: int) -> Card:
     value = {name: float(v[layer, head]) for name, v in woken.mean.items()}
-    with_null = bool(has_null(run.config.model)[layer])
+    with_null = bool(layers_with_null(run.config.model)[layer])
     measured = NULL_READOUT if with_null else REAL_READOUT
     facts = [("class", _class(woken, layer, head))]
     facts += [("null share", f"{value['null_share']:.3f}")] if with_null else []

@@ -1,7 +1,5 @@
 """Ablation, eviction and patching against parameters and maps changed by hand."""
 
-import zlib
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,8 +7,10 @@ import pytest
 from analysis import ablation
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import assemble, parameter_shapes
+from jattn.model import assemble
 from jattn.taps import at
+from tests.planted import close
+from tests.planted import drawn as weights
 
 B, T, V, N, K, H, L = 3, 6, 11, 4, 2, 2, 2
 WINDOWS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T + 1)))
@@ -23,16 +23,6 @@ def tiny(attention="standard", **changes):
     return ModelConfig(**SIZES | DOUBLE | {"attention": attention} | changes)
 
 
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
 def loss(config, parameters=None, **options):
     return ablation.loss_nats(assemble(config, parameters or weights(config)), WINDOWS, **options)
 
@@ -40,10 +30,6 @@ def loss(config, parameters=None, **options):
 def evicted(config, parameters=None):
     parameters = parameters or weights(config)
     return ablation.evict(config, parameters, WINDOWS, ablation.means(config, parameters, WINDOWS[:, :-1]))
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 # Heads ---------------------------------------------------------------------------------------------------------------

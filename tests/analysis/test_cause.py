@@ -1,6 +1,5 @@
 """Cause against models changed by hand and a closed form; readouts scored against it; the chapter from end to end."""
 
-import zlib
 from dataclasses import replace
 
 import jax
@@ -17,6 +16,8 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
 from jattn.taps import at
+from tests.planted import close
+from tests.planted import drawn as weights
 
 B, T, V, N, H, L = 2, 6, 11, 2, 4, 2
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
@@ -27,20 +28,6 @@ DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
 
 def tiny(attention="standard", **changes):
     return ModelConfig(**SIZES | DOUBLE | {"attention": attention} | changes)
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 def nats(config, parameters, heads, values=None, queries=ALL):

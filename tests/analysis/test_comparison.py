@@ -72,7 +72,7 @@ def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_
     with pytest.raises(InputError, match="group 'a' holds no run"):
         analysis.compare(a=[])
     broken = replace(run, parameters=run.parameters | {"token_rows": run.parameters["token_rows"].at[0, 0].set(np.nan)})
-    with pytest.raises(InputError, match="parameter token_rows holds NaN or infinity"):
+    with pytest.raises(InputError, match="values of token_rows are NaN or infinite"):
         analysis.compare(standard=[broken])
 
 

@@ -1,17 +1,11 @@
 """The gender probe: its sentences, Winogender's file, and what planted attention and a run give."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from analysis.coreference import FEMALE, MALE, Coreference, read, stereotype_gap, templates, winogender
-from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import init_parameters
-from train.checkpoint import Run
-from train.config import RunConfig
-from train.tokenizers import Tokenizer
+from tests.planted import byte_run as made
 
 PROBES = templates()
 HEADER = "sentid\tsentence\n"
@@ -22,16 +16,6 @@ LINES = (
     "clerk.guest.1.male.txt\tThe clerk gave the guest his key.\n"
     "clerk.guest.1.female.txt\tThe clerk gave the guest her key.\n"
 )
-
-
-def made(attention="standard", **changes):
-    """A run that was never trained: random parameters, large enough for maps that differ, and bytes for tokens."""
-    shape = {"layers": 2, "heads": 2, "width": 32, "context": 96, "vocab_size": 256, "init_std": 0.4}
-    config = ModelConfig(attention=attention, **(shape | changes))
-    tokenizer = Tokenizer.train("byte", [])
-    run_config = RunConfig(preset="made", model=config)
-    meta = {"tokenizer": tokenizer.to_json(), "corpus": {"name": "none", "sha256": None}}
-    return Run(Path("runs/made"), 0, run_config, meta, init_parameters(config))
 
 
 @pytest.fixture(scope="module")

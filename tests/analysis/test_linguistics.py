@@ -25,12 +25,9 @@ from analysis.linguistics import (
     uniform,
 )
 from analysis.word_maps import WordMaps, pinned_at_random, read_words
-from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import init_parameters
+from tests.planted import byte_run as made
 from train import corpora
-from train.checkpoint import Run
-from train.config import RunConfig
 from train.corpora.annotated import Annotated
 from train.tokenizers import Tokenizer
 
@@ -41,16 +38,6 @@ BOTH = WORDS[:, :, None] & WORDS[:, None]
 CAUSAL = np.tril(BOTH)
 KINDS = dependencies(SENTENCES, W)
 WANTED = [backward(s.links.get("agreement", ())) for s in SENTENCES]
-
-
-def made(attention="standard", **changes):
-    """A run that was never trained: random parameters, large enough for maps that differ, and bytes for tokens."""
-    shape = {"layers": 2, "heads": 2, "width": 32, "context": 96, "vocab_size": 256, "init_std": 0.4}
-    config = ModelConfig(attention=attention, **(shape | changes))
-    tokenizer = Tokenizer.train("byte", [])
-    run_config = RunConfig(preset="made", model=config)
-    meta = {"tokenizer": tokenizer.to_json(), "corpus": {"name": "none", "sha256": None}}
-    return Run(Path("runs/made"), 0, run_config, meta, init_parameters(config))
 
 
 @pytest.fixture(scope="module")

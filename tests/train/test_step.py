@@ -11,7 +11,7 @@ import pytest
 
 from jattn.model import assemble, init_parameters, parameter_shapes
 from train.config import override
-from train.step import TrainState, has_null, init_state, loss_fn, make_eval_step, make_train_step
+from train.step import TrainState, init_state, loss_fn, make_eval_step, make_train_step
 
 V, B, T = 20, 4, 16
 BATCH = np.random.default_rng(0).integers(V, size=(B, T + 1)).astype(np.int32)  # steps and evaluations take it as is
@@ -143,11 +143,11 @@ def test_null_mass_is_reported_where_a_layer_has_a_null_or_a_token(config, atten
     shapes = jax.eval_shape(lambda: init_parameters(model))
     _, metrics = jax.eval_shape(partial(loss_fn, model), shapes, jax.ShapeDtypeStruct(BATCH.shape, jnp.int32))
     assert set(metrics) == ({"null_mass"} if NULLS[attention] else set())
-    assert has_null(model) == bool(NULLS[attention])
+    assert model.has_null == bool(NULLS[attention])
 
 
 def test_model_without_layers_has_no_null_mass(config):
-    assert not has_null(config({"model.layers": 0}).model)
+    assert not config({"model.layers": 0}).model.has_null
 
 
 @pytest.mark.parametrize("attention", ["local:4,null", "token"])
