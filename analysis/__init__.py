@@ -1,21 +1,28 @@
-"""analysis: from checkpoints to understanding. `analysis.compare` compares groups of runs and shows itself."""
+"""analysis: from checkpoints to understanding. `analysis.compare` compares groups of runs and shows itself.
+
+`analysis.view` shows what runs attend to on a text.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOME = {
+    "Attention": "analysis.viewer.attention",
     "compare": "analysis.comparison",
     "Comparison": "analysis.comparison",
     "capture": "analysis.capturing",
     "Record": "analysis.record",
+    "view": "analysis.viewer.show",
 }
 
 if TYPE_CHECKING:
     from analysis.capturing import capture
     from analysis.comparison import Comparison, compare
     from analysis.record import Record
+    from analysis.viewer.attention import Attention
+    from analysis.viewer.show import view
 
-__all__ = ["Comparison", "Record", "capture", "compare"]
+__all__ = ["Attention", "Comparison", "Record", "capture", "compare", "view"]
 
 
 def __getattr__(name: str):

@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser():
     from analysis import commands
+    from analysis.viewer.command import add_view
     from train import commands as launch
     from train import export, importing
     from train.options import Parser
@@ -45,6 +46,7 @@ def _parser():
     commands.add_demo(verbs)
     launch.add_train(verbs)
     commands.add_compare(verbs)
+    add_view(verbs)
     launch.add_sample(verbs)
     export.add_export(verbs)
     importing.add_import(verbs)

@@ -1,6 +1,7 @@
-"""Comparison -> a folder: report.html (one file, no network, no script), figures as PNG and SVG, JSON and CSV.
+"""Comparison -> a folder: report.html (one file, no network), figures as PNG and SVG, JSON and CSV.
 
-Text that comes from runs (names, tokens) reaches the page through autoescaping only.
+Text that comes from runs (names, tokens) reaches the page through autoescaping only. The one script that its content
+security policy lets run is the interactive page's, in a frame without rights; that page stands beside the report too.
 """
 
 import base64
@@ -17,6 +18,8 @@ from analysis import figures, findings, opening, tables
 from analysis.chapter import Element, Plot, Table
 from analysis.claims import claims
 from analysis.comparison import Comparison
+from analysis.viewer.of_comparison import comparison_page
+from analysis.viewer.page import FRAME_RIGHTS, script_hash
 from jattn.errors import InputError
 
 
@@ -53,6 +56,8 @@ def write(
     for section in sections:
         for element in [*section["opening"], *(e for c in section["chapters"] for e in c["elements"])]:
             _keep(folder, element)
+        if section["look"]:
+            section["look"].write(folder / section["look_name"])
     told = json.dumps([tables.to_json(c) for c in comparisons], indent=1, allow_nan=False)
     (folder / "comparison.json").write_text(told + "\n")
     _csv(folder / "measures.csv", [row for c in comparisons for row in tables.measures_table(c)])
@@ -62,15 +67,21 @@ def write(
         null = any(opening.nulls(c) for c in comparisons)
         title = "Attention with and without a null token" if null else "What attention heads do"
     page = folder / "report.html"
-    page.write_text(_template("report.html").render(title=title, lesson=lesson, sections=sections), encoding="utf-8")
+    page.write_text(_render(title, lesson, sections), encoding="utf-8")
     return page
 
 
 def notebook_html(comparison: Comparison) -> str:
     """The comparison as a notebook shows it: the page in a frame of its own, so that styles do not mix."""
-    page = _template("report.html").render(title=comparison.title, lesson=False, sections=[_section(comparison, "")])
+    page = _render(comparison.title, False, [_section(comparison, "")])
     style = "width:100%;height:80vh;border:1px solid #ddd"
-    return f'<iframe srcdoc="{html.escape(page)}" sandbox="" style="{style}"></iframe>'
+    return f'<iframe srcdoc="{html.escape(page)}" sandbox="{FRAME_RIGHTS}" style="{style}"></iframe>'
+
+
+def _render(title: str, lesson: bool, sections: list[dict[str, Any]]) -> str:
+    """The page; without an interactive part no script at all may run in it."""
+    script = script_hash() if any(section["look"] for section in sections) else None
+    return _template("report.html").render(title=title, lesson=lesson, sections=sections, script=script)
 
 
 def _csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -88,6 +99,8 @@ def _section(comparison: Comparison, prefix: str) -> dict[str, Any]:
         "claims": claims(comparison),
         "headlines": verdict[: len(opening.nulls(comparison)) if comparison.truths else 2],
         "unchanged": findings.unchanged(comparison),
+        "look": comparison_page(comparison),
+        "look_name": f"{prefix}attention.html",
         "opening": [_element(plot, prefix) for plot in opening.pictures(comparison)],
         "chapters": [c for c in _chapters(comparison, prefix) if c["elements"]],
         "readouts": tables.readout_rows(comparison),

@@ -1,6 +1,7 @@
 """The page: one file, nothing from the network, nothing that text could smuggle in; figures that open."""
 
 import csv
+import html
 import json
 import re
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 import analysis
 from analysis import findings, report
 from analysis.stats import Interval
+from analysis.viewer.page import FRAME_RIGHTS, script_hash
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -18,9 +20,9 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 @pytest.fixture(scope="module")
 def folder(language, text, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
-    first = analysis.compare(
-        {"standard": [language["standard"]], HOSTILE: [language["null"]]}, title="Language", windows=8
-    )
+    groups = {"standard": [language["standard"]], HOSTILE: [language["null"]]}
+    # Chapters with a table, cards and pictures of each kind; test_comparison reads every one.
+    first = analysis.compare(groups, title="Language", windows=8, chapters=["text", "waking", "shape"])
     second = analysis.compare(
         standard=[text["standard", 0]], null=[text["null+local:4", 0]], title="Text", windows=8, chapters=[]
     )
@@ -42,16 +44,26 @@ def page(folder):
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_page_loads_nothing_and_runs_nothing(page):
+def test_the_page_loads_nothing_and_runs_nothing_outside_the_frame_of_the_interactive_page(page):
     parser = Tags()
     parser.feed(page)
     names = {tag for tag, _ in parser.tags}
-    assert not names & {"script", "iframe", "link", "object", "embed"}
+    assert not names & {"script", "link", "object", "embed"}
     for _, attributes in parser.tags:
         assert not any(name.startswith("on") for name in attributes)
         assert attributes.get("src", "data:").startswith("data:")
     policy = [a["content"] for _, a in parser.tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert policy and "default-src 'none'" in policy[0]
+    assert policy[0].count("script-src") == 1 and f"script-src '{script_hash()}'" in policy[0]
+    frames = [attributes for tag, attributes in parser.tags if tag == "iframe"]
+    assert [frame["sandbox"] for frame in frames] == [FRAME_RIGHTS] * 2 and "allow-same-origin" not in FRAME_RIGHTS
+
+
+def test_the_interactive_page_in_the_report_is_the_one_beside_it(page, folder):
+    parser = Tags()
+    parser.feed(page)
+    framed = [attributes["srcdoc"] for tag, attributes in parser.tags if tag == "iframe"]
+    assert framed == [(folder / f"{i}-attention.html").read_text(encoding="utf-8") for i in (1, 2)]
 
 
 def test_names_from_outside_stay_text(page):
@@ -117,4 +129,7 @@ def test_no_change_means_an_interval_with_zero_or_a_small_size_named_in_advance(
 def test_a_notebook_shows_the_page_in_a_frame_without_rights(text):
     c = analysis.compare(standard=[text["standard", 0]], windows=4, chapters=[])
     shown = replace(c, title=HOSTILE)._repr_html_()
-    assert shown.startswith("<iframe") and 'sandbox=""' in shown and "<img src=x" not in shown
+    assert shown.startswith("<iframe") and f'sandbox="{FRAME_RIGHTS}"' in shown and "<img src=x" not in shown
+    inside = html.unescape(shown)
+    policies = re.findall("script-src '(.*?)'", inside) + re.findall("script-src '(.*?)'", html.unescape(inside))
+    assert set(policies) == {script_hash()}

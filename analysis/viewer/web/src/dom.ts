@@ -1,0 +1,146 @@
+/** Elements and form controls. Children that are strings become text nodes, so nothing a text says becomes markup. */
+
+type Attribute = string | number | boolean | null | ((event: Event) => void);
+export type Attributes = Record<string, Attribute>;
+export type Child = Node | string | null;
+export type Option<V extends string = string> = readonly [value: V, words: string];
+
+/** A labelled form control. `set` shows a value without calling back; `show` hides what has no meaning now. */
+export interface Choice<V extends string = string> {
+  element: HTMLElement;
+  set(value: V): void;
+  options(list: readonly Option<V>[]): void;
+  show(visible: boolean): void;
+}
+
+/** A part of the page that is brought up to date with the store. */
+export interface Bar {
+  element: HTMLElement;
+  draw(): void;
+}
+
+/** An element of page.html. */
+export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
+  return document.getElementById(id) as E;
+}
+
+/** An element: attributes starting with "on" are listeners; true, false and null set, omit and omit an attribute. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+let count = 0;
+
+/** An id that no other element of the page has. */
+export function unique(stem: string): string {
+  return `${stem}-${++count}`;
+}
+
+/** Writes text only if it differs: a screen reader is not told the same twice, and no layout is spent. */
+export function write(element: HTMLElement, words: string): void {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** Fills an element with one child for each item of a list, again only when the list has changed. */
+export function filler<T>(element: HTMLElement, make: (item: T) => HTMLElement): (list: readonly T[]) => void {
+  let known = "";
+  return (list) => {
+    const now = JSON.stringify(list);
+    if (now !== known) element.replaceChildren(...list.map(make));
+    known = now;
+  };
+}
+
+export function option([value, words]: Option): HTMLOptionElement {
+  return h("option", { value }, words);
+}
+
+export function select<V extends string>(
+  label: string,
+  options: readonly Option<V>[],
+  value: V,
+  onchange: (value: V) => void,
+): Choice<V> {
+  const id = unique("select");
+  const field = h("select", { id, onchange: () => onchange(field.value as V) });
+  const set = (now: V) => void (field.value = now);
+  const element = h("div", { class: "control" }, h("label", { for: id }, label), field);
+  return choice(element, options, value, set, filler(field, option));
+}
+
+/** A row of radio buttons drawn as one segmented control. */
+export function segmented<V extends string>(
+  label: string,
+  options: readonly Option<V>[],
+  value: V,
+  onchange: (value: V) => void,
+): Choice<V> {
+  const name = unique("group");
+  const box = h("span", { class: "segments" });
+  const set = (now: V) => {
+    for (const input of box.querySelectorAll("input")) input.checked = input.value === now;
+  };
+  const fill = filler<Option<V>>(box, ([value, words]) =>
+    h("label", {}, h("input", { type: "radio", name, value, onchange: () => onchange(value) }), h("span", {}, words)),
+  );
+  return choice(h("fieldset", { class: "control" }, h("legend", {}, label), box), options, value, set, fill);
+}
+
+function choice<V extends string>(
+  element: HTMLElement,
+  options: readonly Option<V>[],
+  value: V,
+  set: (value: V) => void,
+  fill: (list: readonly Option<V>[]) => void,
+): Choice<V> {
+  fill(options);
+  set(value);
+  return { element, set, options: fill, show: (visible) => show(element, visible) };
+}
+
+/** A range with its value in words behind it. */
+export function slider(
+  label: string,
+  [low, high, step]: readonly [number, number, number],
+  value: number,
+  words: (value: number) => string,
+  onchange: (value: number) => void,
+): { element: HTMLElement; set(value: number): void } {
+  const id = unique("slider");
+  const oninput = () => onchange(field.valueAsNumber);
+  const field = h("input", { id, type: "range", min: low, max: high, step, oninput });
+  const output = h("output", { for: id });
+  const set = (now: number) => slide(field, output, now, words(now));
+  set(value);
+  return { element: h("div", { class: "control" }, h("label", { for: id }, label), field, output), set };
+}
+
+/** Shows a value on a range, and its words behind it. */
+export function slide(field: HTMLInputElement, output: HTMLElement, value: number, words: string): void {
+  if (field.valueAsNumber !== value) field.valueAsNumber = value;
+  field.setAttribute("aria-valuetext", words);
+  write(output, words);
+}
+
+/** A button; `pressed` makes it a toggle, brought up to date with `press`. */
+export function button(words: string, onclick: () => void, attributes: Attributes = {}): HTMLButtonElement {
+  return h("button", { type: "button", ...attributes, onclick }, words);
+}
+
+export function press(toggle: HTMLButtonElement, pressed: boolean): void {
+  toggle.setAttribute("aria-pressed", String(pressed));
+}
+
+export function show(element: HTMLElement, visible: boolean): void {
+  element.hidden = !visible;
+}

@@ -1,0 +1,102 @@
+/** The heads of a side as the model view and the table list them: in order, filtered, and in words. No elements. */
+
+import type { HeadAt, State, Store } from "./contract";
+import type { Head, Payload } from "./payload";
+
+export interface Entry {
+  at: HeadAt;
+  kept: boolean; // passes the filters of heads
+  value: number | null; // of the statistic that sorts
+}
+
+export function headOf(payload: Payload, at: HeadAt): Head {
+  return payload.sides[at.side].layers[at.layer].heads[at.head];
+}
+
+export function has(payload: Payload, at: HeadAt): boolean {
+  return at.head in (payload.sides[at.side]?.layers[at.layer]?.heads ?? []);
+}
+
+export function same(one: HeadAt | null, other: HeadAt | null): boolean {
+  return one?.side === other?.side && one?.layer === other?.layer && one?.head === other?.head;
+}
+
+/** A head's value of the statistic with this key; null where it is not defined. */
+export function statistic(payload: Payload, at: HeadAt, key: string): number | null {
+  return headOf(payload, at).stats[payload.statistics.findIndex((known) => known.key === key)] ?? null;
+}
+
+/** The heads of a side as they are seen: a list per layer, or one list where they are sorted across layers.
+ *
+ * Largest value first; heads without a value stand last, equal ones by number.
+ */
+export function listed(payload: Payload, { sort, across, headkind, by, above }: State, side: number): Entry[][] {
+  const rows = payload.sides[side].layers.map(({ heads }, layer) =>
+    heads.map(({ kind }, head) => {
+      const at = { side, layer, head };
+      const high = !by || above === null || (statistic(payload, at, by) ?? -Infinity) >= above;
+      return { at, kept: high && (!headkind || kind === headkind), value: statistic(payload, at, sort) };
+    }),
+  );
+  if (!sort) return rows;
+  const sorted = across ? [rows.flat()] : rows;
+  for (const row of sorted) row.sort((one, other) => (other.value ?? -Infinity) - (one.value ?? -Infinity) || 0);
+  return sorted;
+}
+
+/** "3.5": the layer's number and the head's. */
+export function short(payload: Payload, at: HeadAt): string {
+  return `${payload.sides[at.side].layers[at.layer].number}.${headOf(payload, at).number}`;
+}
+
+export function long(payload: Payload, at: HeadAt): string {
+  return `layer ${short(payload, at).replace(".", ", head ")}`;
+}
+
+/** A number as it is printed: a true minus sign, a plus only before differences, and no sign before nothing. */
+export function fixed(value: number, decimals: number, signed = false): string {
+  const words = Math.abs(value).toFixed(decimals);
+  if (!Number(words)) return words;
+  return (value < 0 ? "−" : signed ? "+" : "") + words;
+}
+
+/** A statistic: two decimals, one for tokens; a dash where there is none. */
+export function figure(value: number | null, unit: string, signed = false): string {
+  return value === null ? "–" : fixed(value, unit === "tokens" ? 1 : 2, signed);
+}
+
+/** Whether heads of two sides stand beside each other. */
+export function paired({ mode }: State): boolean {
+  return mode === "side" || mode === "difference";
+}
+
+/** What is known of a head, a line each: place, class, chosen statistics, null mass, and the head beside it. */
+export function facts(store: Store, at: HeadAt): string[] {
+  const { payload, state } = store;
+  const name = (head: HeadAt) =>
+    (payload.sides.length > 1 ? `${payload.sides[head.side].name} · ` : "") + long(payload, head);
+  const lines = [name(at), ...about(store, at)];
+  const other = paired(state) ? store.partner(at, at.side === state.a ? state.b : state.a) : at;
+  if (!other) return [...lines, "no head stands beside it"];
+  return same(at, other) ? lines : [...lines, `beside it ${name(other)}`, about(store, other).join(" · ")];
+}
+
+/** Its class and null mass; the statistics that its class is named after, that sort and that filter. */
+export function about(store: Store, at: HeadAt): string[] {
+  const { payload, state } = store;
+  const { kind } = headOf(payload, at);
+  const told = payload.statistics.filter(({ key, name }) => name === kind || key === state.sort || key === state.by);
+  const values = told.map(({ key, name, unit }) => {
+    return `${name} ${figure(statistic(payload, at, key), unit)}${unit === "share" ? "" : ` ${unit}`}`;
+  });
+  const mean = store.mean(at);
+  const named = told.some(({ name }) => name === kind) ? [] : [kind];
+  return [...named, ...values, mean === null ? "no null" : `null mass ${figure(mean, "share")}`];
+}
+
+/** Whether anything of what is drawn has a null, or a key that is treated as one. */
+export function nulled(store: Store): boolean {
+  const { payload, state } = store;
+  const layers = store.drawn().flatMap((side) => payload.sides[side].layers);
+  return state.sink !== null || layers.some((layer) => layer.has_null);
+}
