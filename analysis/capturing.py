@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from analysis import outliers, patterns, text_patterns
+from analysis.measures import outliers, patterns, text_patterns
+from analysis.measures.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
 from analysis.record import Record, Sums, attention_of, visible_maps
-from analysis.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble

@@ -15,7 +15,7 @@ import numpy as np
 from train.checkpoint import Run
 
 if TYPE_CHECKING:
-    import analysis.figures
+    import analysis.drawing.figures
 
 Progress = Callable[[int, int], Any]  # (done, total)
 
@@ -79,7 +79,7 @@ class Plot:
     """A figure with the sentence that says how to read it. half: two of them fit side by side."""
 
     name: str  # file name without its ending; unique within the chapter
-    figure: "analysis.figures.Figure"
+    figure: "analysis.drawing.figures.Figure"
     caption: str
     half: bool = False
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.cause import READOUTS
-from analysis.cause_scores import MARGIN, told_apart
 from analysis.chapter import Measure
 from analysis.comparison import Comparison
 from analysis.findings import number, signed
+from analysis.measures.cause import READOUTS
+from analysis.measures.cause_scores import MARGIN, told_apart
 from analysis.rows import Row, run_value
 from analysis.stats import Interval, equivalent, interval
 

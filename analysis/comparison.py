@@ -14,9 +14,9 @@ from typing import Any
 from analysis import chapters as table
 from analysis.capturing import check_finite
 from analysis.chapter import Chapter, Found, Measure, Reading, Results, Unfit
+from analysis.measures.truth import Truth, truth
 from analysis.record import Record
 from analysis.rows import Row, rows_between, rows_of
-from analysis.truth import Truth, truth
 from jattn.errors import InputError, at_least, one_of
 from train import data
 from train.checkpoint import Run, load

@@ -6,8 +6,8 @@ Sentences are made from the numbers alone; a figure without an interval is never
 import numpy as np
 
 from analysis.comparison import Comparison
+from analysis.measures.truth import NULL_READOUT
 from analysis.stats import Interval
-from analysis.truth import NULL_READOUT
 
 # Smaller than this is called no change where one seed gives no interval; chosen per unit, before looking.
 SMALL = {"nats": 0.02, "0-1": 0.05, "tokens": 1.0}

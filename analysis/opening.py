@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from analysis import figures, layer_figures
 from analysis.chapter import Plot
 from analysis.comparison import Comparison
-from analysis.text_measures import EPS
+from analysis.drawing import figures, layer_figures
+from analysis.measures.text_measures import EPS
 from train.metrics import read_metrics
 
 GRID = 64  # heads up to which each map has a title of its own

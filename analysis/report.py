@@ -14,10 +14,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import figures, findings, opening, tables
+from analysis import findings, opening, tables
 from analysis.chapter import Element, Plot, Table
 from analysis.claims import claims
 from analysis.comparison import Comparison
+from analysis.drawing import figures
 from analysis.viewer.of_comparison import comparison_page
 from analysis.viewer.page import FRAME_RIGHTS, script_hash
 from jattn.errors import InputError

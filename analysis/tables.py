@@ -10,8 +10,8 @@ from analysis import findings
 from analysis.chapter import Found
 from analysis.claims import claims
 from analysis.comparison import Comparison
+from analysis.measures.truth import READOUTS
 from analysis.rows import per_head, per_layer
-from analysis.truth import READOUTS
 from train.checkpoint import Run
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import ablation
-from analysis.cause_figures import cell, class_table, margins, over_seeds, readout_table, scores_of
 from analysis.chapter import Found, Reading, Results, Table
 from analysis.chapters.cause import against_readouts, chosen_heads
+from analysis.drawing.cause_figures import cell, class_table, margins, over_seeds, readout_table, scores_of
+from analysis.measures import ablation
 from train import checkpoint, data, loop
 from train.config import override
 from train.folders import steps_of

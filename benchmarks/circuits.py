@@ -15,10 +15,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from analysis import bigrams
-from analysis.circuits import composition_baseline, composition_scores, eigenvalue_scores
-from analysis.formation import Formation, formation
-from analysis.incontext import said_twice, second_copy_gain
+from analysis.measures import bigrams
+from analysis.measures.circuits import composition_baseline, composition_scores, eigenvalue_scores
+from analysis.measures.formation import Formation, formation
+from analysis.measures.incontext import said_twice, second_copy_gain
 from train import checkpoint, corpora, loop
 from train.config import RunConfig, override
 from train.corpora import bigram, induction

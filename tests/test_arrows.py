@@ -18,7 +18,7 @@ ROOMS = {
     "optax": ("train/",),
     "orbax": ("train/checkpoint.py",),
     "grain": ("train/data.py",),
-    "matplotlib": ("analysis/figures.py",),
+    "matplotlib": ("analysis/drawing/figures.py",),
 }
 # Modules of these names hold settings, errors and command lines: they are read before anybody needs an array.
 LIGHT = ("__init__", "cli", "config", "errors", "presets")

@@ -15,8 +15,8 @@ import pytest
 from analysis import chapters, cli, tables
 from analysis.chapter import Found, Reading, Results
 from analysis.comparison import Comparison
+from analysis.measures.truth import READOUTS
 from analysis.rows import rows_of
-from analysis.truth import READOUTS
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS

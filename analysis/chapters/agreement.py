@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from analysis import agreement as heads
 from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.figures import INK, Figure, plain
+from analysis.drawing.figures import INK, Figure, plain
+from analysis.measures import agreement as heads
+from analysis.measures.text_measures import pinned_at_random
 from analysis.record import attention_of
-from analysis.sample import few, inputs_of
 from analysis.stats import known_mean
-from analysis.text_measures import pinned_at_random
+from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import ablation, cause, cause_scores
-from analysis.cause import READOUTS
-from analysis.cause_scores import Score
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
+from analysis.measures import ablation, cause, cause_scores
+from analysis.measures.cause import READOUTS
+from analysis.measures.cause_scores import Score
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
 from train.checkpoint import Run
@@ -234,7 +234,7 @@ def as_values(key: str, scored: Mapping[str, tuple]) -> dict[str, np.ndarray]:
 
 
 def show(results):
-    from analysis.cause_figures import elements
+    from analysis.drawing.cause_figures import elements
 
     return elements(results)
 

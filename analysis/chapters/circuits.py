@@ -11,11 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import circuit_figures, circuits
-from analysis.bigrams import Bigram, bigram, correlation
 from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.circuit_tables import MOST_TOKENS, HeadPairs, NullCircuit, frequent_ids, null_circuit, strongest_pairs
-from analysis.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
+from analysis.drawing import circuit_figures
+from analysis.measures import circuits
+from analysis.measures.bigrams import Bigram, bigram, correlation
+from analysis.measures.circuit_tables import (
+    MOST_TOKENS,
+    HeadPairs,
+    NullCircuit,
+    frequent_ids,
+    null_circuit,
+    strongest_pairs,
+)
+from analysis.measures.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
 from analysis.record import layers_with_null
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -284,7 +292,7 @@ def _scored(run: Run, ids: np.ndarray, scores: np.ndarray, places: np.ndarray) -
 
 
 def _token(run: Run, i: int | np.integer) -> str:
-    from analysis.figures import label
+    from analysis.drawing.figures import label
 
     return label(run.tokenizer.token(int(i)))
 

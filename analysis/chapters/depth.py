@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import depth_facts, lens, probes, similarity
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.depth_facts import FACTS, PARAPHRASE, Words
-from analysis.depth_figures import centre, show
-from analysis.sample import few
+from analysis.drawing.depth_figures import centre, show
+from analysis.measures import depth_facts, lens, probes, similarity
+from analysis.measures.depth_facts import FACTS, PARAPHRASE, Words
+from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters

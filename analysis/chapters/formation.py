@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from analysis import circuit_figures
 from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.formation import MEASURES as FOLLOWED
-from analysis.formation import Formation, formation
-from analysis.incontext import MIN_TOKENS
+from analysis.drawing import circuit_figures
+from analysis.measures.formation import MEASURES as FOLLOWED
+from analysis.measures.formation import Formation, formation
+from analysis.measures.incontext import MIN_TOKENS
 from train.checkpoint import Run
 from train.folders import steps_of
 from train.windows import predicts_next

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import coreference, language_figures
-from analysis.annotations import grammar, python_source, sentence_pairs
 from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.language import Pairs, Syntax, pairs, syntax
+from analysis.drawing import language_figures
+from analysis.measures import coreference
+from analysis.measures.language import Pairs, Syntax, pairs, syntax
 from analysis.stats import known_mean
+from analysis.texts.annotations import grammar, python_source, sentence_pairs
 from jattn.errors import InputError
 from jattn.model import count_parameters
 from train import corpora

@@ -1,7 +1,7 @@
 """Shape of attention where it takes queries, keys or several texts to see: variability, cosines, decay of q . k.
 
 What a row of attention alone tells (entropy, distance, keys that hold 90 %) is streamed over the whole text instead.
-Measures: structure.py and decay.py. Figures: analysis/shape_figures.py.
+Measures: structure.py and decay.py. Figures: analysis/drawing/shape_figures.py.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from functools import partial
 import jax
 import numpy as np
 
-from analysis import decay, structure
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
+from analysis.drawing.shape_figures import show
+from analysis.measures import decay, structure
 from analysis.record import attention_of, layers_with_null
-from analysis.sample import few, inputs_of
-from analysis.shape_figures import show
+from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen

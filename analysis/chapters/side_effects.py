@@ -8,10 +8,10 @@ from functools import partial
 import jax
 import numpy as np
 
-from analysis import int8, outliers, streaming
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.sample import few, inputs_of
-from analysis.side_effects_figures import show
+from analysis.drawing.side_effects_figures import show
+from analysis.measures import int8, outliers, streaming
+from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble, count_parameters
 from jattn.taps import Seen

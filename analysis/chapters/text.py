@@ -4,10 +4,10 @@ import numpy as np
 
 from analysis.capturing import capture, marks_of, random_repeats
 from analysis.chapter import Chapter, Found, Measure, Progress, Reading
+from analysis.measures.row_sums import LOCAL_WIDTH, LONG
+from analysis.measures.text_measures import EPS
+from analysis.measures.uniform import uniform_repeats, uniform_values
 from analysis.record import Record
-from analysis.row_sums import LOCAL_WIDTH, LONG
-from analysis.text_measures import EPS
-from analysis.uniform import uniform_repeats, uniform_values
 from train.checkpoint import Run
 
 CHANCE_TEXTS = 16  # texts that chance is taken over where it depends on the text

@@ -19,11 +19,11 @@ from analysis.chapter import (
     Unfit,
 )
 from analysis.chapter import Table as ChapterTable
-from analysis.classes import NAMES, NONE, SINK
+from analysis.drawing.waking_figures import NULL_READOUT, REAL_READOUT, readout_name, strips
+from analysis.measures.classes import NAMES, NONE, SINK
+from analysis.measures.wake import BLOCK, SINK_ALPHA, Woken, counted_in, wake
+from analysis.measures.waking import FIRST_QUERY, both_ends
 from analysis.record import layers_with_null
-from analysis.wake import BLOCK, SINK_ALPHA, Woken, counted_in, wake
-from analysis.waking import FIRST_QUERY, both_ends
-from analysis.waking_figures import NULL_READOUT, REAL_READOUT, readout_name, strips
 from jattn.errors import InputError
 from train.checkpoint import Run
 

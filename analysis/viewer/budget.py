@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.classes import NAMES
+from analysis.measures.classes import NAMES
 from analysis.viewer import codec
 from analysis.viewer.attention import Attention
 from analysis.viewer.codec import Bits, Coding

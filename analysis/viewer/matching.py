@@ -1,13 +1,13 @@
 """Which head of the first side does most nearly what a head of another side does, on the text that both read.
 
 Heads of another seed have another order, so head n of two models share nothing but their number. Within each layer
-`analysis.agreement.match` finds the one-to-one matching of least distance; across layers it would take L times as long.
+`measures.agreement.match` finds the one-to-one matching of least distance; across layers it would take L times as long.
 """
 
 import numpy as np
 from jaxtyping import Float
 
-from analysis.agreement import SKIPPED, match
+from analysis.measures.agreement import SKIPPED, match
 from analysis.viewer.attention import Attention, Layer
 
 QUERIES = 128  # that are compared, evenly spaced

@@ -8,8 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.classes import NAMES
-from analysis.decay import decaying_dimensions, products_by_distance
+from analysis.measures.classes import NAMES
+from analysis.measures.decay import decaying_dimensions, products_by_distance
 from analysis.viewer import codec, words
 from analysis.viewer.attention import Attention, Layer, Vectors
 from analysis.viewer.budget import HeadOf, Plan, coding_of
@@ -170,7 +170,7 @@ def _neuron(v: Vectors, bits: Any, writer: Blobs) -> dict[str, Any]:
 
 
 def _falling(v: Vectors) -> list[int]:
-    """The dimensions whose product falls with distance, as analysis/decay.py finds them on this text."""
+    """The dimensions whose product falls with distance, as analysis/measures/decay.py finds them on this text."""
     T = len(v.q)
     most = min(T // 2, DISTANCES)
     if len(v.k) != T or most < FEWEST:

@@ -13,9 +13,9 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from analysis import annotations
 from analysis.capturing import check_finite
 from analysis.record import rows_that_sum_to_one
+from analysis.texts import annotations
 from analysis.viewer import words
 from analysis.viewer.attention import Attention, Layer, Vectors
 from jattn.config import ModelConfig
@@ -103,7 +103,7 @@ def encode(run: Run, text: str | Annotated, text_b: str | None = None) -> Encode
     """The text with what the run's texts have around them.
 
     Two sentences are [CLS] A [SEP] B [SEP] for a model that sees both sides, and "A B" for a causal one. An annotated
-    sentence is framed as analysis/annotations.py does it, so that no word is the first token.
+    sentence is framed as analysis/texts/annotations.py does it, so that no word is the first token.
     """
     if isinstance(text, Annotated):
         return _annotated(run, text)

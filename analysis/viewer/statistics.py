@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from analysis.class_scores import repeat_scores, text_scores
-from analysis.classes import NONE, classify
-from analysis.patterns import duplicate_pattern
-from analysis.row_sums import LOCAL_WIDTH, LONG
-from analysis.spread import keys_that_hold
-from analysis.structure import entropy_real
-from analysis.text_measures import Marks, text_measures
+from analysis.measures.class_scores import repeat_scores, text_scores
+from analysis.measures.classes import NONE, classify
+from analysis.measures.patterns import duplicate_pattern
+from analysis.measures.row_sums import LOCAL_WIDTH, LONG
+from analysis.measures.spread import keys_that_hold
+from analysis.measures.structure import entropy_real
+from analysis.measures.text_measures import Marks, text_measures
 from analysis.viewer.attention import Attention, Layer
 
 FEWEST = 8  # queries with an earlier copy of themselves; with fewer a match may be an accident

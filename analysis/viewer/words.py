@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Int
 
-from analysis import text_patterns
+from analysis.measures import text_patterns
 from jattn.errors import InputError
 from train.tokenizers import Tokenizer
 

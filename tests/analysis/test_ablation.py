@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import ablation
+from analysis.measures import ablation
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble

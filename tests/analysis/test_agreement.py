@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from analysis.agreement import agreement, head_distances, match
 from analysis.chapter import Plot, Reading, Results, Table, Unfit
 from analysis.chapters import agreement as chapter
+from analysis.measures.agreement import agreement, head_distances, match
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters

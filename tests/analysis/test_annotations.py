@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.annotations import APART, OUTSIDE, align, encode, fitting, grammar, sentence_pairs, silver
-from analysis.conllu import conllu
-from analysis.python_source import annotate, python_source
+from analysis.texts.annotations import APART, OUTSIDE, align, encode, fitting, grammar, sentence_pairs, silver
+from analysis.texts.conllu import conllu
+from analysis.texts.python_source import annotate, python_source
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from train.corpora.annotated import Annotated

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.annotations import grammar, sentence_pairs
-from analysis.blocks import block_shares, cross_mass, crossing, sides
-from analysis.linguistics import CONTENT, uniform
-from analysis.word_maps import WordMaps
+from analysis.measures.blocks import block_shares, cross_mass, crossing, sides
+from analysis.measures.linguistics import CONTENT, uniform
+from analysis.texts.annotations import grammar, sentence_pairs
+from analysis.texts.word_maps import WordMaps
 from jattn.errors import InputError
 
 PAIRS = sentence_pairs(20)

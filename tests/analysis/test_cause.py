@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import ablation, cause, cause_scores
-from analysis.cause_scores import Score, score, score_heads
 from analysis.chapter import Plot, Reading, Results, Table, Unfit
 from analysis.chapters.cause import CHAPTER, HEADS, Plan, by_head, chosen_heads
-from analysis.figures import png
+from analysis.drawing.figures import png
+from analysis.measures import ablation, cause, cause_scores
+from analysis.measures.cause_scores import Score, score, score_heads
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import circuit_tables, circuits
-from analysis.bigrams import bigram, correlation
+from analysis.measures import circuit_tables, circuits
+from analysis.measures.bigrams import bigram, correlation
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.interop import transformer_lens as lens

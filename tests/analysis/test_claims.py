@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.cause import READOUTS
-from analysis.cause_scores import Score
 from analysis.chapter import Found, Reading, Results
 from analysis.claims import NOT, SUPPORTED, UNDECIDED, claims
 from analysis.comparison import Comparison
+from analysis.measures.cause import READOUTS
+from analysis.measures.cause_scores import Score
 from analysis.rows import rows_of
 from train.checkpoint import Run
 from train.config import RunConfig, override

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.annotations import grammar
-from analysis.class_scores import repeat_scores, text_scores, topics_between_words
-from analysis.classes import NONE, RULES, SINK, classify
-from analysis.word_maps import WordMaps
+from analysis.measures.class_scores import repeat_scores, text_scores, topics_between_words
+from analysis.measures.classes import NONE, RULES, SINK, classify
+from analysis.texts.annotations import grammar
+from analysis.texts.word_maps import WordMaps
 from jattn.errors import InputError
 from train.corpora.grammar import topic_of
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from analysis import decay
+from analysis.measures import decay
 from jattn.errors import InputError
 from jattn.positions import rope
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import depth_facts, depth_figures
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import depth
 from analysis.chapters.depth import CHAPTER, Ladder
+from analysis.drawing import depth_figures
+from analysis.measures import depth_facts
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters

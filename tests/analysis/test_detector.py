@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import detector, patterns
+from analysis.measures import detector, patterns
 from jattn import ModelConfig
 from jattn.model import build
 

@@ -9,8 +9,8 @@ import train
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import circuits as circuits_chapter
 from analysis.chapters import formation as formation_chapter
-from analysis.formation import NEGLIGIBLE, formation, onset_index
-from analysis.incontext import early_and_late, icl_score, said_twice, second_copy_gain
+from analysis.measures.formation import NEGLIGIBLE, formation, onset_index
+from analysis.measures.incontext import early_and_late, icl_score, said_twice, second_copy_gain
 from jattn.errors import InputError
 from tests.analysis.conftest import run_of
 from train import corpora

@@ -9,12 +9,13 @@ import pytest
 
 import analysis
 import train
-from analysis import cli, findings, layer_figures
+from analysis import cli, findings
 from analysis.capturing import batch_size, capture
 from analysis.chapter import Found
+from analysis.drawing import layer_figures
+from analysis.measures.uniform import uniform_values
 from analysis.record import Sums
 from analysis.tables import layers_table, to_json
-from analysis.uniform import uniform_values
 from jattn import ModelConfig, interop
 from jattn.errors import InputError
 from jattn.model import build, parameters_of

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import int8
+from analysis.measures import int8
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import language
-from analysis.annotations import encode, grammar
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters.language import CHAPTER
-from analysis.linguistics import (
+from analysis.measures import language
+from analysis.measures.linguistics import (
     backward,
     best,
     blocked,
@@ -24,7 +23,8 @@ from analysis.linguistics import (
     ratio,
     uniform,
 )
-from analysis.word_maps import WordMaps, pinned_at_random, read_words
+from analysis.texts.annotations import encode, grammar
+from analysis.texts.word_maps import WordMaps, pinned_at_random, read_words
 from jattn.errors import InputError
 from tests.planted import byte_run as made
 from train import corpora

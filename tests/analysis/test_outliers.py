@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import outliers
+from analysis.measures import outliers
 from jattn.errors import InputError
 
 

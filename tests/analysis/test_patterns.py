@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import patterns
+from analysis.measures import patterns
 from jattn.errors import InputError
 
 T = 12

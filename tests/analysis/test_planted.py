@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import patterns
-from analysis.incontext import said_twice, second_copy_gain
+from analysis.measures import patterns
+from analysis.measures.incontext import said_twice, second_copy_gain
 from jattn.model import assemble
 from jattn.taps import at
 from tests import planted

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis import probes
+from analysis.measures import probes
 from jattn.errors import InputError
 
 TEXTS, PER, D = 60, 10, 16

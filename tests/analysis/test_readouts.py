@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import readouts
+from analysis.measures import readouts
 from jattn.errors import InputError
 
 T = 16

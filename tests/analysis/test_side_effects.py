@@ -8,7 +8,7 @@ import pytest
 
 from analysis.chapter import Plot, Reading, Results, Table, Unfit
 from analysis.chapters import side_effects
-from analysis.sample import few
+from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.model import init_parameters
 from train.checkpoint import Run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from analysis import similarity
+from analysis.measures import similarity
 from jattn.errors import InputError
 
 CKA = (similarity.linear_cka, similarity.linear_cka_unbiased)

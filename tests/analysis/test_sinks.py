@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import sinks
+from analysis.measures import sinks
 from jattn.errors import InputError
 
 

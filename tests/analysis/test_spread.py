@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import spread
-from analysis.sinks import first_token_as_null
+from analysis.measures import spread
+from analysis.measures.sinks import first_token_as_null
 
 T = 20
 

@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import structure
-from analysis.sinks import first_token_as_null
+from analysis.measures import structure
+from analysis.measures.sinks import first_token_as_null
 from jattn.errors import InputError
 
 T = 10

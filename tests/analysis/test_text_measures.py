@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import patterns, sinks, spread, structure
-from analysis.row_sums import LOCAL_WIDTH, LONG, entropy, row_sums, without
-from analysis.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
+from analysis.measures import patterns, sinks, spread, structure
+from analysis.measures.row_sums import LOCAL_WIDTH, LONG, entropy, row_sums, without
+from analysis.measures.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
 
 B, N, T = 3, 2, 40
 

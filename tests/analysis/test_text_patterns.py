@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import patterns, text_patterns
+from analysis.measures import patterns, text_patterns
 from jattn.errors import InputError
 from train.tokenizers import Tokenizer
 

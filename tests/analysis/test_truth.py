@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.readouts import auroc
-from analysis.truth import NULL_READOUT, READOUTS, truth
+from analysis.measures.readouts import auroc
+from analysis.measures.truth import NULL_READOUT, READOUTS, truth
 from train import corpora
 from train.corpora import backcopy
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis, skew
 
-from analysis import waking
 from analysis.chapter import Cards, Plot, Reading, Results, Table, Unfit
 from analysis.chapters.waking import CHAPTER, MEASURES
-from analysis.figures import png
-from analysis.wake import affordable, even, wake
+from analysis.drawing.figures import png
+from analysis.measures import waking
+from analysis.measures.wake import affordable, even, wake
 from jattn import ModelConfig
 from jattn.errors import InputError
 from train import data

@@ -63,7 +63,12 @@ def model(name, tokens=TOKENS, *, heads=(3, 3), null=False, causal=True, windows
             found.append(softmax(score, s_null))
         layers.append(np.stack([w for w, _ in found]))
         nulls.append(np.stack([mass for _, mass in found]) if null else None)
-    given |= {"null": nulls if null else None, "windows": windows, "vectors": vectors, "causal": causal and keys is None}
+    given |= {
+        "null": nulls if null else None,
+        "windows": windows,
+        "vectors": vectors,
+        "causal": causal and keys is None,
+    }
     return Attention.of(name, layers, list(tokens), keys=None if keys is None else list(keys), **given)
 
 

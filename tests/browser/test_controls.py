@@ -40,10 +40,19 @@ RADIOS = {
     "keys": (None, None),  # the order of the neuron view's rows: its own
 }
 SLIDERS = {"top-p": "top", "least weight": "least", "query": "query"}
-FIELDS = {"tokens": ("text", "cat", "cat"), "positions": ("from", "2", 2), "to": ("to", "9", 9), "at least": ("above", "0.5", 0.5)}
+FIELDS = {
+    "tokens": ("text", "cat", "cat"),
+    "positions": ("from", "2", 2),
+    "to": ("to", "9", 9),
+    "at least": ("above", "0.5", 0.5),
+}
 TABS = {"Head view": "lines", "Map": "map", "Neuron view": "neuron", "Scores": "scores"}
 # Buttons that turn something on and off, and where they stand.
-TOGGLES = {"in rows": ("lines", "horizontal"), "transpose": ("map", "transposed"), "without mask": ("scores", "unmasked")}
+TOGGLES = {
+    "in rows": ("lines", "horizontal"),
+    "transpose": ("map", "transposed"),
+    "without mask": ("scores", "unmasked"),
+}
 OTHERS = {"copy link", "export", "help", "reset", "zoom in", "zoom out", "whole map", "previous", "next"}
 
 

@@ -83,9 +83,11 @@ def test_keys_for_several_models_are_not_offered_for_one(look):
 
 def test_changes_by_key_are_said(look):
     tab = look(pages.pair().page)
-    for key, words in (("n", "hidden"), ("d", "difference"), ("2", "Map"), ("]", 'query 0 “The”'), ("x", "A is null")):
+    for key, words in (("n", "hidden"), ("d", "difference"), ("2", "Map"), ("]", "query 0 “The”"), ("x", "A is null")):
         tab.keyboard.press(key)
-        tab.wait_for_function("words => document.querySelector('[aria-live=polite]').textContent.includes(words)", arg=words)
+        tab.wait_for_function(
+            "words => document.querySelector('[aria-live=polite]').textContent.includes(words)", arg=words
+        )
 
 
 def test_slash_filters_and_escape_leaves_the_field(look):

@@ -79,7 +79,7 @@ def test_the_page_in_a_sandboxed_frame(look, folder):
     frame.locator("body").press("n")
     assert state(frame)["nulls"] == "hide"
     put(frame, mode="side", nulls="show")
-    assert shown(frame, 1, 0, 0).T == len(pages.TOKENS)
+    assert len(pages.TOKENS) == shown(frame, 1, 0, 0).T
     frame.get_by_role("button", name="copy link").click()
     settle(frame)
 

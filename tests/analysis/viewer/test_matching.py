@@ -1,8 +1,8 @@
-"""Heads of two sides: the matching is that of analysis.agreement, and finds heads that only changed places."""
+"""Heads of two sides: the matching is that of analysis.measures.agreement, and finds heads that only changed places."""
 
 import numpy as np
 
-from analysis.agreement import match
+from analysis.measures.agreement import match
 from analysis.viewer.attention import Attention
 from analysis.viewer.matching import QUERIES, alike, partners
 from tests.analysis.viewer.conftest import attention, made

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from analysis.annotations import grammar, sentence_pairs, silver
+from analysis.texts.annotations import grammar, sentence_pairs, silver
 from analysis.viewer import read as module
 from analysis.viewer.read import encode, read
 from jattn.errors import InputError

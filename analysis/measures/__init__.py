@@ -1,0 +1,1 @@
+"""What is measured of attention: functions of arrays, one concept a file."""

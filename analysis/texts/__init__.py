@@ -1,0 +1,1 @@
+"""Texts whose words are annotated, and attention between those words."""
