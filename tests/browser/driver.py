@@ -4,6 +4,9 @@ Axes: T queries, S keys.
 """
 
 import re
+from csv import reader
+from io import StringIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -72,31 +75,66 @@ def drawn(tab):
     return tab.locator("canvas:visible").evaluate_all("all => all.map(canvas => canvas.toDataURL())")
 
 
-def tooltip(tab):
-    """The lines at the pointer; none where there is nothing to say."""
-    found = tab.locator("body > div[aria-hidden=true]:not([hidden]) > div").all_text_contents()
-    return [re.sub("−", "-", line) for line in found]
-
-
 def said(tab):
     """What a screen reader was told last."""
     return tab.locator("[aria-live=polite]").text_content().replace("−", "-")
 
 
+_TOOLTIP = "body > div[aria-hidden=true]:not([hidden])"
+
+
+def tooltip(tab):
+    """The lines at the pointer; none where there is nothing to say."""
+    return [line.replace("−", "-") for line in tab.locator(f"{_TOOLTIP} > div").all_text_contents()]
+
+
 def sweep(tab, area, across=14, down=14):
-    """Moves the mouse over a grid of points of an element; yields each point and the tooltip there."""
+    """Points of a grid over an element, each with the lines of the tooltip there.
+
+    The events are made in the page, since a real mouse takes minutes for what is read here in a moment.
+    """
     area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    for i in range(down):
-        for j in range(across):
-            x, y = box["x"] + box["width"] * (j + 0.5) / across, box["y"] + box["height"] * (i + 0.5) / down
-            tab.mouse.move(x, y)
-            yield (x, y), tooltip(tab)
+    found = area.evaluate(
+        """(area, [across, down, tooltip]) => {
+        const { left, top, width, height } = area.getBoundingClientRect();
+        const fire = (kind, x, y) => area.dispatchEvent(new PointerEvent(kind, { clientX: x, clientY: y, bubbles: true }));
+        const found = [];
+        for (let i = 0; i < down; i++) for (let j = 0; j < across; j++) {
+            const [x, y] = [left + (width * (j + 0.5)) / across, top + (height * (i + 0.5)) / down];
+            fire("pointermove", x, y);
+            found.push([[x, y], [...document.querySelectorAll(tooltip)].map(line => line.textContent)]);
+        }
+        fire("pointerleave", 0, 0);
+        return found;
+    }""",
+        [across, down, f"{_TOOLTIP} > div"],
+    )
+    return [(point, [line.replace("−", "-") for line in lines]) for point, lines in found]
 
 
-def find(tab, area, words, **grid):
-    """The first point of an element whose tooltip matches."""
-    for point, lines in sweep(tab, area, **grid):
-        if re.search(words, "\n".join(lines)):
-            return point
-    raise AssertionError(f"no tooltip with {words!r}")
+def find(tab, area, words, across=60, down=60):
+    """The middle of the points of an element whose tooltip matches; the mouse is moved there."""
+    points = [point for point, lines in sweep(tab, area, across, down) if re.search(words, "\n".join(lines))]
+    assert points, f"no tooltip with {words!r}"
+    x, y = points[len(points) // 2]
+    tab.mouse.move(x, y)
+    assert re.search(words, "\n".join(tooltip(tab)))
+    return x, y
+
+
+def exported(tab, heading, button):
+    """Presses a button of the export menu, under its heading; the downloaded file's name and bytes."""
+    tab.get_by_role("button", name="export", exact=True).click()
+    menu = tab.get_by_role("group", name="Export")
+    item = menu.locator(
+        f"xpath=.//h3[normalize-space()='{heading}']/following-sibling::*[preceding-sibling::h3[1]"
+        f"[normalize-space()='{heading}']]//button[normalize-space()='{button}']"
+    )
+    with tab.expect_download() as download:
+        item.first.click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def csv(tab, heading):
+    """The rows of numbers that a panel exports."""
+    return list(reader(StringIO(exported(tab, heading, "CSV")[1].decode(), newline="")))

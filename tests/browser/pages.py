@@ -86,6 +86,13 @@ def pair(precision="auto"):
 
 
 @cache
+def few():
+    """One model of which head 0.1 alone has its queries and keys on the page."""
+    side = model("few")
+    return Sample(draw([side], neurons=[(0, 1)], command="jattn view runs/a --neurons {heads}"), (side,))
+
+
+@cache
 def alone():
     """One model of 2 x 3 heads without a null."""
     return sample(model("alone", split=SPLIT))

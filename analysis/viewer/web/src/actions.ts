@@ -16,8 +16,9 @@ export const ACTS: Record<string, Act> = {
   step: (store, what, by) => step(store, what as "query" | "key", Number(by)),
   turn,
   swap(store) {
-    change(store, { a: store.state.b, b: store.state.a });
-    store.say("A and B swapped");
+    const { a, b } = store.state;
+    change(store, { a: b, b: a });
+    store.say(`A is ${store.payload.sides[b].name}, B is ${store.payload.sides[a].name}`);
   },
   unlock(store) {
     change(store, { query: null, key: null });

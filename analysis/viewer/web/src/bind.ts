@@ -1,5 +1,6 @@
 /** Ties the markup of page.html to the state. A control whose `name` is one of the state shows that value and sets it;
- * a button with `data-act` acts; and an element with `data-needs` is hidden unless all that it asks for holds.
+ * a button with `data-act` acts; and an element with `data-needs` is hidden (a button disabled) unless all that it asks
+ * for holds.
  */
 
 import { put } from "./actions";
@@ -22,19 +23,22 @@ export function bind(store: Store, app: HTMLElement, act: (words: string) => voi
     for (const field of fields) show(field, String(store.state[field.name as keyof State] ?? ""));
     for (const element of needy) {
       const needs = element.dataset.needs!.split(" ");
-      element.hidden = !needs.every((need) => (need[0] === "!" ? !holds.has(need.slice(1)) : holds.has(need)));
+      const met = needs.every((need) => (need[0] === "!" ? !holds.has(need.slice(1)) : holds.has(need)));
+      if (element instanceof HTMLButtonElement) element.disabled = !met;
+      else element.hidden = !met;
     }
   };
 }
 
-/** What is being typed is left alone. */
+/** What is being typed is left alone; a field whose value is its placeholder stays empty, ready for another. */
 function show(field: Field, value: string): void {
   const chosen = field.value === value;
   if (field instanceof HTMLButtonElement) {
     field.ariaSelected = String(chosen);
     field.tabIndex = chosen ? 0 : -1;
   } else if (field.type === "radio") (field as HTMLInputElement).checked = chosen;
-  else if (!chosen && (field instanceof HTMLSelectElement || field !== document.activeElement)) field.value = value;
+  else if (field instanceof HTMLSelectElement) field.value = value;
+  else if (!chosen && field !== document.activeElement) field.value = value === field.placeholder ? "" : value;
 }
 
 /** Arrow keys walk the tabs, Home and End go to the ends. */

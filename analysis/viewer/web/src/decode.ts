@@ -31,7 +31,8 @@ export function unpackMap(
     const start = coding.shape === "band" ? Math.min(end, Math.max(0, t + 1 - (window ?? S))) : 0;
     for (let at = t * S + start; at < t * S + end; at++, i++) out[at] = wide ? codes[i] / 65535 : SQUARES[codes[i]];
   }
-  if (codes.length !== i) throw new Error(`a ${coding.shape} map of ${T} x ${S} has ${i} weights, the page ${codes.length}`);
+  const found = codes.length;
+  if (found !== i) throw new Error(`a ${coding.shape} map of ${T} x ${S} has ${i} weights, the page ${found}`);
   return out;
 }
 

@@ -25,10 +25,10 @@ export function precision(store: Store, view: View, shown: Shown, t: number, s: 
   return bound(layerOf(store, view.at).coding, s < 0 ? shown.mass![t] : w * left) / left;
 }
 
-/** The weight of (t, s) as a number in words. */
-export function weight(store: Store, view: View, shown: Shown, t: number, s: number): string {
+/** The weight of (t, s) as a number in words, no finer than `least`. */
+export function weight(store: Store, view: View, shown: Shown, t: number, s: number, least = 0): string {
   const w = s < 0 ? (shown.nulls ?? shown.mass)![t] : shown.weights[t * shown.S + s];
-  return digits(w, precision(store, view, shown, t, s), shown.signed);
+  return digits(w, Math.max(least, precision(store, view, shown, t, s)), shown.signed);
 }
 
 /** The same for other programs. */

@@ -39,7 +39,8 @@ export function grid(store: Store): Panel {
       if (i < sides.length) one.draw(sides[i], beside ? half : width);
     });
   };
-  return { element, draw, pictures: () => sidesNow().map((_, i) => panes[i].picture()), rows: () => everyHead(payload) };
+  const pictures = () => sidesNow().map((_, i) => panes[i].picture());
+  return { element, draw, pictures, rows: () => everyHead(payload) };
 }
 
 function pane(store: Store): Pane {

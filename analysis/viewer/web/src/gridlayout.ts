@@ -109,7 +109,7 @@ export function step({ slots, layers }: Layout, from: HeadAt | null, key: string
 
 /** The numbers of the heads in each column if the layers agree on them; none if not. */
 function shared({ layers }: Side, most: number): number[] {
-  const [longest] = layers.filter(({ heads }) => heads.length === most).map(({ heads }) => heads.map((head) => head.number));
-  const agree = layers.every(({ heads }) => heads.every(({ number }, i) => number === longest[i]));
-  return longest && agree ? longest : [];
+  const numbers = layers.map(({ heads }) => heads.map(({ number }) => number));
+  const longest = numbers.find((list) => list.length === most) ?? [];
+  return numbers.every((list) => list.every((number, i) => number === longest[i])) ? longest : [];
 }

@@ -7,7 +7,6 @@ import { detail } from "./detail";
 import { byId, write } from "./dom";
 import { copyLink, exportMenu } from "./export";
 import { grid } from "./grid";
-import { gridHead } from "./gridhead";
 import { listen } from "./keys";
 import { lines } from "./lines";
 import { map } from "./map";
@@ -45,10 +44,9 @@ function start(): void {
 
   furnish(payload);
   const [fill, show] = [shell(store), bind(store, app, act)];
-  const [head, model, statistics] = [gridHead(store), grid(store), table(store)];
+  const [model, statistics] = [grid(store), table(store)];
   const chosen = detail(store, { lines, map, neuron, scores });
-  byId("grid").append(head.element, model.element);
-  byId("statistics").append(statistics.element);
+  byId("grid").append(model.element);
   exportMenu(store, () => [
     ["Model view", model],
     [byId(`tab-${store.state.view}`).textContent!, chosen()],
@@ -59,7 +57,7 @@ function start(): void {
 
   const draw = () => {
     show(fill());
-    for (const panel of [head, model, chosen(), statistics]) panel.draw();
+    for (const panel of [model, chosen(), statistics]) panel.draw();
     if (!("ready" in document.documentElement.dataset) && settled(store)) announce();
   };
   store.subscribe(draw);

@@ -1,124 +1,99 @@
-/** The map as a picture: its cells, the null's strip, the weights written in, the crosshair. What stands around the
+/** Heat maps as a picture: the cells, the null's strip, the numbers written in, the crosshair. What stands around the
  * cells is in mapmargins.ts, the legend in maplegend.ts.
  */
 
 import type { Hover, Shown, Store, Surface } from "./contract";
-import { digits, precision } from "./facts";
-import { paragraph, widthOf } from "./labels";
-import { type Axis, type Box, type MapLayout, type Rect, NUMBERED, nullsOf, offset, within } from "./maplayout";
-import { flow } from "./maplegend";
-import { labels, massBars, title } from "./mapmargins";
-import { cellPixels, nullPixels } from "./mappixels";
-import { most, tone } from "./tone";
-import { alike, missing } from "./views";
+import { cut, paragraph, widthOf } from "./labels";
+import { type Box, type Rect, inSight, part, queriesFirst, within } from "./maplayout";
+import { labels, massBars } from "./mapmargins";
+import { pixelsOf } from "./mappixels";
+import { alike } from "./views";
 
-export function paintMap(surface: Surface, store: Store, layout: MapLayout, dragged: Rect | null): void {
-  const { foot } = layout;
-  for (const box of layout.boxes) {
-    title(surface, store, box);
-    const { shown } = box.view;
-    if (typeof shown === "string") placeholder(surface, store, box);
-    else {
-      body(surface, store, box, shown);
-      numbers(surface, store, box, shown);
-      if (box.mass && shown.mass) massBars(surface, store, box, shown, shown.mass);
-    }
-    labels(surface, store, box);
-    if (typeof shown !== "string") crosshair(surface, store, box);
+const NUMBERED = 24; // least size of a cell with its number in it
+
+export function paintBox(surface: Surface, store: Store, box: Box): void {
+  const { palette, state, hover } = store;
+  const { plot, left, top, right, cells } = box;
+  const title = { size: 13, bold: true, fill: palette.ink };
+  surface.text(left, top + 14, cut(plot.title, right - left, 13), title);
+  surface.text(left, top + 32, cut(plot.about, right - left, 12.5), { size: 12.5, fill: palette.soft });
+  labels(surface, store, box);
+  if (plot.shown) {
+    paintCells(surface, store, box, plot.shown);
+    numbers(surface, store, box, plot.shown);
+    massBars(surface, store, box, plot.shown);
+    cross(surface, box, state, palette.accent, 1.5);
+    if (alike(store, plot)) cross(surface, box, hover, palette.ink, 1);
+  } else {
+    const [x, y, w, h] = cells;
+    surface.rect(...cells, palette.wash);
+    paragraph(surface, x + w / 2, y + h / 2, Math.max(w - 32, 160), plot.why, palette.soft);
   }
-  flow(foot.items, surface, foot.x, foot.y, foot.width);
-  if (dragged) surface.frame(...dragged, store.palette.accent, 1);
 }
 
-/** The same size, with nothing or a reason in it. */
-function placeholder(surface: Surface, store: Store, { view, cells: [x, y, w, h] }: Box): void {
-  surface.rect(x, y, w, h, store.palette.wash);
-  const words = missing(store, view) || (w > 90 ? "decoding …" : "");
-  paragraph(surface, x + w / 2, y + h / 2, Math.max(w - 32, 160), words, store.palette.soft);
-}
-
-function body(surface: Surface, store: Store, box: Box, shown: Shown): void {
-  const { palette, state } = store;
-  const frame = ([x, y, w, h]: Rect, stroke: string) => surface.frame(x - 0.5, y - 0.5, w + 1, h + 1, stroke, 1);
-  surface.hatch(...box.cells, palette.line); // shows where the pixels are transparent: cells that may not be seen
+function paintCells(surface: Surface, store: Store, box: Box, shown: Shown): void {
+  const { palette } = store;
+  const pixels = pixelsOf(store, box, shown);
+  const framed = ([x, y, w, h]: Rect, stroke: string) => surface.frame(x - 0.5, y - 0.5, w + 1, h + 1, stroke, 1);
+  // Shows where the pixels are transparent: in cells that may not be seen.
+  if (box.plot.hidden) surface.rect(...box.cells, palette.line);
+  else surface.hatch(...box.cells, palette.line);
   hatchedRows(surface, store, box, shown);
-  surface.image(...box.cells, cellPixels(shown, box, state, palette));
-  frame(box.cells, palette.line);
-  if (box.nulls && shown.nulls) {
-    surface.image(...box.nulls, nullPixels(shown, shown.nulls, box, state, palette));
-    frame(box.nulls, palette.null_ink);
-  }
+  surface.image(...box.cells, pixels.cells);
+  framed(box.cells, palette.line);
+  if (!box.nulls) return;
+  if (pixels.nulls) surface.image(...box.nulls, pixels.nulls);
+  framed(box.nulls, palette.null_ink);
 }
 
 /** Rows with almost nothing left, as far as the query may see. */
-function hatchedRows(surface: Surface, store: Store, box: Box, shown: Shown): void {
-  const [x, y] = box.cells;
-  const [rows, keys] = queriesFirst(box);
-  for (let t = rows.from; t < rows.from + rows.count; t++) {
-    if (!shown.hatched[t]) continue;
-    const seen = Array.from({ length: keys.count }, (_, j) => keys.from + j).filter((s) => shown.sees(t, s));
+function hatchedRows(surface: Surface, { palette }: Store, box: Box, { hatched, sees }: Shown): void {
+  const [queries, keys] = queriesFirst(box);
+  for (const t of inSight(queries).filter((t) => hatched[t])) {
+    const seen = inSight(keys).filter((s) => sees(t, s));
     if (!seen.length) continue;
-    const [along, length] = [offset(keys, seen[0]), (seen[seen.length - 1] - seen[0] + 1) * keys.cell];
-    const at = offset(rows, t);
-    const upright = rows === box.across;
-    const rect: Rect = upright ? [x + at, y + along, rows.cell, length] : [x + along, y + at, length, rows.cell];
-    surface.rect(...rect, store.palette.wash);
-    surface.hatch(...rect, store.palette.soft);
+    const [x, y] = part(box, box.cells, t, seen[0]);
+    const [right, bottom, w, h] = part(box, box.cells, t, seen[seen.length - 1]);
+    const row: Rect = [x, y, right + w - x, bottom + h - y];
+    surface.rect(...row, palette.wash);
+    surface.hatch(...row, palette.soft);
   }
 }
 
-/** The weights in their cells, where there is room; what would read 0.00 stays empty. */
-function numbers(surface: Surface, store: Store, box: Box, shown: Shown): void {
-  const { down, across, view } = box;
-  const [rows, keys] = queriesFirst(box);
+/** The numbers in their cells, where there is room; what would read 0.00 stays empty. */
+function numbers(surface: Surface, { palette }: Store, box: Box, shown: Shown): void {
+  const { plot, down, across, cells, nulls } = box;
   const least = Math.min(down.cell, across.cell);
   if (least < NUMBERED) return;
-  const { palette, state } = store;
   const size = Math.min(11, 0.36 * least);
-  const strength = tone(state, most(shown, state));
-  const write = (t: number, s: number, w: number, x: number, y: number) => {
-    if (Math.abs(w) < 0.005 || shown.hatched[t]) return;
-    const words = digits(w, Math.max(0.01, precision(store, view, shown, t, s)), shown.signed);
-    const fitting = widthOf(words, size) < across.cell - 3 ? words : words.replace("0.", ".");
-    const fill = Math.abs(strength(w)) > 0.55 ? palette.paper : palette.ink;
-    surface.text(x, y, fitting, { size, fill, align: "center", middle: true });
+  const [queries, keys] = queriesFirst(box);
+  const write = ([x, y, w, h]: Rect, words: string, strength: number) => {
+    const fitting = [words, words.replace("0.", ".")].find((form) => widthOf(form, size) < w - 3);
+    if (!fitting) return;
+    const fill = Math.abs(strength) > 0.55 ? palette.paper : palette.ink;
+    surface.text(x + w / 2, y + h / 2, fitting, { size, fill, align: "center", middle: true });
   };
-  for (let t = rows.from; t < rows.from + rows.count; t++) {
-    const at = offset(rows, t) + rows.cell / 2;
-    const place = ([x, y, w, h]: Rect, along: number | null): [number, number] =>
-      rows === down ? [x + (along ?? w / 2), y + at] : [x + at, y + (along ?? h / 2)];
-    for (let s = keys.from; s < keys.from + keys.count; s++) {
-      const along = offset(keys, s) + keys.cell / 2;
-      if (shown.sees(t, s)) write(t, s, shown.weights[t * shown.S + s], ...place(box.cells, along));
+  for (const t of inSight(queries)) {
+    if (shown.hatched[t]) continue;
+    const cell = (rect: Rect, s: number, value: number) => {
+      if (Math.abs(value) >= 0.005) write(rect, plot.number(t, s, 0.01), plot.rise(value / plot.most));
+    };
+    for (const s of inSight(keys)) {
+      const rect = part(box, cells, t, s);
+      if (shown.sees(t, s)) cell(rect, s, shown.weights[t * shown.S + s]);
+      else write(rect, plot.hidden, 0);
     }
-    if (box.nulls && shown.nulls) write(t, -1, shown.nulls[t], ...place(box.nulls, null));
+    if (nulls && shown.nulls) cell(part(box, nulls, t, null), -1, shown.nulls[t]);
   }
 }
 
-/** Lines along the row and the column of what is locked, and on top of what is pointed at. */
-function crosshair(surface: Surface, store: Store, box: Box): void {
-  const { palette, hover, state } = store;
-  cross(surface, box, state, palette.accent, 1.5);
-  if (alike(store, box.view)) cross(surface, box, hover, palette.ink, 1);
-}
-
-function cross(surface: Surface, box: Box, at: Pick<Hover, Axis["end"]>, stroke: string, thick: number): void {
-  const [x, y, w, h] = box.cells;
-  const strip = nullsOf(box) ? box.nulls : null;
-  for (const axis of [box.down, box.across]) {
-    const i = at[axis.end];
-    if (i !== null && i < 0 && strip) surface.frame(...strip, stroke, thick);
-    if (i === null || !within(axis, i)) continue;
-    const from = offset(axis, i);
-    const edges = axis.cell < 3 ? [from + axis.cell / 2] : [from, from + axis.cell];
-    const [left, top] = axis.end === "query" && strip ? strip : [x, y];
-    for (const edge of edges) {
-      if (axis === box.down) surface.line(left, y + edge, x + w, y + edge, stroke, thick, 0.6);
-      else surface.line(x + edge, top, x + edge, y + h, stroke, thick, 0.6);
-    }
+/** Around the row and the column of what is locked or pointed at. */
+function cross(surface: Surface, box: Box, { query, key }: Pick<Hover, "query" | "key">, stroke: string, thick: number) {
+  const { cells, nulls } = box;
+  const [queries, keys] = queriesFirst(box);
+  if (within(queries, query)) {
+    for (const area of nulls ? [cells, nulls] : [cells]) surface.frame(...part(box, area, query, null), stroke, thick);
   }
-}
-
-function queriesFirst({ down, across }: Box): [Axis, Axis] {
-  return down.end === "query" ? [down, across] : [across, down];
+  if (within(keys, key)) surface.frame(...part(box, cells, null, key), stroke, thick);
+  else if (key === -1 && nulls) surface.frame(...nulls, stroke, thick);
 }

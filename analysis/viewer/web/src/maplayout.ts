@@ -1,39 +1,37 @@
-/** Where things stand on the map, in 1/16 rem: for every view a box with its title, the two axes, the null's strip, the
+/** Where things stand on heat maps, in 1/16 rem: for every plot a box with its title, the two axes, the null's strip, the
  * cells, and the bars of null mass. "down" and "across" are the axes as drawn; transposing exchanges query and key.
  */
 
-import type { Hover, State, Store } from "./contract";
+import type { Hover } from "./contract";
 import { density, every, widest } from "./labels";
-import { type Item, flow, legend } from "./maplegend";
+import { type Plot, sizesOf } from "./mapplot";
 import type { Tokens } from "./payload";
-import type { View } from "./views";
+
+type End = "query" | "key";
 
 /** The part of the map that is drawn: [from, to). */
-export interface Zoom {
-  query: [number, number];
-  key: [number, number];
-}
+export type Zoom = Record<End, [number, number]>;
 
 export interface Axis {
-  end: "query" | "key";
+  end: End;
   tokens: Tokens;
   from: number;
   count: number;
   cell: number; // a fraction where many cells share a pixel
   words: boolean; // tokens as labels, else positions
-  upright: boolean; // across only: labels are not turned
+  turned: boolean; // across only: long labels
   every: number; // labels: each of so many
-  room: number; // for labels
+  room: number; // for labels; 0: the box before has them
 }
 
 export type Rect = [x: number, y: number, w: number, h: number];
 
 export interface Box {
-  view: View;
+  plot: Plot;
   left: number;
   top: number;
-  width: number;
-  height: number;
+  right: number;
+  bottom: number;
   down: Axis;
   across: Axis;
   cells: Rect;
@@ -41,179 +39,149 @@ export interface Box {
   mass: Rect | null;
 }
 
-export interface MapLayout {
-  width: number;
-  height: number;
-  boxes: Box[];
-  foot: { items: Item[]; x: number; y: number; width: number }; // the legend
+/** Plots in rows of so many, as long as each has the `least` width; else in rows of half as many. */
+export interface Grid {
+  plots: Plot[];
+  columns: number;
+  least: number;
 }
 
-const LARGEST = 32; // of a cell
+const LARGEST = 44; // of a cell
 const SMALLEST = 10.5; // of a cell with its token beside it
-export const NUMBERED = 24; // of a cell with its weight in it
 const SIDE = 560; // of the cells at most
-const COLUMN = 300; // the least width of a box, where several heads stand beside each other
-const HEAD = 46; // title and head
-const TITLE = 260; // the least width of a box: of its title
-const NAME = 20; // of an axis
+const HEAD = 46; // title and what is below it
+const TITLE = 260; // the least width of a box, as far as there is room
+const NAME = 22; // of an axis
 const LABEL = 88; // a label at most
-const STRIP = { wide: 28, narrow: 16 }; // the null's: with and without numbers
-const POSITION = 44; // room for a position, or a short word
-const MASS = 48; // bars of null mass
-const GAP = 28;
+const STRIP = 30; // the null's
+const BARS = 32; // of null mass
+const GAP = 28; // between boxes
+const NEAR = 6; // between the parts of a box
+const SIZE = 12.5; // of letters
 
-export function mapLayout(store: Store, sides: View[][], zoom: Zoom | null, width: number): MapLayout {
-  const { state } = store;
-  const heads = Math.max(...sides.map((views) => views.length));
-  const fitting = Math.max(1, Math.min(3, Math.floor((width + GAP) / (COLUMN + GAP))));
-  const columns = Math.min(sides.length > 1 ? sides.length : heads, fitting);
-  const views = Array.from({ length: heads }, (_, i) => sides.flatMap((side) => side[i] ?? [])).flat();
+export function boxesOf(grid: Grid, transposed: boolean, zoom: Zoom | null, width: number): Box[] {
+  const { plots, least } = grid;
+  let { columns } = grid;
+  while (columns > 1 && columns * (least + GAP) > width + GAP) columns = Math.ceil(columns / 2);
   const boxes: Box[] = [];
   let top = 0;
-  for (let i = 0; i < views.length; i += columns) {
-    const some = views.slice(i, i + columns);
-    const gaps = GAP * (some.length - 1);
-    const row = boxesOf(some, state, zoom, ((width + GAP) / columns) * some.length - GAP - gaps);
-    let left = Math.max(0, (width - gaps - row.reduce((sum, box) => sum + box.width, 0)) / 2);
-    for (const box of row) {
-      boxes.push(moved(box, left, top));
-      left += box.width + GAP;
-    }
-    top += Math.max(...row.map((box) => box.height)) + GAP;
+  for (let i = 0; i < plots.length; i += columns) {
+    const row = rowOf(plots.slice(i, i + columns), transposed, zoom, (width + GAP) / columns - GAP, top);
+    boxes.push(...row);
+    top = Math.max(...row.map(({ bottom }) => bottom)) + GAP;
   }
-  const items = legend(store, views, boxes.some(shared));
-  const x = boxes[0].cells[0];
-  const foot = { items, x, y: top - 14, width: width - x };
-  return { width, height: foot.y + flow(items, null, 0, 0, foot.width), boxes, foot };
+  return boxes;
 }
 
-/** Whether several cells share a pixel of the screen. */
-export function shared({ down, across }: Box): boolean {
-  return Math.min(down.cell, across.cell) * density() < 1;
-}
-
-/** Boxes that stand beside each other, at the origin: with cells of one size, as large as the width allows. */
-function boxesOf(views: View[], { transposed }: State, zoom: Zoom | null, width: number): Box[] {
-  const axis = (view: View, end: Axis["end"]): Pick<Axis, "end" | "tokens" | "from" | "count"> => {
-    const tokens = end === "query" ? view.queries : view.keys;
-    const n = tokens.text.length;
-    const [from, to] = zoom ? [Math.min(zoom[end][0], n - 1), Math.min(zoom[end][1], n)] : [0, n];
-    return { end, tokens, from, count: Math.max(1, to - from) };
-  };
-  const ends = transposed ? (["key", "query"] as const) : (["query", "key"] as const);
-  const size = 12.5;
-  const margin = 8; // of the last label
-  const plans = views.map((view, i) => {
-    const [down, across] = [axis(view, ends[0]), axis(view, ends[1])];
-    const bare = i > 0 && down.tokens === axis(views[0], ends[0]).tokens; // the first box has the labels
-    const mass = view.nulled ? MASS : 0;
-    const strip = view.nulled && view.pinned;
-    const word = widest(names(across), size, LABEL);
-    return { view, down, across, bare, mass, strip, word, label: Math.max(24, widest(names(down), size, LABEL)) };
+/** Boxes that stand beside each other: cells of one size, as large as the width of each allows. */
+function rowOf(plots: Plot[], transposed: boolean, zoom: Zoom | null, width: number, top: number): Box[] {
+  const plans = plots.map((plot, i) => {
+    const [query, key] = (["query", "key"] as const).map((end) => axisOf(plot, end, zoom));
+    const [down, across] = transposed ? [key, query] : [query, key];
+    const bare = i > 0 && down.tokens === axisOf(plots[0], down.end, zoom).tokens; // the first box has the labels
+    const room = bare ? 0 : Math.max(24, widest(names(down), SIZE, LABEL));
+    const [strip, bars] = [plot.pinned ? STRIP + NEAR : 0, plot.nulled ? BARS + 16 : 8];
+    const before = (room && NAME + room + NEAR) + (transposed ? 0 : strip);
+    return { plot, down, across, room, strip, bars, before };
   });
-  const rooms = (words: boolean) => plans.map(({ bare, label }) => (bare ? 0 : words ? label : POSITION));
-  const sizes = (words: boolean) => {
-    const beside = rooms(words).map((room) => (room && NAME + room) + 6 + margin);
-    const nulls = plans.map(({ mass, strip }) => (transposed ? 0 : mass + (strip ? STRIP.wide + 6 : 0)));
-    const wide = width - [...beside, ...nulls].reduce((sum, one) => sum + one, 0);
-    const [across, down] = [plans.map((plan) => plan.across.count), plans.map((plan) => plan.down.count)];
-    return cellSizes(across, Math.max(...down), Math.floor(wide));
-  };
-  const words = sizes(true)[1] >= SMALLEST;
-  const [w, h] = sizes(words);
-  const named = w >= SMALLEST;
-  const deep = (transposed ? h : w) < NUMBERED ? STRIP.narrow : STRIP.wide;
-  const longest = Math.max(...plans.map(({ word }) => word));
-  const upright = !named || longest + 6 <= w;
-  const above = upright ? 20 : Math.max(24, longest * 0.87 + 8);
-  const nullsDeep = plans.some(({ strip }) => strip) ? deep + 6 : 0;
-  return plans.map(({ view, down, across, bare, mass, strip }, i): Box => {
-    const room = rooms(words)[i];
-    const x = Math.round((bare ? 0 : NAME) + room + 6 + (transposed || !strip ? 0 : deep + 6));
-    const y = Math.round(HEAD + NAME + above + (transposed ? nullsDeep : 0));
+  const taken = plans.reduce((sum, { before, bars }) => sum + before + (transposed ? 8 : bars), 0);
+  const counts = plans.map(({ across }) => across.count);
+  const [w, h] = cellSize(counts, Math.max(...plans.map(({ down }) => down.count)), width * plots.length - taken);
+  const end = (width + GAP) * plots.length;
+  const [named, words] = [w >= SMALLEST, h >= SMALLEST];
+  const longest = Math.max(...plans.map(({ across }) => widest(names(across), SIZE, LABEL)));
+  const turned = named && longest + 6 > w;
+  const above = turned ? Math.max(24, longest * 0.87 + 8) : 20;
+  const y = Math.round(top + HEAD + NAME + above + (transposed ? Math.max(...plans.map(({ strip }) => strip)) : 0));
+  let left = 0;
+  return plans.map(({ plot, down, across, room, strip, bars, before }, i): Box => {
+    const x = Math.round(left + before);
     const cells: Rect = [x, y, w * across.count, h * down.count];
     const [right, bottom] = [x + cells[2], y + cells[3]];
-    const bars = MASS - 16;
-    const beside: Rect = transposed ? [x, y - nullsDeep, cells[2], deep] : [x - deep - 6, y, deep, cells[3]];
-    const after: Rect = transposed ? [x, bottom + 8, cells[2], bars] : [right + 8, y, bars, cells[3]];
-    return {
-      view,
-      left: 0,
-      top: 0,
-      width: Math.max(TITLE, right + (transposed ? 0 : mass) + margin),
-      height: bottom + (transposed ? mass : 16),
-      down: { ...down, cell: h, words, upright: true, every: words ? 1 : every(h, 16), room },
-      across: { ...across, cell: w, words: named, upright, every: named ? 1 : every(w, 34), room: above },
+    const nulls: Rect = transposed ? [x, y - strip, cells[2], STRIP] : [x - strip, y, STRIP, cells[3]];
+    const mass: Rect = transposed ? [x, bottom + 8, cells[2], BARS] : [right + 8, y, BARS, cells[3]];
+    const box = {
+      plot,
+      left,
+      top,
+      right: Math.max(left + Math.min(TITLE, (end - left) / (plots.length - i) - GAP), right + (transposed ? 8 : bars)),
+      bottom: bottom + (transposed ? bars : 16),
+      down: { ...down, cell: h, words, turned: false, every: words ? 1 : every(h, 16), room },
+      across: { ...across, cell: w, words: named, turned, every: named ? 1 : every(w, 34), room: above },
       cells,
-      nulls: strip ? beside : null,
-      mass: mass ? after : null,
+      nulls: plot.pinned ? nulls : null,
+      mass: plot.nulled ? mass : null,
     };
+    left = box.right + GAP;
+    return box;
   });
+}
+
+type Part = Pick<Axis, "end" | "tokens" | "from" | "count">;
+
+function axisOf(plot: Plot, end: End, zoom: Zoom | null): Part {
+  const n = sizesOf(plot)[end];
+  const [from, to] = zoom ? [Math.min(zoom[end][0], n - 1), Math.min(zoom[end][1], n)] : [0, n];
+  return { end, tokens: end === "query" ? plot.queries : plot.keys, from, count: Math.max(1, to - from) };
+}
+
+function names({ tokens, from, count }: Part): string[] {
+  return tokens.text.slice(from, from + count);
 }
 
 /** Width and height of a cell: whole device pixels where they can be, square unless one axis is much longer. */
-function cellSizes(across: number[], down: number, wide: number): [number, number] {
+function cellSize(across: number[], down: number, wide: number): [number, number] {
   const ratio = density();
   const fit = (room: number, count: number) => {
     const size = Math.min(LARGEST, Math.max(room, 40) / count);
     return size * ratio >= 1 ? Math.floor(size * ratio) / ratio : size;
   };
   const most = Math.max(...across);
-  const w = Math.min(fit(SIDE, most), fit(wide, across.reduce((sum, count) => sum + count, 0)));
+  const w = Math.min(fit(SIDE, most), fit(wide, across.reduce((sum, count) => sum + count)));
   const h = fit(SIDE, down);
   const alike = Math.max(most, down) < 2.5 * Math.min(most, down);
   return alike ? [Math.min(w, h), Math.min(w, h)] : [w, h];
-}
-
-function names({ tokens, from, count }: Pick<Axis, "tokens" | "from" | "count">): string[] {
-  return tokens.text.slice(from, from + count);
-}
-
-function moved(box: Box, left: number, top: number): Box {
-  const shift = (rect: Rect): Rect => [Math.round(rect[0] + left), Math.round(rect[1] + top), rect[2], rect[3]];
-  const { cells, nulls, mass } = box;
-  return { ...box, left, top, cells: shift(cells), nulls: nulls && shift(nulls), mass: mass && shift(mass) };
 }
 
 export interface MapHit extends Hover {
   box: Box;
 }
 
-/** The cell under a point, or the query or key whose label or null mass is. */
-export function mapHit(layout: MapLayout, px: number, py: number): MapHit | null {
-  for (const box of layout.boxes) {
-    if (px < box.left || px >= box.left + box.width || py < box.top || py >= box.top + box.height) continue;
-    const [x, y] = box.cells;
-    const down = index(box.down, py - y);
-    const across = index(box.across, px - x);
-    const hit: MapHit = { box, at: box.view.at, query: null, key: null };
-    if (down !== null) hit[box.down.end] = down;
-    if (across !== null) hit[box.across.end] = across;
-    if (box.nulls && nullsOf(box) && inside(box.nulls, px, py)) hit.key = -1;
-    return hit.query === null && hit.key === null ? null : hit;
+/** The cell under a point, or the query or key whose label or null mass is; key -1: the null. */
+export function mapHit(boxes: Box[], px: number, py: number): MapHit | null {
+  const box = boxes.find(({ left, top, right, bottom }) => px >= left && px < right && py >= top && py < bottom);
+  if (!box) return null;
+  const hit: MapHit = { box, at: box.plot.at, query: null, key: null };
+  const [x, y] = box.cells;
+  for (const [axis, at] of [[box.down, py - y], [box.across, px - x]] as const) {
+    const i = axis.from + Math.floor(at / axis.cell);
+    if (within(axis, i)) hit[axis.end] = i;
+    else if (box.nulls && axis.end === "key" && at < 0 && at > -NEAR - STRIP) hit.key = -1;
   }
-  return null;
+  return hit.query === null && hit.key === null ? null : hit;
 }
 
-/** The null's column of the map, where it has one. */
-export function nullsOf({ view: { shown } }: Box): Float32Array | null {
-  return typeof shown === "string" ? null : shown.nulls;
+/** The part of an area beside the axes that belongs to a query and to a key; null: all of them. */
+export function part({ down, across }: Box, [x, y, w, h]: Rect, query: number | null, key: number | null): Rect {
+  const at = { query, key };
+  const span = (axis: Axis, from: number, length: number) => {
+    const i = at[axis.end];
+    return i === null ? [from, length] : [from + (i - axis.from) * axis.cell, axis.cell];
+  };
+  const [[left, wide], [top, high]] = [span(across, x, w), span(down, y, h)];
+  return [left, top, wide, high];
 }
 
-/** Where token i of an axis begins, from the first cell. */
-export function offset(axis: Axis, i: number): number {
-  return (i - axis.from) * axis.cell;
+export function within(axis: Axis, i: number | null): boolean {
+  return i !== null && i >= axis.from && i < axis.from + axis.count;
 }
 
-export function within(axis: Axis, i: number): boolean {
-  return i >= axis.from && i < axis.from + axis.count;
+/** Both axes, that of the queries first. */
+export function queriesFirst({ down, across }: Box): [Axis, Axis] {
+  return down.end === "query" ? [down, across] : [across, down];
 }
 
-function index(axis: Axis, at: number): number | null {
-  const i = Math.floor(at / axis.cell);
-  return i >= 0 && i < axis.count ? axis.from + i : null;
-}
-
-function inside([x, y, w, h]: Rect, px: number, py: number): boolean {
-  return px >= x && px < x + w && py >= y && py < y + h;
+/** The tokens of an axis that are in sight. */
+export function inSight({ from, count }: Axis): number[] {
+  return Array.from({ length: count }, (_, i) => from + i);
 }

@@ -1,66 +1,56 @@
-/** The cells of a map as pixels: one for a cell, or one for several where they are smaller than the screen's, pooled so
- * that a single strong cell stays in sight. What a query may not see stays transparent.
+/** The cells of a heat map as pixels: one for a cell, or one for several where they are smaller than the screen's, pooled
+ * so that a single strong cell stays in sight. What a query may not see stays transparent.
  */
 
 import { rgb } from "./colours";
-import type { Palette, Pixels, RGB, Shown, State } from "./contract";
+import type { Pixels, Shown, Store } from "./contract";
 import { density } from "./labels";
 import type { Axis, Box } from "./maplayout";
-import { pool, poolRows } from "./pool";
-import { most, tone } from "./tone";
+import { pool } from "./pool";
+import { image } from "./signed";
 
-const KEPT = 4; // looks that a map remembers
-const cache = new WeakMap<Shown, Map<string, Pixels>>();
+interface Drawn {
+  look: string;
+  cells: Pixels;
+  nulls: Pixels | null;
+}
 
-/** Pixels of the cells in `box`, as they are drawn: transposed, zoomed. */
-export function cellPixels(shown: Shown, box: Box, state: State, palette: Palette): Pixels {
-  const { down, across } = box;
-  const key = [palette.dark, state.scale, state.range, state.pool, down.end, down.from, down.count, down.cell];
-  const name = [...key, across.from, across.count, across.cell].join();
-  const known = cache.get(shown) ?? new Map<string, Pixels>();
-  let found = known.get(name);
-  if (!found) {
-    if (known.size >= KEPT) known.clear();
-    known.set(name, (found = colour(shown, box, state, palette)));
-    cache.set(shown, known);
+const known = new WeakMap<Shown, Drawn>();
+
+/** As they are drawn: transposed, zoomed; the null's column apart. The last look of a map is remembered. */
+export function pixelsOf(store: Store, { plot, down, across, nulls }: Box, shown: Shown): Drawn {
+  const { palette, state } = store;
+  const part = ({ end, from, count, cell }: Axis) => [end, from, count, cell];
+  const look = [palette.dark, state.scale, plot.most, state.pool, part(down), part(across)].join();
+  let found = known.get(shown);
+  if (found?.look !== look) {
+    const one = (axis: Axis) => (axis.end === "key" ? { ...axis, from: -1, count: 1 } : axis);
+    const strip = nulls && shown.nulls && paint(store, plot, one(down), one(across), shown);
+    known.set(shown, (found = { look, cells: paint(store, plot, down, across, shown), nulls: strip }));
   }
   return found;
 }
 
-function colour(shown: Shown, box: Box, state: State, palette: Palette): Pixels {
-  const { down, across } = box;
-  const turned = down.end === "key";
-  const [T, S] = turned ? [across, down] : [down, across];
-  const values = new Float32Array(down.count * across.count);
-  for (let i = 0; i < down.count; i++) {
-    for (let j = 0; j < across.count; j++) {
-      const [t, s] = turned ? [j, i] : [i, j];
-      values[i * across.count + j] = shown.weights[(T.from + t) * shown.S + S.from + s];
-    }
-  }
+/** The key -1 is the null. */
+function paint({ palette, state }: Store, plot: Box["plot"], down: Axis, across: Axis, shown: Shown): Pixels {
+  const { S, weights, nulls, hatched, queries, keys, sink } = shown;
+  const values = new Float32Array(down.count * across.count).map((_, at) => {
+    const [i, j] = [down.from + Math.floor(at / across.count), across.from + (at % across.count)];
+    const [t, s] = down.end === "query" ? [i, j] : [j, i];
+    return s < 0 ? nulls![t] : weights[t * S + s];
+  });
   const [rows, columns] = [spans(down), spans(across)];
   const [height, width] = [rows.length, columns.length];
   const pooled = height < down.count || width < across.count;
   const small = pooled ? pool(values, down.count, across.count, height, width, state.pool, shown.signed) : values;
-  const open = (t: number, s: number) => shown.sees(t, s) && !shown.hatched[t];
-  const strength = tone(state, most(shown, state));
-  const ramp = shown.signed ? palette.difference : palette.real;
+  const open = (t: number, s: number) => !hatched[t] && (s < 0 || shown.sees(t, s));
   const wash = rgb(palette.wash);
-  const data = new Uint8ClampedArray(4 * height * width);
-  for (let i = 0; i < height; i++) {
-    for (let j = 0; j < width; j++) {
-      const [[t, lastT], [s, lastS]] = turned ? [columns[j], rows[i]] : [rows[i], columns[j]];
-      if (!open(t, s) && !(pooled && (open(lastT, s) || open(t, lastS) || open(lastT, lastS)))) continue;
-      const left = pooled || (shown.queries[t] && shown.keys[s] && s !== shown.sink);
-      const pixel: RGB = left ? ramp(strength(small[i * width + j])) : wash;
-      const at = 4 * (i * width + j);
-      data[at] = pixel[0];
-      data[at + 1] = pixel[1];
-      data[at + 2] = pixel[2];
-      data[at + 3] = 255;
-    }
-  }
-  return { width, height, data };
+  return image(width, height, (i, j) => {
+    const [[t, lastT], [s, lastS]] = down.end === "query" ? [rows[i], columns[j]] : [columns[j], rows[i]];
+    if (!open(t, s) && !(pooled && (open(lastT, s) || open(t, lastS) || open(lastT, lastS)))) return null;
+    if (!pooled && s >= 0 && !(queries[t] && keys[s] && s !== sink)) return wash;
+    return plot[s < 0 ? "nulls" : "real"](plot.rise(small[i * width + j] / plot.most));
+  });
 }
 
 /** First and last cell of each pixel along an axis. */
@@ -70,18 +60,4 @@ function spans({ from, count, cell }: Axis): [number, number][] {
     from + Math.floor((i * count) / n),
     from + Math.ceil(((i + 1) * count) / n) - 1,
   ]);
-}
-
-/** The null's column as pixels, one for a query. */
-export function nullPixels(shown: Shown, nulls: Float32Array, box: Box, state: State, palette: Palette): Pixels {
-  const axis = box.down.end === "query" ? box.down : box.across;
-  const strength = tone(state, most(shown, state));
-  const ramp = shown.signed ? palette.difference : palette.nulls;
-  const rows = spans(axis);
-  const values = poolRows(nulls.slice(axis.from, axis.from + axis.count), rows.length);
-  const data = new Uint8ClampedArray(4 * rows.length);
-  rows.forEach(([t], i) => {
-    if (!shown.hatched[t]) data.set([...ramp(strength(values[i])), 255], 4 * i);
-  });
-  return axis === box.down ? { width: 1, height: rows.length, data } : { width: rows.length, height: 1, data };
 }

@@ -9,7 +9,7 @@ const FEWEST = 4; // cells along an axis
 
 /** Between two corners that were dragged; null where they lie in different boxes, or outside the cells. */
 export function between(one: MapHit | null, other: MapHit | null): Zoom | null {
-  if (!one || !other || one.box.view !== other.box.view) return null;
+  if (!one || !other || one.box !== other.box) return null;
   const span = (a: number | null, b: number | null): [number, number] | null =>
     a === null || b === null || a < 0 || b < 0 ? null : [Math.min(a, b), Math.max(a, b) + 1];
   const [query, key] = [span(one.query, other.query), span(one.key, other.key)];

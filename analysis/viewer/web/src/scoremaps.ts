@@ -1,128 +1,126 @@
-/** The score maps of one head as they are drawn: stage by stage, after the null's control, the filters and the
- * position range, with their colours. Scores have two hues around 0; weights are blue, those of the null orange.
+/** The stages of one head as heat maps, after the null's control and the filters. Scores have two hues around 0; weights
+ * are blue, those of the null orange.
  */
 
-import { rgb } from "./colours";
-import type { Palette, Pixels, RGB, Shown, State, Store, Vectors } from "./contract";
+import { recent } from "./cache";
+import type { Shown, State, Store } from "./contract";
+import { quoted } from "./facts";
 import { kept } from "./filter";
-import { headOf } from "./heads";
+import { fixed, headOf } from "./heads";
+import type { Plot, Ramp } from "./mapplot";
 import { sees, type Neuron } from "./payload";
-import { without } from "./reading";
-import { part } from "./scoreslayout";
-import { image, tint } from "./signed";
-import { stage, type Stage } from "./stages";
-import { tone } from "./tone";
+import { decimal, share, tint } from "./signed";
+import { row, stage, type Stage } from "./stages";
+import { most, tone } from "./tone";
+import { treat } from "./treat";
+import { treatment } from "./treated";
 import { layerOf, type View } from "./views";
 
 export type Which = State["stage"];
 
 export const STAGES: Which[] = ["product", "scaled", "masked", "softmax"];
 
-export interface ScoreMap {
-  which: Which;
-  shown: Shown; // weights: scores; NaN: nothing, -inf: masked
-  low: number; // of the whole map and its null column
-  high: number;
-  top: number; // of the colours: -top to top, weights 0 to top
-  colour(value: number): RGB;
-  nullColour(value: number): RGB;
-  pixels: Pixels; // of the position range, transposed if the picture is
-  nullPixels: Pixels | null;
+const BYTES = 64 * 2 ** 20;
+const stages = recent<Stage>(({ values }) => values.byteLength, BYTES); // what no control changes
+const maps = recent<Shown>(({ weights }) => weights.byteLength, BYTES);
+
+/** `follows`: on the stage before, which stands beside it. */
+export function stagePlot(store: Store, view: View, which: Which, follows: boolean): Plot {
+  const { palette, state, payload } = store;
+  const neuron = headOf(payload, view.at).neuron!;
+  const shown = shownAt(store, view, neuron, which) ?? null;
+  const [values, about] = named(neuron)[which];
+  const last = which === "softmax";
+  const nulled = last ? view.nulled : neuron.s_null !== null && which !== "product";
+  const pinned = nulled && state.nulls === "show";
+  const [real, nulls] = last ? [palette.real, palette.nulls] : [tint(palette), tint(palette)];
+  const ramps: Ramp[] = [[which === "masked" ? "scaled" : values, "", real]];
+  if (last && pinned) ramps.push(["∅", "", nulls]);
+  return {
+    ...view,
+    shown,
+    pinned,
+    nulled: false,
+    signed: !last,
+    title: `${follows ? "→ " : ""}${values} · ${view.side}`,
+    about: `${about} · ${view.name}`,
+    values,
+    why: "decoding …",
+    hidden: which === "masked" ? "−∞" : "",
+    most: shown ? most(shown, last ? state : { range: "head" }) : 0,
+    rise: tone({ scale: last ? state.scale : "linear" }, 1),
+    real,
+    nulls,
+    ramps,
+    number(t, s, least) {
+      const value = s < 0 ? shown!.nulls![t] : shown!.weights[t * shown!.S + s];
+      return least ? decimal(value) : fixed(value, 4);
+    },
+    facts: (t, s) => facts(store, view, neuron, t, s),
+  };
 }
 
-export function scoreMap(store: Store, view: View, vectors: Vectors, which: Which): ScoreMap {
-  const { payload, state, palette } = store;
+/** Through the same treatment as a map: scores are not divided by anything, and no key stands for their null. */
+function shownAt(store: Store, view: View, neuron: Neuron, which: Which): Shown | undefined {
+  const { payload, state } = store;
+  const vectors = store.vectors(view.at);
+  if (typeof vectors === "string") return undefined;
+  const { T, S } = vectors;
   const side = payload.sides[view.at.side];
   const layer = layerOf(store, view.at);
-  const { T, S } = vectors;
-  const sink = layer.has_null || state.sink === null || state.sink >= S ? null : state.sink;
-  const { queries, keys } = kept(view.text, state);
-  const neuron = headOf(payload, view.at).neuron!;
-  const make = () => stage(vectors, neuron, side, layer, which, state.unmasked);
-  const raw = remembered(vectors, `${which} ${state.unmasked}`, make);
-  const { nulls, low, high } = raw;
-  const values = raw.values.slice();
-  const weights = which === "softmax";
-  for (let t = 0; t < T; t++) {
-    const row = values.subarray(t * S, (t + 1) * S);
-    const mass = sink === null ? (nulls?.[t] ?? null) : row[sink];
-    const enough = !weights || without(row, sink, mass, state.nulls);
-    for (let s = 0; s < S; s++) if (!enough || !queries[t] || !keys[s]) row[s] = NaN;
-  }
-  const extreme = Math.max(Math.abs(high), weights ? 0 : Math.abs(low)) || 1;
-  const top = weights && state.range === "fixed" ? 1 : extreme;
-  const colours = weights ? weightColours(palette, state, top) : scoreColours(palette, top);
-  const masked = rgb(palette.line);
-  const paint = (t: number, s: number) => {
-    const value = values[t * S + s];
-    if (Number.isNaN(value)) return null;
-    if (value === -Infinity) return masked;
-    return s === sink ? colours.nullColour(value) : colours.colour(value);
-  };
-  const [rows, columns] = [part(state, T), part(state, S)];
-  const flip = state.transposed;
-  const picture = (width: number, height: number, colour: (t: number, s: number) => RGB | null) =>
-    flip ? image(height, width, (i, j) => colour(j, i)) : image(width, height, colour);
-  const column = state.nulls === "show" ? nulls : null;
-  return {
-    which,
-    shown: {
+  const [last, masked] = [which === "softmax", which === "masked"];
+  const open = state.unmasked && !masked;
+  const at = [view.at.side, view.at.layer, view.at.head, which, open].join();
+  return maps(`${at} ${treatment(state)}`, () => {
+    const { values, nulls } = stages(at, () => stage(vectors, neuron, side, layer, masked ? "scaled" : which, open))!;
+    const shown = treat({
       T,
       S,
-      weights: values,
-      nulls: column,
-      mass: null,
-      sink,
-      hatched: new Uint8Array(T),
-      queries,
-      keys,
-      sees: (t, s) => sees(side, layer, t, s),
-      signed: !weights,
+      weights: values.map((value) => value || 0), // nothing (NaN) where a query may not look
+      mass: nulls,
+      sinkKey: last && !layer.has_null ? state.sink : null,
+      nulls: last || state.nulls === "show" ? state.nulls : "hide",
+      keep: kept(view.text, state),
+      filtered: last ? state.filtered : "hide",
+      sees: (t, s) => open || sees(side, layer, t, s),
       error: 0,
-    },
-    low,
-    high,
-    top,
-    ...colours,
-    pixels: picture(columns.count, rows.count, (t, s) => paint(t + rows.from, s + columns.from)),
-    nullPixels: column && picture(1, rows.count, (t) => colours.nullColour(column[t + rows.from])),
+    });
+    return { ...shown, signed: !last };
+  });
+}
+
+/** Names of the stages, and in few words how each follows from the one before. */
+function named({ scale, cap, slope, kind }: Neuron): Record<Which, [name: string, about: string]> {
+  const short = (value: number) => Number(value.toPrecision(3));
+  const steps = [
+    `× ${short(scale)}`,
+    cap !== null && `soft cap ${short(cap)}`,
+    slope !== null && "ALiBi",
+    kind === "log-sigmoid" && "log sigmoid",
+  ];
+  return {
+    product: ["scores", "q · k"],
+    scaled: ["scaled", steps.filter(Boolean).join(", ")],
+    masked: ["masked", "−∞ where hidden"],
+    softmax: kind === "sigmoid" ? ["sigmoid", "each by itself"] : ["softmax", "over a query's keys"],
   };
 }
 
-const stages = new WeakMap<Vectors, Map<string, Stage>>();
-
-/** The last few stages of a head: toggling the null does not multiply queries and keys again. */
-function remembered(vectors: Vectors, name: string, make: () => Stage): Stage {
-  const known = stages.get(vectors) ?? new Map<string, Stage>();
-  stages.set(vectors, known);
-  let found = known.get(name);
-  if (!found) {
-    if (known.size >= STAGES.length) known.clear();
-    known.set(name, (found = make()));
-  }
-  return found;
-}
-
-/** A stage's name, and in few words how it follows from the one before. */
-export function stageName(which: Which, { scale, cap, slope, kind }: Neuron): [name: string, about: string] {
-  if (which === "product") return ["scores", "q · k"];
-  if (which === "masked") return ["masked", "−∞ where hidden"];
-  if (which === "softmax" && kind === "sigmoid") return ["sigmoid", "each by itself"];
-  if (which === "softmax") return ["softmax", "over a query's keys"];
-  const steps = [`× ${Number(scale.toPrecision(3))}`];
-  if (cap !== null) steps.push(`soft cap ${Number(cap.toPrecision(3))}`);
-  if (slope !== null) steps.push("ALiBi");
-  if (kind === "log-sigmoid") steps.push("log sigmoid");
-  return ["scaled", steps.join(", ")];
-}
-
-function weightColours(palette: Palette, state: State, top: number): Pick<ScoreMap, "colour" | "nullColour"> {
-  const rise = tone(state, top);
-  return { colour: (w) => palette.real(rise(w)), nullColour: (w) => palette.nulls(rise(w)) };
-}
-
-function scoreColours(palette: Palette, top: number): Pick<ScoreMap, "colour" | "nullColour"> {
-  const hue = tint(palette);
-  const colour = (score: number) => hue(score / top);
-  return { colour, nullColour: colour };
+/** The four numbers of a cell, or the two of the null. */
+function facts(store: Store, { at, queries, keys }: View, neuron: Neuron, t: number, s: number): string[] {
+  const vectors = store.vectors(at);
+  if (typeof vectors === "string") return [];
+  const side = store.payload.sides[at.side];
+  const layer = layerOf(store, at);
+  const { product, scaled, weight, null_score, null_weight } = row(vectors, neuron, side, layer, t);
+  const last = (value: number) => `${named(neuron).softmax[0]} ${share(value)}`;
+  const from = `query ${t} ${quoted(queries, t)} → `;
+  if (s < 0) return null_score === null ? [] : [`${from}the null`, `null logit ${decimal(null_score)}`, last(null_weight!)];
+  return [
+    `${from}key ${s} ${quoted(keys, s)}`,
+    `scores q · k ${decimal(product[s])}`,
+    `scaled ${decimal(scaled[s])}`,
+    `masked ${sees(side, layer, t, s) ? decimal(scaled[s]) : "−∞: this query may not see this key"}`,
+    last(weight[s]),
+  ];
 }

@@ -5,12 +5,13 @@ import type { Store } from "./contract";
 import { byId, filler, h, option, slide, write } from "./dom";
 import type { Option } from "./dom";
 import { kept, kindsOf } from "./filter";
+import { listed } from "./heads";
 import type { Payload, Side } from "./payload";
 import { alike } from "./store";
 import { isFiltered } from "./treated";
 
 /** Fills in what stays as it is. */
-export function furnish({ title, sides, texts, statistics, notes, provenance }: Payload): void {
+export function furnish({ title, sides, texts, statistics, classes, notes, provenance }: Payload): void {
   write(byId("model"), sides[0].name === title ? "" : sides[0].name); // said once
   write(byId("reference"), sides[0].name);
   byId<HTMLDetailsElement>("folded").open = notes.length === 1;
@@ -22,6 +23,8 @@ export function furnish({ title, sides, texts, statistics, notes, provenance }: 
   }
   const kinds = [...new Set(texts.flatMap(kindsOf))].sort();
   byId("kind").append(option(["", "all"]), ...kinds.map((name) => option([name, name])));
+  byId("headkind").append(...classes.map((name) => option([name, name])));
+  for (const id of ["sort", "by"]) byId(id).append(...statistics.map(({ key, name }) => option([key, name])));
 }
 
 function term([name, about]: [string, string]): HTMLElement {
@@ -42,6 +45,9 @@ export function shell(store: Store): () => Set<string> {
     fillHead(numbered(layers[state.layer].heads));
     const found = kept(texts[text], state);
     const count = (mask: Uint8Array) => `${mask.reduce((sum, one) => sum + one, 0)} of ${mask.length}`;
+    const heads = store.drawn().flatMap((side) => listed(store.payload, state, side).flat());
+    const few = heads.filter((head) => head.kept);
+    write(byId("heads"), few.length < heads.length ? `${few.length} of ${heads.length}` : "All");
     write(byId("kept"), `${count(found.queries)} queries, ${count(found.keys)} keys.`);
     write(byId("pattern"), found.error ?? "");
     byId("text").ariaInvalid = String(found.error !== null);
@@ -67,6 +73,7 @@ function holding(store: Store): Set<string> {
     classes: byId("kind").children.length > 1,
     sentences: texts.some(({ split }) => split !== null),
     filters: isFiltered(state),
+    fewer: byId("heads").textContent !== "All",
   };
   const values = Object.entries(state).map(([name, value]) => `${name}=${value}`);
   return new Set([...values, ...Object.entries(facts).flatMap(([name, holds]) => (holds ? name : []))]);

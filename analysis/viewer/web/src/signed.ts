@@ -3,21 +3,10 @@
 import { rgb } from "./colours";
 import type { Palette, Pixels, RGB } from "./contract";
 
-const STEPS = 255;
-const tables = new WeakMap<Palette, (x: number) => RGB>();
-
 /** [-1, 1] -> from the full negative hue over paper to the full positive one. */
 export function tint(palette: Palette): (x: number) => RGB {
-  let known = tables.get(palette);
-  if (!known) {
-    const paper = rgb(palette.paper);
-    const ramps = [palette.negative, palette.positive].map((hue) =>
-      Array.from({ length: STEPS + 1 }, (_, i) => rgb(hue).map((c, j) => mix(paper[j], c, i / STEPS)) as RGB),
-    );
-    known = (x) => ramps[x < 0 ? 0 : 1][Math.round(STEPS * Math.min(1, Math.abs(x)))];
-    tables.set(palette, known);
-  }
-  return known;
+  const [paper, less, more] = [palette.paper, palette.negative, palette.positive].map(rgb);
+  return (x) => paper.map((v, i) => Math.round(v + Math.min(1, Math.abs(x)) * ((x < 0 ? less : more)[i] - v))) as RGB;
 }
 
 /** Three digits or so, as people write numbers: −12.3, 0.05, 1,240. */
@@ -41,15 +30,9 @@ export function image(width: number, height: number, colour: (row: number, colum
     for (let j = 0; j < width; j++, at += 4) {
       const found = colour(i, j);
       if (!found) continue;
-      data[at] = found[0];
-      data[at + 1] = found[1];
-      data[at + 2] = found[2];
+      for (let c = 0; c < 3; c++) data[at + c] = found[c];
       data[at + 3] = 255;
     }
   }
   return { width, height, data };
-}
-
-function mix(from: number, to: number, by: number): number {
-  return Math.round(from + by * (to - from));
 }

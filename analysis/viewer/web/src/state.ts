@@ -103,19 +103,23 @@ export function check(state: State, payload: Payload): State {
   const { sides, texts, statistics, classes } = payload;
   const out: State = { ...base, ...state };
   const keep = (fits: Partial<Record<keyof State, boolean>>) => {
-    for (const name of Object.keys(fits) as (keyof State)[]) if (!fits[name]) Object.assign(out, { [name]: base[name] });
+    for (const [name, good] of Object.entries(fits)) {
+      if (!good) Object.assign(out, { [name]: base[name as keyof State] });
+    }
   };
   for (const [name, words] of Object.entries(CHOICES)) {
     keep({ [name]: (words as readonly unknown[]).includes(out[name as keyof State]) });
   }
   keep({ a: index(out.a, sides.length), b: index(out.b, sides.length) });
-  keep({ mode: sides.length > 1 || out.mode === "a", match: sides.some(({ match }) => match) || out.match === "index" });
+  const matched = sides.some(({ match }) => match);
+  keep({ mode: sides.length > 1 || out.mode === "a", match: matched || out.match === "index" });
 
   const side = sides[out.mode === "b" ? out.b : out.a];
-  const at = [out.layer, out.head];
-  [out.layer, out.head] = [at, [base.layer, base.head]].find(([layer, head]) => has(side, layer, head)) ?? telling(side);
-  const heads = [[out.layer, out.head] as [number, number], ...out.more].filter(([layer, head]) => has(side, layer, head));
-  out.more = [...new Map(heads.map((head) => [head.join(), head])).values()].slice(1); // none twice
+  const here = ([layer, head]: number[]) => head in (side.layers[layer]?.heads ?? []);
+  const wanted = [[out.layer, out.head], [base.layer, base.head]];
+  [out.layer, out.head] = wanted.find(here) ?? telling(side);
+  const heads: State["more"] = [[out.layer, out.head], ...out.more];
+  out.more = [...new Map(heads.filter(here).map((head) => [head.join(), head])).values()].slice(1); // none twice
 
   const [T, S] = [0, 1].map((i) => Math.max(sizeOf(payload, out.a)[i], sizeOf(payload, out.b)[i]));
   const position = (value: number | null, count: number) => value === null || index(value, count);
@@ -141,10 +145,6 @@ export function check(state: State, payload: Payload): State {
 
 function index(value: number, count: number): boolean {
   return Number.isInteger(value) && value >= 0 && value < count;
-}
-
-function has(side: Side, layer: number, head: number): boolean {
-  return head in (side.layers[layer]?.heads ?? []);
 }
 
 /** The first head with a pattern of its own; without any, the first. */

@@ -23,20 +23,21 @@ export function canvasSurface(
   context.scale(ratio, ratio);
   context.imageSmoothingEnabled = false;
   context.direction = "ltr";
-  const curve: Surface["curve"] = ([start, ...rest], stroke, thick, alpha) => {
+  const trace: Trace = (paths, stroke, thick, alpha) => {
     context.strokeStyle = stroke;
     context.lineWidth = thick;
     context.globalAlpha = alpha;
     context.beginPath();
-    context.moveTo(...start);
-    if (rest.length > 1) context.bezierCurveTo(...rest[0], ...rest[1], ...rest[2]);
-    else context.lineTo(...rest[0]);
+    for (const [start, ...rest] of paths) {
+      context.moveTo(...start);
+      if (rest.length > 1) context.bezierCurveTo(...rest[0], ...rest[1], ...rest[2]);
+      else context.lineTo(...rest[0]);
+    }
     context.stroke();
     context.globalAlpha = 1;
   };
   return {
-    ...shared(curve),
-    curve,
+    ...shared(trace),
     rect(x, y, width, height, fill) {
       context.fillStyle = fill;
       context.fillRect(x, y, width, height);
@@ -66,16 +67,24 @@ export function canvasSurface(
 const ruler = document.createElement("canvas").getContext("2d")!;
 const GAP = 6; // between the lines of a hatching, along x
 
-/** What every surface does alike, given its curves: a curve of two points is a line. */
-export function shared(curve: Surface["curve"]): Pick<Surface, "line" | "hatch" | "measure"> {
+export type Point = [number, number];
+
+/** Strokes lines (of two points) and cubic curves (of four) in one go. */
+export type Trace = (paths: Point[][], stroke: string, thick: number, alpha: number) => void;
+
+/** What every surface does alike, given how it strokes. */
+export function shared(trace: Trace): Pick<Surface, "line" | "curve" | "hatch" | "measure"> {
   return {
-    line: (x1, y1, x2, y2, ...pen) => curve([[x1, y1], [x2, y2]], ...pen),
+    line: (x1, y1, x2, y2, ...pen) => trace([[[x1, y1], [x2, y2]]], ...pen),
+    curve: (points, ...pen) => trace([points], ...pen),
     /** Its lines are in step with the page and not with the box, so that neighbours join. */
     hatch(x, y, width, height, stroke) {
+      const lines: Point[][] = [];
       for (let c = Math.ceil((x + y) / GAP) * GAP; c < x + y + width + height; c += GAP) {
         const [left, right] = [Math.max(x, c - y - height), Math.min(x + width, c - y)];
-        curve([[left, c - left], [right, c - right]], stroke, 1, 1);
+        lines.push([[left, c - left], [right, c - right]]);
       }
+      trace(lines, stroke, 1, 1);
     },
     measure(words, style) {
       ruler.font = font(style);

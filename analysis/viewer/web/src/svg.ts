@@ -3,7 +3,7 @@
  */
 
 import type { Surface } from "./contract";
-import { MONO, SANS, canvasSurface, shared } from "./surface";
+import { MONO, SANS, canvasSurface, shared, type Point, type Trace } from "./surface";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const DENSITY = 2; // least pixels of an image per CSS pixel
@@ -11,14 +11,14 @@ const DENSITY = 2; // least pixels of an image per CSS pixel
 export function svgSurface(width: number, height: number): Surface & { svg(): string } {
   const root = element("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "font-family": SANS });
   const add = (...parts: Parameters<typeof element>) => root.append("\n", element(...parts));
-  const curve: Surface["curve"] = ([start, ...rest], stroke, thick, alpha) => {
-    const d = `M${start.map(rounded).join(" ")}${rest.length > 1 ? "C" : "L"}${rest.flat().map(rounded).join(" ")}`;
+  const words = (points: Point[]) => points.flat().map(rounded).join(" ");
+  const trace: Trace = (paths, stroke, thick, alpha) => {
+    const path = ([start, ...rest]: Point[]) => `M${words([start])}${rest.length > 1 ? "C" : "L"}${words(rest)}`;
     const pen = { ...paint("stroke", stroke), "stroke-width": thick, opacity: alpha < 1 ? alpha : null };
-    add("path", { d, fill: "none", ...pen });
+    add("path", { d: paths.map(path).join(""), fill: "none", ...pen });
   };
   return {
-    ...shared(curve),
-    curve,
+    ...shared(trace),
     rect: (x, y, width, height, fill) => add("rect", { x, y, width, height, ...paint("fill", fill) }),
     frame: (x, y, width, height, stroke, thick) =>
       add("rect", { x, y, width, height, fill: "none", ...paint("stroke", stroke), "stroke-width": thick }),

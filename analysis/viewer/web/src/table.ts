@@ -4,7 +4,7 @@
 
 import { leading } from "./actions";
 import type { HeadAt, Panel, Store } from "./contract";
-import { button, h, write } from "./dom";
+import { button, byId, h, write } from "./dom";
 import { figure, headOf, listed, paired, short, statistic } from "./heads";
 import type { Payload } from "./payload";
 
@@ -15,14 +15,8 @@ type Row = (HeadAt | null)[]; // a head, and the one beside it
 
 export function table(store: Store): Panel {
   const { payload } = store;
-  const caption = h("caption");
-  const head = h("thead");
-  const body = h("tbody");
-  const whole = h("table", {}, caption, head, body);
-  const box = h("div", { class: "table-box", tabindex: 0, role: "region", "aria-label": "Statistics of heads" }, whole);
-  const note = payload.statistics.some((known) => known.without_null);
-  const words = note ? "∅ leaves attention to the null out; the bar under such a number is the head’s null mass." : "";
-  const element = h("div", { class: "statistics" }, box, h("p", { class: "hint" }, words));
+  const element = byId("statistics");
+  const body = byId<HTMLTableSectionElement>("rows");
   let known = "";
   const draw = () => {
     const { state, palette } = store;
@@ -38,11 +32,11 @@ export function table(store: Store): Panel {
     if (key !== known) {
       known = key;
       const id = document.activeElement?.id;
-      head.replaceChildren(...header(store));
+      byId("columns").replaceChildren(...header(store));
       body.replaceChildren(...rows.map((row) => line(store, row)));
       if (id) document.getElementById(id)?.focus(); // a header that was pressed is a new one now
       const part = few.length < heads.length ? `; ${few.length} of ${heads.length} heads, the CSV has all` : "";
-      write(caption, few.length ? title + part : "No head passes the filters.");
+      write(byId("caption"), few.length ? title + part : "No head passes the filters.");
     }
     few.forEach((at, i) => (body.rows[i].ariaCurrent = isSelected(at) ? "true" : null));
   };

@@ -1,5 +1,5 @@
-/** Thumbnails in colour, all on one sheet: a single copy to the screen, a single image in an SVG. A map is pooled to the
- * pixels of the screen, by its largest value so that a single cell stays visible.
+/** Thumbnails in colour, all on one sheet: a single copy to the screen, a single image in an SVG. A map is pooled to
+ * the pixels of the screen, by its largest value so that a single cell stays visible.
  */
 
 import type { Pixels, RGB, Store, Thumb } from "./contract";
@@ -40,22 +40,27 @@ function stamp(out: Sheet, thumb: Thumb, [x, y, width, height]: Box, strip: numb
   const largest = (list: Float32Array) => list.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const most = state.range === "fixed" ? 1 : Math.max(largest(values), nulls ? largest(nulls) : 0) || 1;
   const strong = tone(state, most);
-  const inked = (list: Float32Array, ramp: (x: number) => RGB) =>
-    Uint32Array.from(list, (value) => {
+  const inked = (list: Float32Array, ramp: (x: number) => RGB) => {
+    const cells = new Uint32Array(list.length);
+    list.forEach((value, i) => {
       const [red, green, blue] = ramp(strong(value));
-      return (alpha << 24) | (blue << 16) | (green << 8) | red;
+      cells[i] = (alpha << 24) | (blue << 16) | (green << 8) | red;
     });
-  const { real, difference } = palette;
-  spread(out, [x + strip, y, room, height], inked(values, thumb.signed ? difference : real), w);
-  if (nulls && strip > 1) spread(out, [x, y, strip - 1, height], inked(nulls, thumb.signed ? difference : palette.nulls), 1);
+    return cells;
+  };
+  const [real, empty] = thumb.signed ? [palette.difference, palette.difference] : [palette.real, palette.nulls];
+  spread(out, [x + strip, y, room, height], inked(values, real), w);
+  if (nulls && strip > 1) spread(out, [x, y, strip - 1, height], inked(nulls, empty), 1);
 }
 
 /** Fills a part of the sheet with cells, `columns` to a row. */
 function spread(out: Sheet, [left, top, width, height]: Box, cells: Uint32Array, columns: number): void {
   const rows = cells.length / columns;
-  for (let y = 0; y < height; y++) {
+  for (let y = 0, above = -1; y < height; y++) {
     const row = Math.floor((y * rows) / height) * columns;
     const at = (top + y) * out.width + left;
-    for (let x = 0; x < width; x++) out.words[at + x] = cells[row + Math.floor((x * columns) / width)];
+    if (row === above) out.words.copyWithin(at, at - out.width, at - out.width + width);
+    else for (let x = 0; x < width; x++) out.words[at + x] = cells[row + Math.floor((x * columns) / width)];
+    above = row;
   }
 }

@@ -56,7 +56,7 @@ export function vectorsOf(store: Store, at: HeadAt, picture: HTMLElement, words:
   return typeof vectors === "string" ? null : vectors;
 }
 
-function explain(store: Store, at: HeadAt, place: HTMLElement): void {
+export function explain(store: Store, at: HeadAt, place: HTMLElement): void {
   const { payload } = store;
   const heads = store.drawn().flatMap((side) => store.selected(side) ?? []);
   const wanted = heads.filter((head) => headOf(payload, head).neuron === null).map((head) => short(payload, head));

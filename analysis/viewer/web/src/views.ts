@@ -39,7 +39,7 @@ export function views(store: Store): View[][] {
 }
 
 /** Whether a pointer in one text means the same tokens in this view. */
-export function alike(store: Store, view: View): boolean {
+export function alike(store: Store, view: Pick<View, "at">): boolean {
   const at = store.hover.at;
   return at === null || store.payload.sides[at.side].text === store.payload.sides[view.at.side].text;
 }
@@ -61,10 +61,8 @@ export function missing(store: Store, view: View): string {
       : "No head of B stands beside this one: there is nothing to subtract.";
   }
   if (view.shown !== "absent") return "";
-  const how = store.payload.command
-    ? "The neuron view has the command that keeps it."
-    : "A page with a larger limit, or with fewer layers, keeps it.";
-  return `The map of ${view.name} was left out to keep the page small; the notes say what else was. ${how}`;
+  const how = "Write it with a larger --limit-mb (in Python limit_mb), or with fewer --layers, to have it.";
+  return `The map of ${view.name} was left out to keep the page small. ${how}`;
 }
 
 function headsOf(store: Store, side: number): HeadAt[] {
