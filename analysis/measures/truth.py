@@ -1,7 +1,7 @@
 """Backcopy, where it is known which queries have something to attend to: every readout of that, on every model.
 
-A query on a trigger must look one symbol back; all others have nothing to attend to. Readouts (readouts.py) lie in [0, 1], so
-0.5 is a threshold that nobody fitted.
+A query on a trigger must look one symbol back; all others have nothing to attend to. Readouts (readouts.py) lie in
+[0, 1], so 0.5 is a threshold that nobody fitted.
 """
 
 from dataclasses import dataclass

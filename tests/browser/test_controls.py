@@ -22,6 +22,7 @@ SELECTS = {
     "word class": ("kind", str),
     "sentences": ("block", str),
     "sort by": ("sort", str),
+    "class": ("headkind", str),
     "only heads with": ("by", str),
     "layer": ("layer", int),
     "head": ("head", int),
@@ -65,6 +66,13 @@ def choose(tab, name):
     return tab.get_by_role("combobox", name=name, exact=True)
 
 
+def click(tab, element):
+    """Where the element stands, whatever lies on it."""
+    element.scroll_into_view_if_needed()
+    box = element.bounding_box()
+    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def group(tab, name):
     return tab.get_by_role("group", name=name, exact=True)
 
@@ -77,7 +85,7 @@ def test_no_control_is_left_out(look):
     for view in TABS.values():
         put(tab, view=view, sort="null_share", by="null_share")
         for kind, name in tab.evaluate("""() => [...document.querySelectorAll("select, input, button")].flatMap(at => {
-            if (!at.checkVisibility() || at.closest("table, [aria-label^='Pattern classes']")) return [];
+            if (!at.checkVisibility() || at.closest("table")) return [];
             const words = at.getAttribute("aria-label") ?? at.labels?.[0]?.textContent ?? at.textContent;
             if (at.type === "radio") return [["radio", at.closest("fieldset").querySelector("legend").textContent]];
             if (at.type === "range") return [["range", words]];
@@ -117,7 +125,7 @@ def test_a_row_of_choices_sets_its_field_by_mouse_and_by_key(tab, name):
     before = state(tab)
     entries = list(words.items())
     for shown, value in [*entries[1:], entries[0]]:
-        group(tab, name).get_by_text(shown, exact=True).click()
+        click(tab, group(tab, name).locator("label").filter(has_text=re.compile(f"^{shown}$")))
         settle(tab)
         assert state(tab) == before | {field: value}
         assert group(tab, name).get_by_role("radio", name=shown, exact=True).is_checked()
@@ -164,10 +172,10 @@ def test_a_pattern_that_cannot_be_read_is_told(tab):
     settle(tab)
     assert tab.get_by_role("alert").filter(has_text="cannot be read").is_visible()
     assert box.get_attribute("aria-invalid") == "true"
-    box.fill("/^ [cm]at$/")
+    box.fill("/^.[cm]at$/")
     settle(tab)
     assert box.get_attribute("aria-invalid") == "false"
-    assert tab.get_by_text("2 of 14 queries, 2 keys").or_(tab.get_by_text("2 of 14 queries, 2 of 14 keys")).is_visible()
+    assert tab.get_by_text("2 of 14 queries, 2 of 14 keys").is_visible()
 
 
 def test_reset_clears_every_filter(tab):
@@ -214,26 +222,13 @@ def test_stages_of_the_scores(tab):
     put(tab, view="scores")
     box = group(tab, "stage")
     for words in box.locator("label").all_text_contents():
-        box.get_by_text(words, exact=True).click()
+        click(tab, box.locator("label").filter(has_text=re.compile(f"^{words}$")))
         settle(tab)
         assert box.get_by_role("radio", name=words, exact=True).is_checked()
     for stage in ("product", "scaled", "masked", "softmax"):
         put(tab, stage=stage)
         assert state(tab)["stage"] == stage
     assert tab.locator('canvas[aria-label^="Scores"]:visible').first.get_attribute("aria-label").count("softmax")
-
-
-def test_classes_of_the_legend_filter_heads(tab):
-    chips = tab.get_by_role("group", name=re.compile("Pattern classes")).get_by_role("button")
-    assert chips.count() >= 1
-    name = chips.first.text_content()
-    chips.first.click()
-    settle(tab)
-    chosen = state(tab)["headkind"]
-    assert name.startswith(chosen)
-    assert chips.first.get_attribute("aria-pressed") == "true"
-    chips.first.press("Enter")
-    assert state(tab)["headkind"] == ""
 
 
 def test_the_table_sorts_and_selects(tab):
@@ -251,17 +246,16 @@ def test_the_table_sorts_and_selects(tab):
     assert (state(tab)["layer"], state(tab)["head"]) == (0, 2)
 
 
-def test_pages_of_a_long_table(look):
-    tab = look(pages.tall(128).page, "#sort=entropy_real&across=1")
-    rows = tab.get_by_role("rowheader")
+def test_a_long_table_shows_the_first_and_says_how_many_there_are(look):
+    tab = look(pages.tall(128).page, "#mode=b&sort=entropy_real&across=1")
+    table = tab.get_by_role("table")
+    rows = table.get_by_role("rowheader")
     assert 8 <= rows.count() <= 24
-    first = rows.first.text_content()
-    tab.get_by_role("button", name="next").click()
-    settle(tab)
-    assert rows.first.text_content() != first
-    tab.get_by_role("button", name="previous").press("Enter")
-    settle(tab)
-    assert rows.first.text_content() == first
+    assert f"{rows.count()} of 144 heads" in table.locator("caption").text_content()
+    headings = table.get_by_role("columnheader").all_text_contents()
+    column = next(i for i, words in enumerate(headings) if words.startswith("entropy"))
+    values = [float(row.locator("th, td").nth(column).text_content()) for row in table.locator("tbody tr").all()]
+    assert values == sorted(values, reverse=True)
 
 
 def test_the_slider_walks_the_steps_of_a_run(look):

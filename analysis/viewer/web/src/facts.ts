@@ -18,22 +18,30 @@ export function digits(value: number, error: number, signed = false): string {
 
 /** Bound on the error of the weight of (t, s); s = -1: the null, which is packed as a float. */
 export function precision(store: Store, view: View, shown: Shown, t: number, s: number): number {
-  const w = s < 0 ? 0 : shown.weights[t * shown.S + s];
   if (s < 0 && store.state.sink === null) return 1e-6;
   if (shown.signed) return shown.error;
   const left = store.state.nulls === "renormalise" && shown.mass ? Math.max(1 - shown.mass[t], 0.02) : 1;
-  return bound(layerOf(store, view.at).coding, s < 0 ? shown.mass![t] : w * left) / left;
+  return bound(layerOf(store, view.at).coding, s < 0 ? shown.mass![t] : weightAt(shown, t, s) * left) / left;
 }
 
-/** The weight of (t, s) as a number in words, no finer than `least`. */
+/** The weight of (t, s); s = -1: of the null, 0 where it is not drawn. */
+export function weightAt(shown: Shown, t: number, s: number): number {
+  return s < 0 ? (shown.nulls?.[t] ?? 0) : shown.weights[t * shown.S + s];
+}
+
+/** The same as a number in words, no finer than `least`. */
 export function weight(store: Store, view: View, shown: Shown, t: number, s: number, least = 0): string {
-  const w = s < 0 ? (shown.nulls ?? shown.mass)![t] : shown.weights[t * shown.S + s];
-  return digits(w, Math.max(least, precision(store, view, shown, t, s)), shown.signed);
+  return digits(weightAt(shown, t, s), Math.max(least, precision(store, view, shown, t, s)), shown.signed);
 }
 
-/** The same for other programs. */
-export function plain(...cell: Parameters<typeof weight>): string {
-  return weight(...cell).replace("−", "-").replace("+", "");
+/** The number for tables, with the same digits. */
+export function plain(...cell: Parameters<typeof weight>): number {
+  return parsed(weight(...cell));
+}
+
+/** A number in words as a number. */
+export function parsed(words: string): number {
+  return Number(words.replace("−", "-"));
 }
 
 /** “fox”, of a piece of a character also the whole of it. */
@@ -85,8 +93,7 @@ function parts(store: Store, { at, signed }: View, t: number, s: number): string
   if (!other) return "";
   const words = [at, other].map((one) => {
     const shown = store.shown(one);
-    if (typeof shown === "string") return "";
-    return digits(s < 0 ? (shown.nulls?.[t] ?? 0) : shown.weights[t * shown.S + s], shown.error);
+    return typeof shown === "string" ? "" : digits(weightAt(shown, t, s), shown.error);
   });
   return words.every(Boolean) ? ` = ${words.join(" − ")}` : "";
 }

@@ -38,16 +38,16 @@ export function widthOf(words: string, size: number, bold = false): number {
 
 /** The words, or as many of their characters as fit with "…" behind them. */
 export function cut(words: string, width: number, size: number): string {
-  const start = words.slice(0, LONGEST);
-  if (start.length === words.length && widthOf(words, size) <= width) return words;
-  const characters = [...start];
+  if (words.length <= LONGEST && widthOf(words, size) <= width) return words;
+  const characters = [...words.slice(0, LONGEST)];
+  const shortened = (count: number) => `${characters.slice(0, count).join("")}…`;
   let [low, high] = [0, characters.length];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (widthOf(`${characters.slice(0, middle).join("")}…`, size) <= width) low = middle;
+    if (widthOf(shortened(middle), size) <= width) low = middle;
     else high = middle - 1;
   }
-  return `${characters.slice(0, low).join("")}…`;
+  return shortened(low);
 }
 
 /** Width of the widest token as a label, no more than `limit`. */
@@ -70,11 +70,11 @@ export function every(apart: number, room: number): number {
 /** Writes words in lines no wider than `width`, around (x, y). */
 export function paragraph(surface: Surface, x: number, y: number, width: number, words: string, fill: string): void {
   const style: Lettering = { size: 13, fill, align: "center", middle: true };
-  const lines = [""];
+  const lines: string[] = [];
   for (const word of words.split(" ")) {
-    const longer = `${lines[lines.length - 1]} ${word}`.trim();
-    if (lines[lines.length - 1] && surface.measure(longer, style) > width) lines.push(word);
-    else lines[lines.length - 1] = longer;
+    const longer = `${lines[lines.length - 1]} ${word}`;
+    if (lines.length && widthOf(longer, 13) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
   }
   lines.forEach((line, i) => surface.text(x, y + (i - (lines.length - 1) / 2) * 20, line, style));
 }

@@ -1,12 +1,13 @@
 /** The head view as a picture: two columns (or rows) of tokens, the null pinned before the keys, a curve for every
- * weight that is drawn. Numbers, names and words around it are in linestext.ts.
+ * weight that is drawn. Labels, numbers and headings are in linestext.ts.
  */
 
 import type { Store, Surface } from "./contract";
-import { type Layout, inSight, middle, place } from "./lineslayout";
-import { type Focus, type Line, pick } from "./linespick";
-import { type Scene, lineColour, sceneOf } from "./linesscene";
-import { headings, labels, nullLabel, numbers, outOfSight, placeholder } from "./linestext";
+import { type Layout, place, spanOf } from "./lineslayout";
+import { type Line, pick } from "./linespick";
+import { type Scene, sceneOf } from "./linesscene";
+import { headings, label, placeholder } from "./linestext";
+import { css } from "./tone";
 
 const FAINT = 0.02; // lines weaker than this cannot be seen
 const BEHIND = 0.3; // how strong the locked token's lines are while the pointer is on another
@@ -18,16 +19,10 @@ export function paintLines(surface: Surface, store: Store, layout: Layout): [num
 }
 
 function paintPlot(scene: Scene): [number, number] {
-  const { plot, maps, asked, locked } = scene;
-  if (maps.length === 0) {
-    labels(scene);
-    cover(scene);
-    placeholder(scene);
-    headings(scene);
-    return [0, 0];
-  }
-  const sight = inSight(scene.layout, plot.queries);
-  const pickOf = (focus: Focus | null) => pick(maps, sight, focus ? [focus] : [], scene.store.state);
+  const { surface, palette, store, layout, plot, maps, asked, locked } = scene;
+  const [queries, keys] = plot.lanes;
+  const sight: [number, number] = [queries.seen[0], queries.seen[queries.seen.length - 1]];
+  const pickOf = (focus: typeof asked) => pick(maps, sight, focus, store.state);
   const [lines, found] = pickOf(asked);
   const behind = locked && locked !== asked ? pickOf(locked)[0] : [];
   const draw = (ofNull: boolean) => {
@@ -35,45 +30,40 @@ function paintPlot(scene: Scene): [number, number] {
     for (const line of lines) if (line.s < 0 === ofNull) curve(scene, line, 1);
   };
   draw(false);
-  labels(scene);
-  numbers(scene);
-  outOfSight(scene);
-  cover(scene);
+  for (const lane of plot.lanes) for (const i of lane.seen) label(scene, lane, i);
+  const pinned = [...place(layout, 0, plot.start), ...place(layout, layout.pin, plot.end - plot.start)] as const;
+  surface.rect(...pinned, palette.paper); // tokens that are scrolled away go under it
   draw(true);
-  nullLabel(scene);
+  if (layout.nulls && maps.some(({ nulls }) => nulls)) label(scene, keys, -1);
   headings(scene);
+  if (!maps.length) placeholder(scene);
   return [lines.length, found];
-}
-
-/** Tokens that are scrolled away go under the headings. */
-function cover({ surface, store, layout, plot }: Scene): void {
-  const [x, y] = place(layout, 0, plot.start);
-  const [w, h] = place(layout, layout.pin, plot.end - plot.start);
-  surface.rect(x, y, w, h, store.palette.paper);
 }
 
 function curve(scene: Scene, line: Line, strength: number): void {
   const { surface, layout, plot } = scene;
   const alpha = Math.abs(scene.tones[line.head](line.w)) * strength;
   if (alpha < FAINT) return;
-  const aside = beside(plot.views.length, line.head);
-  const from = middle(layout, plot.queries, line.t) + aside;
-  const to = (line.s < 0 ? nullMiddle(layout) : middle(layout, plot.keys, line.s)) + aside;
-  const bend = (plot.far - plot.near) * 0.45;
+  const heads = plot.views.length;
+  const aside = (line.head - (heads - 1) / 2) * Math.min(3, 12 / heads); // heads run beside each other
+  const [from, to] = plot.lanes.map((lane, i) => {
+    const [start, end] = spanOf(layout, lane, i ? line.s : line.t);
+    return (start + end) / 2 + aside;
+  });
+  const [near, far] = plot.lanes.map((lane) => lane.line);
+  const bend = (far - near) * 0.45;
   const points = [
-    [from, plot.near],
-    [from, plot.near + bend],
-    [to, plot.far - bend],
-    [to, plot.far],
-  ].map(([along, across]) => place(layout, along, across));
-  surface.curve(points, lineColour(scene, line), (1.1 + 1.7 * Math.abs(line.w)), alpha);
+    place(layout, from, near),
+    place(layout, from, near + bend),
+    place(layout, to, far - bend),
+    place(layout, to, far),
+  ];
+  surface.curve(points, colour(scene, line), 1.1 + 1.7 * Math.abs(line.w), alpha);
 }
 
-/** Lines of several heads between the same tokens run beside each other. */
-function beside(heads: number, head: number): number {
-  return (head - (heads - 1) / 2) * Math.min(3, 12 / heads);
-}
-
-function nullMiddle({ nulls }: Layout): number {
-  return nulls ? (nulls[0] + nulls[1]) / 2 : 0;
+/** By sign in a difference, by head where there are several, else blue, and orange for the null. */
+function colour({ palette, maps }: Scene, { head, s, w }: Line): string {
+  if (maps[0].signed) return css(palette.difference(Math.sign(w) * 0.72));
+  if (maps.length > 1) return palette.head(head, maps.length);
+  return css(s < 0 ? palette.nulls(0.7) : palette.real(0.7));
 }

@@ -1,33 +1,36 @@
 /** Where the tokens of the head view stand, in 1/16 rem. One geometry serves both layouts: "along" runs in reading
  * direction (down the columns, or along the rows when horizontal) and scrolls; "across" from the queries to the keys.
  *
- *     across:  numbers | query labels | near ~~ curves ~~ far | key labels | numbers
- *     along:   0 headings, the pinned null ... pin | tokens, scrolled
+ *     across:  numbers | query labels | line ~~ curves ~~ line | key labels | numbers
+ *     along:   names, the pinned null ... pin | tokens, scrolled
  */
 
-import type { Hover, State } from "./contract";
-import { widest, widthOf } from "./labels";
+import type { Hover, Lettering, State } from "./contract";
+import { widest } from "./labels";
+import type { Tokens } from "./payload";
 import type { View } from "./views";
 
+/** The queries or the keys of a plot. */
 export interface Lane {
-  edges: Float64Array; // [n + 1], along, from the first token
-  shift: number; // how far it is scrolled
+  end: "query" | "key";
+  tokens: Tokens;
+  edges: number[]; // of tokens, along, from the first
+  shift: number; // how far they are scrolled
+  seen: number[]; // tokens in sight
+  across: number; // where labels begin
+  line: number; // where curves end, across
+  align: Lettering["align"];
 }
 
+/** One side. */
 export interface Plot {
-  views: View[]; // heads of one side
-  names: readonly [query: string, key: string];
-  count: number; // of numbers beside a token: one for each head, or one for the strongest
+  views: View[]; // its heads
   start: number; // across
-  queryNumbers: number; // where numbers end
-  near: number;
-  far: number;
-  keyNumbers: number; // where numbers begin
   end: number;
-  room: number; // of a label, across
-  queries: Lane;
-  keys: Lane;
+  lanes: [queries: Lane, keys: Lane];
 }
+
+type Span = [from: number, to: number];
 
 export interface Layout {
   horizontal: boolean;
@@ -35,103 +38,79 @@ export interface Layout {
   height: number;
   reach: number; // along, of what is in sight
   span: number; // along, of everything
-  row: number; // of a token: its height
-  size: number; // of its letters
-  pin: number;
-  nulls: [number, number] | null; // along, from and to
+  size: number; // of letters
+  depth: number; // of labels, across
+  numbered: boolean; // there is room for numbers
+  names: Span; // of queries and keys, along
+  nulls: Span | null;
+  pin: number; // where tokens begin
   plots: Plot[];
 }
 
-export const NUMBER = { columns: 42, rows: 17 }; // room of a number
-export const PAD = 8;
-const HEADING = 64; // side and head, then names of the columns
-const CURVES = 176; // between the rows of the horizontal layout
+const PAD = 8;
+const GAP = 32; // between plots
 const WIDEST = 600; // of a plot with columns
-const NARROW = 260; // a plot with columns that has no room for numbers
-const PLOT_GAP = 32;
-export const NAMES = ["query (attends)", "key (attended)"] as const;
-const SHORT = ["query", "key"] as const;
+const NARROW = 260; // of one without room for numbers
+const HEADING = 46;
+const CURVES = 176; // between rows
 
-export function layout(sides: View[][], state: State, width: number, most: number, scroll: number): Layout {
-  const n = Math.max(...sides.flat().map((view) => Math.max(view.queries.text.length, view.keys.text.length)));
-  const [row, size] = n <= 48 ? [26, 14.5] : n <= 192 ? [21, 13] : [18, 12];
-  const pinned = sides.some((views) => views.some((view) => view.pinned));
-  const common = { horizontal: state.horizontal, row, size, width };
-  return state.horizontal ? rows(sides, pinned, common, scroll) : columns(sides, pinned, common, most, scroll);
-}
+/** `tall`: the most height that columns take; `scroll`: along. */
+export function layout(sides: View[][], { horizontal }: State, width: number, tall: number, scroll: number): Layout {
+  const texts = sides.map(([{ queries, keys }]) => [queries, keys]);
+  const words = texts.flat().flatMap(({ text }) => text);
+  const few = texts.flat().every(({ text }) => text.length <= 48);
+  const [row, size] = few ? [26, 14.5] : [20, 12.5];
+  const each = horizontal
+    ? HEADING + CURVES + 2 * (row + 17)
+    : Math.min(WIDEST, (width - GAP * (sides.length - 1)) / sides.length);
+  const numbered = each >= NARROW;
+  const numbers = horizontal ? 17 : numbered ? 52 : 0;
+  const depth = horizontal ? row : Math.max(48, 1.07 * widest(words, size, 0.22 * each)) + 2 * PAD; // bold is wider
+  const names: Span = horizontal ? [0, 100] : [HEADING - 6, HEADING + 14];
+  const below = names[1] + 4;
+  const pinned = sides.flat().some((view) => view.pinned);
+  const nulls: Span | null = pinned ? [below, below + (horizontal ? 72 : row)] : null;
+  const pin = (nulls ? nulls[1] : below) + PAD;
 
-type Common = Pick<Layout, "horizontal" | "row" | "size" | "width">;
+  const room = (word: string) => (horizontal ? Math.max(30, widest([word], size, 126) + 14) : row);
+  const edges = texts.map((both) => both.map(({ text }) => sums(text.map(room))));
+  const span = pin + Math.max(...edges.flat().map(last)) + PAD;
+  const reach = horizontal ? width : Math.min(span, Math.max(tall, pin + 6 * row));
+  const share = span > reach ? Math.min(1, scroll / (span - reach)) : 0; // both ends are reached together
+  const margin = horizontal ? 0 : Math.max(0, (width + GAP - sides.length * (each + GAP)) / 2);
 
-function columns(sides: View[][], pinned: boolean, common: Common, most: number, scroll: number): Layout {
-  const { row, size, width } = common;
-  const pin = HEADING + (pinned ? row + 8 : 0);
-  const lanes = sides.map(([view]) => lanesOf(view, (tokens) => even(tokens.length, row)));
-  const span = pin + Math.max(...lanes.flat().map(lengthOf)) + PAD;
-  const height = Math.min(span, Math.max(most, pin + 6 * row));
-  const gap = PLOT_GAP;
-  const each = Math.min(WIDEST, (width - gap * (sides.length - 1)) / sides.length);
-  const left = Math.max(0, (width - sides.length * each - gap * (sides.length - 1)) / 2);
   const plots = sides.map((views, i): Plot => {
-    const start = left + i * (each + gap);
+    const start = margin + i * (each + GAP);
     const end = start + each;
-    const count = fitting(views.length, each);
-    const numbers = 10 + NUMBER.columns * count;
-    const words = [...views[0].queries.text, ...views[0].keys.text];
-    const names = each < NARROW ? SHORT : NAMES;
-    const least = widthOf(names[0], 12) - numbers; // the name of a column may stand above its numbers too
-    const limit = Math.max(each * 0.3 - numbers, Math.min(72, each * 0.22));
-    const room = Math.max(least, Math.min(limit, 1.07 * widest(words, size, limit))); // bold is wider
-    const [queries, keys] = scrolled(lanes[i], pin, height, span, scroll);
-    const near = start + numbers + room + PAD;
-    const far = end - numbers - room - PAD;
-    const [queryNumbers, keyNumbers] = [start + numbers - 14, end - numbers + 14];
-    return { views, names, count, start, queryNumbers, near, far, keyNumbers, end, room, queries, keys };
+    const lane = (which: 0 | 1): Lane => {
+      const own = edges[i][which];
+      const shift = share * Math.max(0, pin + last(own) + PAD - reach);
+      const across = which ? end - numbers - depth : start + (horizontal ? HEADING : 0) + numbers;
+      const tokens = texts[i][which];
+      return {
+        end: which ? "key" : "query",
+        tokens,
+        edges: own,
+        shift,
+        seen: [...tokens.text.keys()].filter((j) => own[j + 1] > shift && own[j] < shift + reach - pin),
+        across,
+        line: which ? across : across + depth,
+        align: horizontal ? "center" : which ? "left" : "right",
+      };
+    };
+    return { views, start, end, lanes: [lane(0), lane(1)] };
   });
-  const nulls: Layout["nulls"] = pinned ? [HEADING, HEADING + row] : null;
-  return { ...common, height, reach: height, span, pin, nulls, plots };
+  const height = horizontal ? plots[plots.length - 1].end : reach;
+  return { horizontal, width, height, reach, span, size, depth, numbered, names, nulls, pin, plots };
 }
 
-function rows(sides: View[][], pinned: boolean, common: Common, scroll: number): Layout {
-  const { row, size, width } = common;
-  const nullWidth = widthOf("∅ null", size) + 16;
-  const pin = widthOf(NAMES[0], 12) + 8 + (pinned ? nullWidth : 0) + 12;
-  const wide = (word: string) => Math.max(29, Math.min(140, widest([word], size, 126) + 14));
-  const lanes = sides.map(([view]) => lanesOf(view, (tokens) => cumulative(tokens.map(wide))));
-  const span = pin + Math.max(...lanes.flat().map(lengthOf)) + PAD;
-  let start = 0;
-  const plots = sides.map((views, i): Plot => {
-    const count = fitting(views.length, Infinity);
-    const numbers = NUMBER.rows * count;
-    const top = start + (start ? PLOT_GAP : 0);
-    const queryNumbers = top + 46 + numbers;
-    const near = queryNumbers + row;
-    const far = near + CURVES;
-    const keyNumbers = far + row;
-    const end = keyNumbers + numbers + 6;
-    start = end;
-    const [queries, keys] = scrolled(lanes[i], pin, width, span, scroll);
-    const across = { start: top, queryNumbers, near, far, keyNumbers, end };
-    return { views, names: NAMES, count, ...across, room: 126, queries, keys };
-  });
-  const nulls: Layout["nulls"] = pinned ? [pin - 12 - nullWidth, pin - 12] : null;
-  return { ...common, height: start, reach: width, span, pin, nulls, plots };
-}
-
-/** Where token i has its middle, along. */
-export function middle(layout: Layout, lane: Lane, i: number): number {
-  return layout.pin + (lane.edges[i] + lane.edges[i + 1]) / 2 - lane.shift;
-}
-
-/** First and last token in sight; the last lies before the first where there is none. */
-export function inSight(layout: Layout, lane: Lane): [number, number] {
-  const last = lane.edges.length - 2;
-  const first = indexAt(lane, lane.shift);
-  const end = indexAt(lane, lane.shift + layout.reach - layout.pin - 1);
-  return [first, Math.min(last, end)];
+/** Where a token stands, along; -1 is the null. */
+export function spanOf({ pin, nulls }: Layout, { edges, shift }: Lane, i: number): Span {
+  return i < 0 ? (nulls ?? [0, 0]) : [pin + edges[i] - shift, pin + edges[i + 1] - shift];
 }
 
 /** The point of an along and an across. */
-export function place(layout: Layout, along: number, across: number): [number, number] {
+export function place(layout: Layout, along: number, across: number): [x: number, y: number] {
   return layout.horizontal ? [along, across] : [across, along];
 }
 
@@ -141,70 +120,33 @@ export interface Hit extends Hover {
 
 /** The token under a point of the canvas. */
 export function hit(layout: Layout, x: number, y: number): Hit | null {
-  const [along, across] = layout.horizontal ? [x, y] : [y, x];
-  const plot = layout.plots.find((one) => across >= one.start && across < one.end);
-  if (!plot) return null;
-  const margin = 16;
-  const token = (lane: Lane) => {
-    if (along < layout.pin) return null;
-    const i = indexAt(lane, along - layout.pin + lane.shift);
-    return i >= 0 && i < lane.edges.length - 1 ? i : null;
+  const [along, across] = place(layout, x, y);
+  const under = (lane: Lane) => (i: number) => {
+    const [from, to] = spanOf(layout, lane, i);
+    return along >= from && along < to && (i < 0 || along >= layout.pin);
   };
-  const { nulls } = layout;
-  const left = across < plot.near + margin;
-  if (!left && across < plot.far - margin) return null;
-  const i = !left && nulls && along >= nulls[0] && along < nulls[1] ? -1 : token(left ? plot.queries : plot.keys);
-  return i === null ? null : { plot, at: plot.views[0].at, query: left ? i : null, key: left ? null : i };
-}
-
-/** How far to scroll so that this stretch of a lane comes into sight; null: it is. */
-export function scrollTo(layout: Layout, lane: Lane, i: number): number | null {
-  const room = layout.reach - layout.pin;
-  const length = lengthOf(lane) + PAD;
-  if (length <= room || (lane.edges[i] >= lane.shift && lane.edges[i + 1] <= lane.shift + room)) return null;
-  const shift = Math.max(0, Math.min(length - room, (lane.edges[i] + lane.edges[i + 1] - room) / 2));
-  return (shift / (length - room)) * (layout.span - layout.reach);
-}
-
-/** Both lanes reach their ends together, however different their lengths are. */
-function scrolled(lanes: Lane[], pin: number, reach: number, span: number, scroll: number): Lane[] {
-  const share = span > reach ? Math.min(1, scroll / (span - reach)) : 0;
-  return lanes.map((lane) => ({ ...lane, shift: share * Math.max(0, pin + lengthOf(lane) + PAD - reach) }));
-}
-
-function lanesOf(view: View, edges: (tokens: string[]) => Float64Array): Lane[] {
-  const queries = edges(view.queries.text);
-  const keys = view.keys === view.queries ? queries : edges(view.keys.text);
-  return [queries, keys].map((lane) => ({ edges: lane, shift: 0 }));
-}
-
-function even(count: number, row: number): Float64Array {
-  return Float64Array.from({ length: count + 1 }, (_, i) => i * row);
-}
-
-function cumulative(sizes: number[]): Float64Array {
-  const edges = new Float64Array(sizes.length + 1);
-  sizes.forEach((size, i) => (edges[i + 1] = edges[i] + size));
-  return edges;
-}
-
-function lengthOf(lane: Lane): number {
-  return lane.edges[lane.edges.length - 1];
-}
-
-/** The token that begins at or before this place. */
-function indexAt(lane: Lane, at: number): number {
-  let [low, high] = [-1, lane.edges.length - 1];
-  while (low < high) {
-    const half = (low + high + 1) >> 1;
-    if (lane.edges[half] <= at) low = half;
-    else high = half - 1;
+  for (const plot of layout.plots) {
+    if (across < plot.start || across >= plot.end) continue;
+    const lane = plot.lanes.find(({ end, line }) => (end === "query" ? across < line + 16 : across >= line - 16));
+    const i = lane && [...lane.seen, ...(lane.end === "key" ? [-1] : [])].find(under(lane));
+    if (i !== undefined) return { plot, at: plot.views[0].at, query: null, key: null, [lane!.end]: i };
   }
-  return low;
+  return null;
 }
 
-/** How many numbers fit beside a token, on both sides of a plot of this width. */
-function fitting(heads: number, width: number): number {
-  if (width < NARROW) return 0;
-  return heads <= 3 && heads * NUMBER.columns * 2 < width * 0.45 ? heads : 1;
+/** How far to scroll so that a token comes into sight; null: it is, or cannot. */
+export function scrollTo({ pin, reach, span }: Layout, { edges, shift }: Lane, i: number | null): number | null {
+  const room = reach - pin;
+  const hidden = last(edges) + PAD - room;
+  if (i === null || i < 0 || hidden <= 0 || (edges[i] >= shift && edges[i + 1] <= shift + room)) return null;
+  return (((edges[i] + edges[i + 1] - room) / 2) * (span - reach)) / hidden;
+}
+
+function sums(sizes: number[]): number[] {
+  let sum = 0;
+  return [0, ...sizes.map((size) => (sum += size))];
+}
+
+function last(edges: number[]): number {
+  return edges[edges.length - 1];
 }

@@ -26,8 +26,9 @@ export function map(store: Store): Panel {
     range.set(store.state.range);
     const sides = views(store);
     const heads = Math.max(0, ...sides.map(({ length }) => length));
-    const plots = Array.from({ length: heads }, (_, i) => sides.flatMap((side) => side[i] ?? [])).flat();
-    return { plots: plots.map((view) => plotOf(store, view)), columns: sides[1] ? 2 : Math.min(heads, COLUMNS), least: 300 };
+    const rows = Array.from({ length: heads }, (_, i) => sides.flatMap((side) => side[i] ?? []));
+    const plots = rows.flat().map((view) => plotOf(store, view));
+    return { plots, columns: sides[1] ? 2 : Math.min(heads, COLUMNS), least: 300 };
   });
 }
 
@@ -46,7 +47,7 @@ function plotOf(store: Store, view: View): Plot {
     title: view.side,
     about: factsOf(store, view),
     values: signed ? "difference" : "weight",
-    why: missing(store, view) || "decoding …",
+    why: missing(view) || "decoding …",
     hidden: "",
     most: shown ? most(shown, state) : 1,
     rise: tone(state, 1),

@@ -88,7 +88,8 @@ function numbers(surface: Surface, { palette }: Store, box: Box, shown: Shown): 
 }
 
 /** Around the row and the column of what is locked or pointed at. */
-function cross(surface: Surface, box: Box, { query, key }: Pick<Hover, "query" | "key">, stroke: string, thick: number) {
+function cross(surface: Surface, box: Box, at: Pick<Hover, "query" | "key">, stroke: string, thick: number): void {
+  const { query, key } = at;
   const { cells, nulls } = box;
   const [queries, keys] = queriesFirst(box);
   if (within(queries, query)) {

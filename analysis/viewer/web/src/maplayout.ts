@@ -1,5 +1,5 @@
-/** Where things stand on heat maps, in 1/16 rem: for every plot a box with its title, the two axes, the null's strip, the
- * cells, and the bars of null mass. "down" and "across" are the axes as drawn; transposing exchanges query and key.
+/** Where things stand on heat maps, in 1/16 rem: for every plot a box with its title, the two axes, the null's strip,
+ * the cells, and the bars of null mass. "down" and "across" are the axes as drawn; transposing exchanges query and key.
  */
 
 import type { Hover } from "./contract";

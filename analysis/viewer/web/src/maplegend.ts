@@ -22,7 +22,8 @@ interface Item {
 }
 
 /** Draws the legend in lines no wider than `width`, if there is a surface; returns their height. */
-export function legend(store: Store, boxes: Box[], width: number, left: number, top: number, surface?: Surface): number {
+export function legend(store: Store, boxes: Box[], width: number, top: number, surface?: Surface): number {
+  const [left] = boxes[0].cells;
   let [x, y] = [left, top];
   for (const item of items(store, boxes)) {
     if (x > left && x + item.width > width) [x, y] = [left, y + LINE];
@@ -37,7 +38,7 @@ function items(store: Store, boxes: Box[]): Item[] {
   const { palette, payload, state } = store;
   const plots = boxes.map(({ plot }) => plot);
   const ramps = new Map(plots.flatMap((plot) => plot.ramps.map((ramp) => [ramp[0], [plot, ramp]] as const)));
-  const shares = plots.some(({ values, most }) => plots.some((other) => other.values === values && other.most !== most));
+  const shares = plots.some((one) => plots.some(({ values, most }) => values === one.values && most !== one.most));
   const out = [...ramps.values()].map(([plot, ramp]) => scale(store, plot, ramp, shares ? 1 : plot.most));
   const words = (said: string, indent = 0, paint?: Item["draw"]) => {
     const draw: Item["draw"] = (surface, x, y) => {
@@ -56,8 +57,10 @@ function items(store: Store, boxes: Box[]): Item[] {
   if (boxes.some(({ down, across }) => Math.min(down.cell, across.cell) * density() < 1)) {
     words(`a pixel shows the ${state.pool === "max" ? "largest" : "mean"} of its cells`);
   }
-  const partial = ({ at, hidden }: Plot) => !hidden && (payload.sides[at.side].causal || layerOf(store, at).window !== null);
-  if (plots.some(partial)) hatched("not visible to the query", palette.paper, palette.line);
+  const whole = ({ at }: Plot) => !payload.sides[at.side].causal && layerOf(store, at).window === null;
+  if (plots.some((plot) => !plot.hidden && !whole(plot))) {
+    hatched("not visible to the query", palette.paper, palette.line);
+  }
   if (state.nulls === "renormalise" || state.filtered === "renormalise") {
     hatched("almost nothing is left of the row", palette.wash, palette.soft);
   }

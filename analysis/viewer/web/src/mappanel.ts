@@ -2,27 +2,20 @@
  * Zooming belongs to the panel and is not in the link.
  */
 
-import { step } from "./actions";
 import type { Panel, Store, Surface } from "./contract";
 import { button, h, press, show } from "./dom";
-import { quoted } from "./facts";
+import { parsed, quoted } from "./facts";
 import { remSurface, unit } from "./labels";
 import { paintBox } from "./mapdraw";
 import { type Box, type Grid, type MapHit, type Zoom, boxesOf, mapHit } from "./maplayout";
 import { legend } from "./maplegend";
 import { type Plot, sizesOf } from "./mapplot";
 import { between, following, scaled } from "./mapzoom";
-import { pointing } from "./pointing";
+import { pointing, stepping } from "./pointing";
 
 type Point = [x: number, y: number];
 
 const DRAG = 6; // 1/16 rem before a press is a drag
-const ARROWS: Record<string, ["query" | "key", number]> = {
-  ArrowUp: ["query", -1],
-  ArrowDown: ["query", 1],
-  ArrowLeft: ["key", -1],
-  ArrowRight: ["key", 1],
-};
 const ZOOMS: Record<string, number> = { "+": 0.5, "=": 0.5, "-": 2 };
 
 /** `controls`: of what is drawn, before the panel's own. `what`: how the canvas is called. */
@@ -57,17 +50,18 @@ export function mapPanel(store: Store, what: string, controls: HTMLElement[], ma
     if (zoom && lock !== locks) zoom = following(zoom, sizesOf(grid.plots[0]), state);
     locks = lock;
     boxes = boxesOf(grid, state.transposed, zoom, width);
-    size = { width, height: bottom() + legend(store, boxes, width, boxes[0].cells[0], 0) };
+    size = { width, height: bottom() + legend(store, boxes, width, 0) };
     const surface = remSurface(canvas, size.width, size.height);
     paint(surface);
     if (from && to) surface.frame(...from, to[0] - from[0], to[1] - from[1], palette.accent, 1);
-    const said = boxes.map(({ plot: { side, name, kind, values } }) => `${side}, ${name}, ${kind}, ${values}`).join("; ");
+    const names = boxes.map(({ plot: { side, name, kind, values } }) => `${side}, ${name}, ${kind}, ${values}`);
+    const said = names.join("; ");
     canvas.setAttribute("aria-label", `${what} of ${said}. Arrow keys lock a cell, plus and minus zoom.`);
   };
   const bottom = () => Math.max(...boxes.map((box) => box.bottom)) + 14;
   const paint = (surface: Surface) => {
     for (const box of boxes) paintBox(surface, store, box);
-    legend(store, boxes, size.width, boxes[0].cells[0], bottom(), surface);
+    legend(store, boxes, size.width, bottom(), surface);
   };
   const look = (next: Zoom | null) => {
     zoom = next;
@@ -101,16 +95,16 @@ export function mapPanel(store: Store, what: string, controls: HTMLElement[], ma
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
   canvas.addEventListener("dblclick", () => look(null));
-  canvas.addEventListener("keydown", (event) => {
-    const arrow = ARROWS[event.key];
-    const by = ZOOMS[event.key];
-    if (!boxes.length || !(arrow || by) || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    if (by) return nudge(by);
-    const [end, steps] = arrow;
-    step(store, store.state.transposed ? (end === "query" ? "key" : "query") : end, steps);
+  const way = (down: boolean) => (down === store.state.transposed ? "key" : "query");
+  stepping(store, canvas, way, () => {
     const { query, key } = store.state;
-    if (query !== null && key !== null) store.say(boxes[0].plot.facts(query, key).join(". "));
+    return query === null || key === null || !boxes.length ? "" : boxes[0].plot.facts(query, key).join(". ");
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const by = ZOOMS[event.key];
+    if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    nudge(by);
   });
   const pictures = () => boxes.slice(0, 1).map(({ plot }) => ({ name: `${what}-${plot.short}`, ...size, paint }));
   return { element, draw, pictures, rows: () => table(boxes.map(({ plot }) => plot)) };
@@ -124,14 +118,16 @@ function facts(plot: Plot, query: number | null, key: number | null): string[] {
 
 /** A row for each query of each map, the null before the keys. */
 function table(plots: Plot[]): (string | number)[][] {
-  const keys = plots.map((plot) => plot.keys.text).reduce((one, other) => (other.length > one.length ? other : one), []);
-  const head = ["side", "layer", "head", "values", "query", "token", "null", ...keys.map((word, s) => `${s} ${word}`)];
+  const lists = plots.map(({ keys }) => keys.text);
+  const keys = lists.reduce((one, other) => (other.length > one.length ? other : one), []);
+  const names = ["side", "layer", "head", "values", "query", "token", "null"];
   const rows = plots.flatMap(({ side, short, values, queries, shown, number, hidden }) => {
-    const plain = (t: number, s: number) => number(t, s, 0).replace("−", "-").replace("+", "");
+    const told = (t: number, s: number) => parsed(number(t, s, 0));
     return Array.from({ length: shown?.T ?? 0 }, (_, t) => {
-      const cells = Array.from({ length: shown!.S }, (_, s) => (shown!.sees(t, s) ? plain(t, s) : hidden && "-inf"));
-      return [side, ...short.split("."), values, t, queries.text[t], shown!.nulls ? plain(t, -1) : "", ...cells];
+      const { S, sees, nulls } = shown!;
+      const cells = Array.from({ length: S }, (_, s) => (sees(t, s) ? told(t, s) : hidden && -Infinity));
+      return [side, ...short.split("."), values, t, queries.text[t], nulls ? told(t, -1) : "", ...cells];
     });
   });
-  return [head, ...rows];
+  return [[...names, ...keys.map((word, s) => `${s} ${word}`)], ...rows];
 }

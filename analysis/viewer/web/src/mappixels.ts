@@ -1,5 +1,5 @@
-/** The cells of a heat map as pixels: one for a cell, or one for several where they are smaller than the screen's, pooled
- * so that a single strong cell stays in sight. What a query may not see stays transparent.
+/** The cells of a heat map as pixels: one for a cell, or one for several where they are smaller than the screen's,
+ * pooled so that a single strong cell stays in sight. What a query may not see stays transparent.
  */
 
 import { rgb } from "./colours";

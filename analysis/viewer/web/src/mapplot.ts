@@ -1,5 +1,5 @@
-/** A heat map as data. The map tab makes one for each head, the scores tab one for each stage; how it is laid out, drawn,
- * pointed at, zoomed and written as a table is the same for all (mappanel.ts).
+/** A heat map as data. The map tab makes one for each head, the scores tab one for each stage; how it is laid out,
+ * drawn, pointed at, zoomed and written as a table is the same for all (mappanel.ts).
  */
 
 import type { RGB, Shown } from "./contract";

@@ -1,66 +1,54 @@
 /** Neuron view: how one query comes to its weights, dimension by dimension: query and keys, their product per
- * dimension, its sum, the score, the weight; the null in a row of its own. A dimension under the pointer is marked on
- * every side.
+ * dimension, its sum, the score, the weight; the null in a row of its own. What is under the pointer is marked on every
+ * side.
  */
 
 import type { Panel, Store } from "./contract";
-import { h, segmented, slider } from "./dom";
+import { h, slider } from "./dom";
 import { quoted } from "./facts";
+import { unit } from "./labels";
 import { neuronPane, type Shared } from "./neuronpane";
-import { queryOf, type Order, type Reading } from "./reading";
+import { queryOf, type Reading } from "./reading";
 import { products } from "./stages";
-import { paneled } from "./vectorpane";
-
-const BESIDE = 620; // least width of a side that stands beside another, in 1/16 rem
+import { views } from "./views";
 
 export function neuron(store: Store): Panel {
-  const { payload } = store;
-  const shared: Shared = { order: "position", dimension: null, changed: () => draw() };
-  const tokens = () => payload.texts[payload.sides[store.drawn()[0]].text].queries;
-  const count = () => tokens().text.length;
-  const longest = Math.max(...payload.texts.map(({ queries }) => queries.text.length));
-  const query = slider(
-    "query",
-    [0, longest - 1, 1],
-    queryOf(store, count()),
-    (t) => (t < count() ? `${t} ${quoted(tokens(), t)}` : String(t)),
-    (t) => store.set({ query: Math.min(t, count() - 1) }),
-  );
-  const orders = [
-    ["position", "by position"],
-    ["weight", "largest first"],
-  ] as const;
-  const order = segmented<Order>("keys", orders, shared.order, (value) => {
-    shared.order = value;
-    draw();
-  });
+  const { texts } = store.payload;
+  const heads = () => views(store, false).map(([view]) => view);
+  const tokens = () => heads()[0].queries;
+  const now = () => queryOf(store, tokens().text.length);
+  const most = Math.max(...texts.map(({ queries }) => queries.text.length)) - 1;
+  const words = (t: number) => (t in tokens().text ? `${t} ${quoted(tokens(), t)}` : String(t));
+  const query = slider("query", [0, most, 1], now(), words, (t) => store.set({ query: t }));
+  const shared: Shared = { dimension: null, changed: () => draw() };
   const panes = [0, 1].map(() => neuronPane(store, shared));
-  const panel = paneled(store, h("div", { class: "bar" }, query.element, order.element), panes);
+  const both = h("div", { class: "panes" }, ...panes.map((pane) => pane.element));
+  const element = h("div", { class: "panel" }, h("div", { class: "row" }, query.element), both);
   const draw = () => {
-    if (!panel.width()) return;
-    query.set(queryOf(store, count()));
-    panel.draw(BESIDE);
+    const shown = heads();
+    const tall = Math.max(320, (0.8 * window.innerHeight) / unit() / shown.length);
+    query.set(now());
+    panes.forEach((pane, i) => pane.draw(shown[i] ?? null, tall));
   };
   return {
-    element: panel.element,
+    element,
     draw,
-    pictures: panel.pictures,
+    pictures: () => panes.flatMap((pane) => pane.picture() ?? []),
     rows() {
-      const read = panes.map((pane) => pane.reading());
-      const H = Math.max(0, ...read.map((reading) => reading?.vectors.H ?? 0));
+      const read = panes.flatMap((pane) => pane.reading() ?? []);
+      const H = Math.max(0, ...read.map(({ vectors }) => vectors.H));
       const names = ["side", "query", "query token", "key", "key token", "q.k", "score", "weight"];
-      const head = [...names, ...Array.from({ length: H }, (_, d) => `q*k ${d}`)];
-      const name = (i: number) => payload.sides[store.drawn()[i]].name;
-      return [head, ...read.flatMap((reading, i) => (reading ? table(reading, name(i)) : []))];
+      return [[...names, ...Array.from({ length: H }, (_, d) => `q*k ${d}`)], ...read.flatMap((one) => table(store, one))];
     },
   };
 }
 
 /** A row for the null and for each key. */
-function table(reading: Reading, side: string): (string | number)[][] {
-  const { t, vectors, queries, keys, product, scaled, weight, null_score, null_weight } = reading;
-  const first = [side, t, queries.text[t]];
+function table({ payload }: Store, reading: Reading): (string | number)[][] {
+  const { view, t, vectors, product, scaled, weight, null_score, null_weight } = reading;
+  const first = [payload.sides[view.at.side].name, t, view.queries.text[t]];
   const numbers = (s: number) => [product[s], scaled[s], weight[s], ...products(vectors, t, s)];
-  const rows = reading.rows.map((s) => [...first, s, keys.text[s], ...numbers(s)]);
-  return null_score === null ? rows : [[...first, "null", "", "", null_score, null_weight!], ...rows];
+  const rows = reading.rows.map((s) => [...first, s, view.keys.text[s], ...numbers(s)]);
+  if (null_score === null) return rows;
+  return [[...first, "null", "", "", null_score, null_weight!, ...Array<string>(vectors.H).fill("")], ...rows];
 }

@@ -1,5 +1,8 @@
-/** The pointer on a canvas of tokens or cells: hover shows, a click locks what is under it, the same unlocks it. */
+/** The pointer and the arrow keys on a canvas of tokens or cells: hover shows, a click locks what is under the pointer,
+ * the same click unlocks it; arrows lock what is beside it.
+ */
 
+import { step } from "./actions";
 import type { Hover, Store } from "./contract";
 import { unit } from "./labels";
 import { tooltip } from "./tooltip";
@@ -33,10 +36,36 @@ export function pointing<Spot extends Hover>(
   canvas.addEventListener("click", (event) => {
     const spot = under(event);
     if (!spot) return;
-    const { query, key } = spot;
     const { state } = store;
-    const locked = (query ?? state.query) === state.query && (key ?? state.key) === state.key;
-    if (query !== null) store.set({ query: locked ? null : query });
-    if (key !== null) store.set({ key: locked ? null : key });
+    const ends = (["query", "key"] as const).filter((end) => spot[end] !== null);
+    const locked = ends.every((end) => spot[end] === state[end]);
+    store.set(Object.fromEntries(ends.map((end) => [end, locked ? null : spot[end]])));
+  });
+}
+
+type End = "query" | "key";
+
+const ARROWS: Record<string, [down: boolean, by: number]> = {
+  ArrowUp: [true, -1],
+  ArrowDown: [true, 1],
+  ArrowLeft: [false, -1],
+  ArrowRight: [false, 1],
+};
+
+/** `way`: along which end an arrow steps; null for none. `told`: what is said when it has; "" for the token alone. */
+export function stepping(
+  store: Store,
+  canvas: HTMLCanvasElement,
+  way: (down: boolean, shift: boolean) => End | null,
+  told: (end: End) => string,
+): void {
+  canvas.addEventListener("keydown", (event) => {
+    const [down, by] = ARROWS[event.key] ?? [];
+    const end = by && !event.ctrlKey && !event.metaKey && !event.altKey ? way(down!, event.shiftKey) : null;
+    if (!end) return;
+    event.preventDefault();
+    step(store, end, by!);
+    const words = told(end);
+    if (words) store.say(words);
   });
 }

@@ -1,31 +1,22 @@
-/** What the neuron view shows of one query: its keys in the order of the rows, and their way from vectors to weights.
+/** What the neuron view shows of one query: its keys, and their way from vectors to weights.
  *
  * Filters choose rows and the null's control acts on the weights, as on every other view; scores stay the model's.
  */
 
-import type { HeadAt, State, Store, Vectors } from "./contract";
+import type { State, Store, Vectors } from "./contract";
 import { kept } from "./filter";
 import { headOf } from "./heads";
-import { layerOf } from "./views";
-import { keysOf, sees, type Neuron, type Tokens } from "./payload";
-import { row } from "./stages";
+import { sees, type Neuron } from "./payload";
+import { row, type Row } from "./stages";
 import { LEAST } from "./treat";
+import { layerOf, type View } from "./views";
 
-export type Order = "position" | "weight";
-
-export interface Reading {
+export interface Reading extends Row {
+  view: View;
   t: number;
   neuron: Neuron;
   vectors: Vectors;
-  queries: Tokens;
-  keys: Tokens;
-  rows: number[]; // keys, from the top
-  seen: number; // keys that the query may see, before the filters
-  product: Float32Array; // [S]
-  scaled: Float32Array;
-  weight: Float32Array;
-  null_score: number | null; // null: no row for it
-  null_weight: number | null;
+  rows: number[]; // keys that the query may see and the filters keep
   sink: number | null; // the key that is treated as the null
   divided: boolean; // weights are renormalised
   hatched: boolean; // too little is left beside the null to divide by
@@ -47,43 +38,38 @@ export function queryOf(store: Store, T: number): number {
   return Math.min(T - 1, store.state.query ?? store.hover.query ?? T - 1);
 }
 
-export function read(store: Store, at: HeadAt, vectors: Vectors, order: Order): Reading {
+/** Scores and weights of the null are null where it has no row. */
+export function read(store: Store, view: View, vectors: Vectors): Reading {
   const { payload, state } = store;
-  const side = payload.sides[at.side];
-  const layer = layerOf(store, at);
-  const neuron = headOf(payload, at).neuron!;
-  const text = payload.texts[side.text];
+  const side = payload.sides[view.at.side];
+  const layer = layerOf(store, view.at);
+  const neuron = headOf(payload, view.at).neuron!;
   const t = queryOf(store, vectors.T);
-  const { product, scaled, weight, null_score, null_weight } = row(vectors, neuron, side, layer, t);
-  const seen = Array.from(weight.keys()).filter((s) => sees(side, layer, t, s));
-  const keep = kept(text, state).keys;
-  const rows = seen.filter((s) => keep[s]);
-  if (order === "weight") rows.sort((a, b) => scaled[b] - scaled[a]);
+  const found = row(vectors, neuron, side, layer, t);
+  const { scaled, weight } = found;
+  const seen = [...weight.keys()].filter((s) => sees(side, layer, t, s));
+  const keep = kept(view.text, state).keys;
   const sink = layer.has_null || state.sink === null || state.sink >= vectors.S ? null : state.sink;
-  const mass = sink === null ? null_weight : weight[sink];
-  const left = without(weight, sink, mass, state.nulls);
-  const shown = state.nulls === "show";
-  const scores = [...(shown && null_score !== null ? [null_score] : []), ...seen.map((s) => scaled[s])];
+  const mass = sink === null ? found.null_weight : weight[sink];
+  const enough = without(weight, sink, mass, state.nulls);
+  const nulls = state.nulls === "show" ? found : { null_score: null, null_weight: null };
+  const scores = [0, nulls.null_score ?? 0, ...seen.map((s) => scaled[s])];
   return {
+    ...found,
+    view,
     t,
     neuron,
     vectors,
-    queries: text.queries,
-    keys: keysOf(text),
-    rows,
-    seen: seen.length,
-    product,
-    scaled,
-    weight,
-    null_score: shown ? null_score : null,
-    null_weight: shown ? null_weight : null,
+    rows: seen.filter((s) => keep[s]),
+    null_score: nulls.null_score,
+    null_weight: nulls.null_weight,
     sink,
-    divided: state.nulls === "renormalise" && mass !== null,
-    hatched: !left,
+    divided: state.nulls === "renormalise",
+    hatched: !enough,
     strength: strength(vectors),
-    low: scores.reduce((least, x) => Math.min(least, x), 0),
-    high: scores.reduce((most, x) => Math.max(most, x), 0),
-    largest: seen.reduce((most, s) => Math.max(most, weight[s]), shown ? (null_weight ?? 0) : 0) || 1,
+    low: Math.min(...scores),
+    high: Math.max(...scores),
+    largest: Math.max(nulls.null_weight ?? 0, ...seen.map((s) => weight[s])) || 1,
   };
 }
 
@@ -103,24 +89,7 @@ export function without(
   return enough;
 }
 
-const strengths = new WeakMap<Vectors, Strength>();
-
-function strength(vectors: Vectors): Strength {
-  let known = strengths.get(vectors);
-  if (!known) {
-    const [q, k] = [spread(vectors.q), spread(vectors.k)];
-    known = { q: round(2 * q), k: round(2 * k), product: round(2 * q * k) };
-    strengths.set(vectors, known);
-  }
-  return known;
-}
-
-function spread(values: Float32Array): number {
-  let sum = 0;
-  for (const v of values) sum += v * v;
-  return Math.sqrt(sum / Math.max(1, values.length)) || 1;
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(2));
+function strength({ q, k }: Vectors): Strength {
+  const spread = (values: Float32Array) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length) || 1;
+  return { q: 2 * spread(q), k: 2 * spread(k), product: 2 * spread(q) * spread(k) };
 }

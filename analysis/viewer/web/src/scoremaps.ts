@@ -1,5 +1,5 @@
-/** The stages of one head as heat maps, after the null's control and the filters. Scores have two hues around 0; weights
- * are blue, those of the null orange.
+/** The stages of one head as heat maps, after the null's control and the filters. Scores have two hues around 0;
+ * weights are blue, those of the null orange.
  */
 
 import { recent } from "./cache";
@@ -115,7 +115,8 @@ function facts(store: Store, { at, queries, keys }: View, neuron: Neuron, t: num
   const { product, scaled, weight, null_score, null_weight } = row(vectors, neuron, side, layer, t);
   const last = (value: number) => `${named(neuron).softmax[0]} ${share(value)}`;
   const from = `query ${t} ${quoted(queries, t)} → `;
-  if (s < 0) return null_score === null ? [] : [`${from}the null`, `null logit ${decimal(null_score)}`, last(null_weight!)];
+  if (s < 0 && null_score === null) return [];
+  if (s < 0) return [`${from}the null`, `null logit ${decimal(null_score!)}`, last(null_weight!)];
   return [
     `${from}key ${s} ${quoted(keys, s)}`,
     `scores q · k ${decimal(product[s])}`,

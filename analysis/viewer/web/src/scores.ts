@@ -16,7 +16,8 @@ export function scores(store: Store): Panel {
   let all: boolean | null = null; // null: until one is picked, if there are few tokens
   let last = store.state.stage;
   const names = STAGES.slice(1).map((which) => [which, which] as const);
-  const stages = segmented<Which | "all">("stage", [["all", "all four"], ["product", "scores"], ...names], "all", (value) => {
+  const options = [["all", "all four"], ["product", "scores"], ...names] as const;
+  const stages = segmented<Which | "all">("stage", options, "all", (value) => {
     all = value === "all";
     if (value !== "all") store.set({ stage: (last = value) });
     panel.draw();
@@ -41,7 +42,8 @@ export function scores(store: Store): Panel {
       if (missing) explain(store, heads[i].at, place);
     });
     const there = heads.filter(({ at }) => headOf(payload, at).neuron);
-    const plots = there.flatMap((view) => (row ? STAGES : [state.stage]).map((which, i) => stagePlot(store, view, which, i > 0)));
+    const drawn = row ? STAGES : [state.stage];
+    const plots = there.flatMap((view) => drawn.map((which, i) => stagePlot(store, view, which, i > 0)));
     const most = (name: string) => Math.max(...plots.filter(({ values }) => values === name).map((plot) => plot.most));
     for (const plot of plots) plot.most = most(plot.values); // both sides in the same colours
     return { plots, columns: row ? STAGES.length : 2, least: row ? 160 : 300 };

@@ -3,7 +3,7 @@
  */
 
 import type { HeadAt, Shown, Store } from "./contract";
-import { headOf, long, short } from "./heads";
+import { headOf, long, same, short } from "./heads";
 import { keysOf, type Layer, type Text, type Tokens } from "./payload";
 
 /** One head of one side, or the difference of two. */
@@ -24,18 +24,12 @@ export interface View {
 }
 
 /** Views of each side in turn: the selected head first, then the further ones. */
-export function views(store: Store): View[][] {
-  const { state } = store;
-  const difference = state.mode === "difference";
-  const sides = (difference ? [state.a] : store.drawn()).filter((side) => store.selected(side));
-  const heads = sides.map((side) => headsOf(store, side));
-  const nulled = (at: HeadAt | null) => at !== null && (state.sink !== null || layerOf(store, at).has_null);
-  const other = (at: HeadAt) => (difference ? store.partner(at, state.b) : null);
-  const lists = heads.map((list) =>
-    list.map((at) => ({ ...describe(store, at, sides.length > 1), nulled: nulled(at) || nulled(other(at)) })),
-  );
-  const pinned = state.nulls === "show" && lists.flat().some((view) => view.nulled);
-  return lists.map((list) => list.map((view) => ({ ...view, pinned })));
+export function views(store: Store, subtracted = store.state.mode === "difference"): View[][] {
+  const sides = subtracted ? [store.state.a] : store.drawn();
+  const lists = sides.map((side) => headsOf(store, side).map((at) => viewOf(store, at, subtracted)));
+  const pinned = store.state.nulls === "show" && lists.flat().some((view) => view.nulled);
+  for (const view of lists.flat()) view.pinned = pinned;
+  return lists.filter((list) => list.length);
 }
 
 /** Whether a pointer in one text means the same tokens in this view. */
@@ -54,15 +48,11 @@ export function spoken(sides: View[][]): string {
 }
 
 /** Why there is no picture, in words; "" while a map is decoded. */
-export function missing(store: Store, view: View): string {
-  if (view.shown === "unlike") {
-    return store.partner(view.at, store.state.b)
-      ? "These two sides read different texts, or cut one text into different tokens: they cannot be subtracted."
-      : "No head of B stands beside this one: there is nothing to subtract.";
-  }
-  if (view.shown !== "absent") return "";
+export function missing({ shown, name }: View): string {
+  if (shown === "unlike") return "Nothing of B can be subtracted here: it reads other tokens, or has no head beside this one.";
+  if (shown !== "absent") return "";
   const how = "Write it with a larger --limit-mb (in Python limit_mb), or with fewer --layers, to have it.";
-  return `The map of ${view.name} was left out to keep the page small. ${how}`;
+  return `The map of ${name} was left out to keep the page small. ${how}`;
 }
 
 function headsOf(store: Store, side: number): HeadAt[] {
@@ -70,31 +60,30 @@ function headsOf(store: Store, side: number): HeadAt[] {
   const selected = store.selected(side);
   if (!selected) return [];
   const origin = state.mode === "b" ? state.b : state.a;
-  const more = state.more.map(([layer, head]) => store.partner({ side: origin, layer, head }, side));
-  const unique = new Map([selected, ...more].filter((at) => at !== null).map((at) => [`${at.layer}.${at.head}`, at]));
-  return [...unique.values()];
+  const more = state.more.flatMap(([layer, head]) => store.partner({ side: origin, layer, head }, side) ?? []);
+  return [selected, ...more].filter((at, i, all) => all.findIndex((one) => same(one, at)) === i);
 }
 
-function describe(store: Store, at: HeadAt, several: boolean): Omit<View, "nulled" | "pinned"> {
+function viewOf(store: Store, at: HeadAt, signed: boolean): View {
   const { payload, state } = store;
-  const side = payload.sides[at.side];
-  const { kind } = headOf(payload, at);
-  const text = payload.texts[side.text];
-  const signed = state.mode === "difference";
+  const { name, text } = payload.sides[at.side];
+  const tokens = payload.texts[text];
+  const letter = store.drawn().length < 2 ? "" : at.side === state.a ? "A · " : "B · ";
   const mean = signed ? null : store.mean(at);
-  const other = payload.sides[state.b].name;
-  const letter = at.side === state.a ? "A" : "B";
+  const heads = signed ? [at, store.partner(at, state.b)] : [at];
   return {
     at,
-    side: signed ? `A − B · ${side.name} − ${other}` : several ? `${letter} · ${side.name}` : side.name,
+    side: signed ? `A − B · ${name} − ${payload.sides[state.b].name}` : letter + name,
     name: long(payload, at),
     short: short(payload, at),
-    kind,
+    kind: headOf(payload, at).kind,
     mean: mean === null ? "" : `null mass ${mean.toFixed(2)}`,
-    text,
-    queries: text.queries,
-    keys: keysOf(text),
+    text: tokens,
+    queries: tokens.queries,
+    keys: keysOf(tokens),
     signed,
+    nulled: heads.some((one) => one && (state.sink !== null || layerOf(store, one).has_null)),
+    pinned: false,
     shown: signed ? store.difference(at) : store.shown(at),
   };
 }

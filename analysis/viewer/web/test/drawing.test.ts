@@ -16,7 +16,7 @@ const STATE = { ...defaults(payload()), top: 0.9, least: 0 };
 test("the lines of a query hold the share top of its real weights, and no smaller set of them does", () => {
   const shown = treat(treatment(seeded(1), 20, 20));
   for (const top of [0.3, 0.9, 1]) {
-    const [lines] = pick([shown], [0, 19], [], { ...STATE, top });
+    const [lines] = pick([shown], [0, 19], null, { ...STATE, top });
     for (let t = 0; t < 20; t++) {
       const total = shown.weights.subarray(t * 20, (t + 1) * 20).reduce((sum, w) => sum + w, 0);
       const own = lines.filter((line) => line.t === t && line.s >= 0).map((line) => line.w);
@@ -29,7 +29,7 @@ test("the lines of a query hold the share top of its real weights, and no smalle
 
 test("lines come weakest first, none below the least weight, the null's among them", () => {
   const shown = treat(treatment(seeded(2), 16, 16));
-  const [lines, found] = pick([shown], [0, 15], [], { ...STATE, top: 1, least: 0.05 });
+  const [lines, found] = pick([shown], [0, 15], null, { ...STATE, top: 1, least: 0.05 });
   assert.equal(lines.length, found);
   assert.ok(lines.every(({ w }, i) => w >= 0.05 && (i === 0 || w >= lines[i - 1].w)));
   assert.ok(lines.some(({ s }) => s === -1));
@@ -37,14 +37,14 @@ test("lines come weakest first, none below the least weight, the null's among th
 
 test("at most 4,000 lines are drawn, the strongest", () => {
   const shown = treat(treatment(seeded(3), 120, 120));
-  const [lines, found] = pick([shown], [0, 119], [], { ...STATE, top: 1 });
+  const [lines, found] = pick([shown], [0, 119], null, { ...STATE, top: 1 });
   assert.equal(lines.length, 4000);
   assert.ok(found > 4000);
 });
 
 test("in focus, a query and a key have their own lines, the cell of both once", () => {
   const shown = treat(treatment(seeded(4), 12, 12));
-  const [lines] = pick([shown], [0, 11], [{ query: 8, key: 2 }], { ...STATE, top: 1 });
+  const [lines] = pick([shown], [0, 11], { query: 8, key: 2 }, { ...STATE, top: 1 });
   assert.ok(lines.every(({ t, s }) => t === 8 || s === 2));
   assert.equal(lines.filter(({ t, s }) => t === 8 && s === 2).length, 1);
 });
@@ -52,8 +52,8 @@ test("in focus, a query and a key have their own lines, the cell of both once", 
 test("the lines of A - B are those of B - A with the other sign", () => {
   const [a, b] = [5, 6].map((seed) => treat(treatment(seeded(seed), 14, 14)));
   const name = ({ t, s, w }: { t: number; s: number; w: number }) => `${t} ${s} ${w}`;
-  const [one] = pick([subtract(a, b)], [0, 13], [], STATE);
-  const [other] = pick([subtract(b, a)], [0, 13], [], STATE);
+  const [one] = pick([subtract(a, b)], [0, 13], null, STATE);
+  const [other] = pick([subtract(b, a)], [0, 13], null, STATE);
   assert.deepEqual(one.map(name).sort(), other.map((line) => name({ ...line, w: -line.w })).sort());
 });
 
