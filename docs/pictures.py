@@ -11,11 +11,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 
 import numpy as np
+from PIL import Image
 
 from analysis.measures.decay import fall
 from analysis.viewer.attention import Attention
@@ -38,11 +40,12 @@ CAT, RUG = "The cat sat on the mat.", "The cat lay on the rug."
 
 @dataclass(frozen=True)
 class Shot:
-    """A page, the state in its link, and the size of the window."""
+    """A page, the state in its link, the size of the window, and the part that is kept (a CSS selector)."""
 
     page: Page
     state: dict[str, str | int]
     size: tuple[int, int] = (1280, 860)
+    part: str = "main"
     dark: bool = False
 
 
@@ -68,18 +71,22 @@ def main() -> None:
 
 def llama(run: Run) -> dict[str, Callable[[], Shot]]:
     """Pictures of a causal language model."""
-    one = lambda text, **state: Shot(only(a := read(run, text, name="SmolLM2")), asked(a, state), (1180, 800))  # noqa: E731
+
+    def one(text: str, part: str = "#detail", **state) -> Shot:
+        attention = read(run, text, name="SmolLM2")
+        return Shot(only(attention), asked(attention, state), (1180, 800), part)
+
     lines = lambda text, query, key: one(text, view="lines", most=(query, key))  # noqa: E731
     return {
         "fox": lambda: one(FOX, view="lines", head="2.3"),
-        "heads": lambda: one(FOX, view="map", head="2.3"),
+        "heads": lambda: one(FOX, "main", view="map", head="2.3"),
         "tired": lambda: lines(TIRED, " it", " animal"),
         "she": lambda: lines(SHE, " she", " nurse"),
         "he": lambda: lines(HE, " he", " mechanic"),
         "list": lambda: lines(LIST, " figs", " plums"),
         "preposition": lambda: lines(PREPOSITION, " table", " under"),
         "acronym": lambda: lines(ACRONYM, "WHO", " Organization"),
-        "induction": lambda: one(AGAIN, view="map", stripe=1),
+        "induction": lambda: one(AGAIN, view="map", stripe=1, sink=0, nulls="renormalise"),
         "neuron": lambda: falling(run, TIRED),
         "chinese": lambda: stages(run, CHINESE),
         "long": lambda: long(run),
@@ -92,7 +99,9 @@ def bert(run: Run) -> dict[str, Callable[[], Shot]]:
     def made(layer: int) -> Shot:
         a = read(run, CAT, RUG, name="MiniLM")
         across = a.layers[layer].weights[:, 1 : a.split - 1, a.split : -1].sum((1, 2))
-        return Shot(only(a), {"view": "lines", "head": f"{layer}.{across.argmax()}", "block": "AB"}, (1180, 1000))
+        return Shot(
+            only(a), {"view": "lines", "head": f"{layer}.{across.argmax()}", "block": "AB"}, (1180, 1000), "main"
+        )
 
     last = run.config.model.layers - 1
     return {"pair-early": lambda: made(0), "pair-late": lambda: made(last)}
@@ -164,7 +173,7 @@ def falling(run: Run, text: str) -> Shot:
     }
     at = max(curves, key=lambda at: float(fall(curves[at])))
     state = {"view": "neuron", "head": f"{at[0]}.{at[1]}", "query": len(a.tokens.text) - 1}
-    return Shot(only(a, (at,)), state, (1280, 1000))
+    return Shot(only(a, (at,)), state, (1500, 1000), "#detail")
 
 
 def stages(run: Run, text: str) -> Shot:
@@ -173,6 +182,7 @@ def stages(run: Run, text: str) -> Shot:
         only(read(run, text, name="SmolLM2"), ((0, 0),)),
         {"view": "scores", "head": "0.0", "stage": "scaled", "unmasked": 1},
         (1280, 1000),
+        "#detail",
     )
 
 
@@ -180,7 +190,9 @@ def long(run: Run) -> Shot:
     """Four layers on 1,024 tokens."""
     words = (Path(__file__).parent / "attention.md").read_text(encoding="utf-8")
     text = run.tokenizer.decode(run.tokenizer.encode(words)[:1024])
-    return Shot(only(read(run, text, layers=(0, 10, 20, 29), name="SmolLM2")), {"view": "map", "head": "1.2"})
+    return Shot(
+        only(read(run, text, layers=(0, 10, 20, 29), name="SmolLM2")), {"view": "map", "head": "1.2"}, part="main"
+    )
 
 
 @contextmanager
@@ -200,10 +212,20 @@ def browser() -> Iterator[Callable[[Shot, Path], None]]:
             tab.goto(f"{file.as_uri()}#{urlencode(shot.state)}")
             tab.wait_for_selector("html[data-ready]", state="attached")
             tab.wait_for_timeout(2500)  # until every thumbnail is exact
-            tab.screenshot(path=path)
+            picture = Image.open(BytesIO(tab.locator(shot.part).screenshot())).convert("RGB")
+            trimmed(picture).save(path, optimize=True)
             tab.close()
 
         yield photograph
+
+
+def trimmed(picture: Image.Image, margin: int = 16) -> Image.Image:
+    """The picture without the empty space below and beside what is drawn."""
+    pixels = np.asarray(picture, int)
+    drawn = np.abs(pixels - pixels[-10, -1]).sum(-1) > 24
+    drawn[-4:] = False  # the line between two parts of the page
+    bottom, right = (np.flatnonzero(drawn.any(axis))[-1] + margin for axis in (1, 0))
+    return picture.crop((0, 0, min(right, picture.width), min(bottom, picture.height)))
 
 
 if __name__ == "__main__":

@@ -143,29 +143,30 @@ def unlike():
 
 @cache
 def tall(T):
-    """Two models of 12 x 12 heads on T tokens: one layer of each, packed once and shown twelve times."""
+    """Two models of 12 x 12 heads on T tokens: two heads of each, packed once and shown seventy-two times."""
     rng = np.random.default_rng(T)
     sides = []
     for name, null in (("standard", False), ("null", True)):
-        score = np.where(np.tri(T, dtype=bool), rng.normal(0, 2, (12, T, T)).astype(np.float32), -np.inf)
-        w, mass = softmax(score, rng.normal(0, 2, (12, T)).astype(np.float32) if null else None)
+        score = np.where(np.tri(T, dtype=bool), rng.normal(0, 2, (2, T, T)).astype(np.float32), -np.inf)
+        w, mass = softmax(score, rng.normal(0, 2, (2, T)).astype(np.float32) if null else None)
         words = [f" t{t % 50}" for t in range(T)]
         sides.append(Attention.of(name, [w], words, null=[mass] if null else None, causal=True))
     found = [measured(side) for side in sides]
     packed = pack(sides, found, budget.plan(sides, (), "display", 25e6), title="tall")
     for i, side in enumerate(packed.payload["sides"]):
-        for name in ("thumbs", "thumbs_without", "null_mass", "match"):
-            side[name] = _repeated(packed.blobs, i, side[name]) if name != "match" else side[name] and side[name] * 12
-        side["layers"] = [side["layers"][0] | {"number": number} for number in range(12)]
+        for name in ("thumbs", "thumbs_without", "null_mass"):
+            side[name] = side[name] and _repeated(packed.blobs, i, side[name])
+        (layer,) = side["layers"]
+        heads = [head | {"number": number} for number, head in enumerate(layer["heads"] * 6)]
+        side["layers"] = [layer | {"number": number, "heads": heads} for number in range(12)]
+        side["match"] = None
     return Sample(page(packed), tuple(sides))
 
 
 def _repeated(blobs, side, blob):
-    """The same array twelve times, behind a side's others."""
-    if blob is None:
-        return None
+    """The same array seventy-two times, behind a side's others."""
     offset, length = blob
     data = zlib.decompress(b64decode(blobs[side][offset : offset + length]))
-    text = b64encode(zlib.compress(data * 12)).decode()
+    text = b64encode(zlib.compress(data * 72)).decode()
     blobs[side] += text
     return len(blobs[side]) - len(text), len(text)

@@ -247,7 +247,7 @@ def test_the_table_sorts_and_selects(tab):
 
 
 def test_a_long_table_shows_the_first_and_says_how_many_there_are(look):
-    tab = look(pages.tall(128).page, "#mode=b&sort=entropy_real&across=1")
+    tab = look(pages.tall(128).page, "#mode=b&sort=entropy_normalised&across=1")
     table = tab.get_by_role("table")
     rows = table.get_by_role("rowheader")
     assert 8 <= rows.count() <= 24

@@ -30,7 +30,7 @@ def test_every_head_of_every_shape_in_every_view(look, make):
             w = side.layers[layer].weights[head]
             assert found.weights.shape == w.shape == (side.T, side.S)
             assert (np.abs(found.weights - w) <= within(w)).all()
-        for change in ({}, {"transposed": True, "horizontal": True}, {"sort": "entropy_real", "across": True}):
+        for change in ({}, {"transposed": True, "horizontal": True}, {"sort": "entropy_normalised", "across": True}):
             for view, label in VIEWS.items():
                 put(tab, view=view, layer=side.heads[-1][0], head=side.heads[-1][1], **change)
                 box = canvas(tab, label).first.bounding_box()
@@ -109,7 +109,7 @@ def test_two_models_of_144_heads_are_a_light_page(look, T):
     tab = look(pages.tall(T).page)
     most = elements(tab)
     for view in VIEWS:
-        for change in ({"mode": "side"}, {"mode": "difference"}, {"sort": "entropy_real", "across": True}, {"query": T // 2}):
+        for change in ({"mode": "side"}, {"mode": "difference"}, {"sort": "entropy_normalised", "across": True}, {"query": T // 2}):
             put(tab, view=view, **change)
             most = max(most, elements(tab))
     tab.keyboard.press("?")
@@ -118,7 +118,7 @@ def test_two_models_of_144_heads_are_a_light_page(look, T):
     tab.get_by_role("button", name="export", exact=True).click()
     most = max(most, elements(tab))
     assert most < MOST
-    w = pages.tall(T).sides[1].layers[0].weights[3]
+    w = pages.tall(T).sides[1].layers[0].weights[1]
     found = shown(tab, 1, 7, 3)
     assert (np.abs(found.weights - w) <= within(w, 8)).all()
     assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
