@@ -23,7 +23,9 @@ def violations(tab):
     """What axe-core calls serious or critical, a line each."""
     found = tab.evaluate("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations")
     grave = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for one in grave for node in one["nodes"]]
+    return [
+        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}" for one in grave for node in one["nodes"]
+    ]
 
 
 @pytest.fixture
@@ -131,7 +133,9 @@ def test_the_page_fits_screens_of_any_width(look, width):
 
 def test_light_and_dark_follow_the_system_until_chosen(look):
     tab = look(pages.pair().page, color_scheme="light")
-    paper = "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.documentElement).backgroundColor"
+    paper = (
+        "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.documentElement).backgroundColor"
+    )
     light, pictures = tab.evaluate(paper), drawn(tab)
     tab.emulate_media(color_scheme="dark")
     settle(tab)

@@ -80,10 +80,13 @@ def page(request):
 def harmless(tab):
     """Nothing of the text has become an element, an attribute that runs, or a variable."""
     assert tab.evaluate("window.hacked") is None
-    assert tab.evaluate("""() => [...document.querySelectorAll("*")].filter(at =>
+    assert (
+        tab.evaluate("""() => [...document.querySelectorAll("*")].filter(at =>
         ["IMG", "IFRAME", "OBJECT", "EMBED", "LINK", "BASE", "FORM", "I", "B", "CDATA", "svg"].includes(at.tagName)
         || [...at.attributes].some(({ name, value }) => name.startsWith("on") || /^\\s*javascript:/i.test(value))
-    ).map(at => at.outerHTML.slice(0, 200))""") == []
+    ).map(at => at.outerHTML.slice(0, 200))""")
+        == []
+    )
     assert tab.evaluate("document.scripts.length") == 4  # payload, two sides, the program
     assert tab.evaluate("document.querySelectorAll('style').length") == 1
 
@@ -92,10 +95,19 @@ def harmless(tab):
 def test_tokens_are_inert_in_every_view(look, page, policy):
     tab = look(page, bypass_csp=policy == "no policy")
     for view in VIEWS:
-        for change in ({"mode": "side"}, {"mode": "difference", "query": 0, "key": 1}, {"transposed": True, "horizontal": True}):
+        for change in (
+            {"mode": "side"},
+            {"mode": "difference", "query": 0, "key": 1},
+            {"transposed": True, "horizontal": True},
+        ):
             put(tab, view=view, **change)
             assert tab.locator("canvas:visible").count() >= 2
-    for change in ({"text": TOKENS[0]}, {"text": f"/{TOKENS[4]}/"}, {"text": "/[/"}, {"text": "", "sort": "null_share"}):
+    for change in (
+        {"text": TOKENS[0]},
+        {"text": f"/{TOKENS[4]}/"},
+        {"text": "/[/"},
+        {"text": "", "sort": "null_share"},
+    ):
         put(tab, **change)
     tab.keyboard.press("?")
     tab.get_by_role("dialog").wait_for()

@@ -21,7 +21,12 @@ const NOTHING = 1e-6; // what rounding leaves of a weight of zero
 const HARDLY = 0.005; // a null that takes less is not worth its line
 
 /** The lines of the queries `first` to `last`, or of the tokens in focus, weakest first; and how many there are. */
-export function pick(maps: Shown[], [first, last]: [number, number], focus: Focus | null, state: State): [Line[], number] {
+export function pick(
+  maps: Shown[],
+  [first, last]: [number, number],
+  focus: Focus | null,
+  state: State,
+): [Line[], number] {
   const lines: Line[] = [];
   maps.forEach((shown, head) => {
     const add = (t: number, s: number) => {

@@ -1,5 +1,5 @@
-/** The words and numbers of the head view: tokens, the pinned null, weights beside them, headings, and what stands in the
- * middle while there is no map.
+/** The words and numbers of the head view: tokens, the pinned null, weights beside them, headings, and what stands in
+ * the middle while there is no map.
  */
 
 import type { Shown } from "./contract";
@@ -36,8 +36,9 @@ export function label(scene: Scene, lane: Lane, i: number): void {
   }
   if (cell && layout.numbered) number(scene, lane, box, ...cell);
   if (i < 0) {
-    const sink = maps[0].sink;
-    return word(scene, lane, box, `∅ ${sink === null ? "null" : plot.views[0].keys.text[sink]}`, palette.null_ink, true);
+    const { sink } = maps[0];
+    const name = sink === null ? "null" : plot.views[0].keys.text[sink];
+    return word(scene, lane, box, `∅ ${name}`, palette.null_ink, true);
   }
   const kept = maps.every((shown) => (end === "query" ? shown.queries : shown.keys)[i]);
   word(scene, lane, box, tokens.text[i], kept ? palette.ink : pale(palette), here);

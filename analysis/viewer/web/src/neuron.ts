@@ -38,7 +38,8 @@ export function neuron(store: Store): Panel {
       const read = panes.flatMap((pane) => pane.reading() ?? []);
       const H = Math.max(0, ...read.map(({ vectors }) => vectors.H));
       const names = ["side", "query", "query token", "key", "key token", "q.k", "score", "weight"];
-      return [[...names, ...Array.from({ length: H }, (_, d) => `q*k ${d}`)], ...read.flatMap((one) => table(store, one))];
+      const dimensions = Array.from({ length: H }, (_, d) => `q*k ${d}`);
+      return [[...names, ...dimensions], ...read.flatMap((reading) => table(store, reading))];
     },
   };
 }

@@ -1,4 +1,4 @@
-/** One side of the neuron view: a box that scrolls, in which a canvas draws what can be seen; the pointer and the keys. */
+/** One side of the neuron view: a box that scrolls, a canvas that draws what can be seen, the pointer and the keys. */
 
 import type { Hover, Picture, Store } from "./contract";
 import { h, show, write } from "./dom";

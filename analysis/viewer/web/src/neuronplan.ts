@@ -34,7 +34,8 @@ export function plan(width: number, H: number, nulled: boolean): Plan {
   const sum = product + H * cell;
   const score = sum + NUMBER + GAP;
   const weight = score + NUMBER + bar + GAP;
-  return { H, cell, product, sum, score, weight, bar, width: weight + NUMBER + bar, head: QUERY + (nulled ? 2 : 1) * ROW + 6 };
+  const head = QUERY + (nulled ? 2 : 1) * ROW + 6;
+  return { H, cell, product, sum, score, weight, bar, width: weight + NUMBER + bar, head };
 }
 
 /** The row of a point, by its key (-1 the null, null the query), and its dimension; null outside of all rows. */

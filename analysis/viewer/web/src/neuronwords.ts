@@ -13,7 +13,7 @@ const MOST = 12; // dimensions that are named
 /** The sentences below the picture. The strongest of the falling dimensions come first. */
 export function caption({ neuron: { falling, ...how }, vectors, divided }: Reading): string {
   const named = falling.slice(0, MOST).join(", ") + (falling.length > MOST ? ", …" : "");
-  const marked = named && `▾ falls with distance (the farther the key, the smaller q × k): ${named}. `;
+  const marked = named && `▾ falls with distance (the farther the key, the smaller q × k): dimension ${named}. `;
   return marked + formula(how, vectors.s_null !== null && !divided);
 }
 
@@ -52,6 +52,7 @@ export function facts(reading: Reading, key: number | null, dimension: number | 
 
 /** The picture for those who do not see it. */
 export function label({ side, name, queries }: View, reading: Reading | null): string {
-  const at = reading ? `query ${reading.t} ${quoted(queries, reading.t)}, ${reading.rows.length} keys` : "being decoded";
-  return `Neuron view of ${side}, ${name}: ${at}. Left and right change the query, up and down lock a key.`;
+  const { t, rows } = reading ?? { t: 0, rows: [] };
+  const now = reading ? `query ${t} ${quoted(queries, t)}, ${rows.length} keys` : "being decoded";
+  return `Neuron view of ${side}, ${name}: ${now}. Left and right change the query, up and down lock a key.`;
 }

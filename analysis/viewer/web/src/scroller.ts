@@ -1,5 +1,5 @@
-/** A box that scrolls over a picture of any size: its canvas is as large as what is in sight and stays where it is, while
- * what is drawn on it moves. Lengths in 1/16 rem.
+/** A box that scrolls over a picture of any size: its canvas is as large as what is in sight and stays where it is,
+ * while what is drawn on it moves. Lengths in 1/16 rem.
  */
 
 import { h } from "./dom";

@@ -49,7 +49,7 @@ export function spoken(sides: View[][]): string {
 
 /** Why there is no picture, in words; "" while a map is decoded. */
 export function missing({ shown, name }: View): string {
-  if (shown === "unlike") return "Nothing of B can be subtracted here: it reads other tokens, or has no head beside this one.";
+  if (shown === "unlike") return "Nothing of B can be subtracted: it has other tokens, or no head beside this one.";
   if (shown !== "absent") return "";
   const how = "Write it with a larger --limit-mb (in Python limit_mb), or with fewer --layers, to have it.";
   return `The map of ${name} was left out to keep the page small. ${how}`;
