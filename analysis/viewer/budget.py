@@ -62,9 +62,16 @@ def plan(
     chosen: Sequence[HeadOf],
     precision: str,
     limit: float,
+    others: Sequence[HeadOf] = (),
 ) -> Plan:
-    """What fits into `limit` bytes; `chosen` heads come first, in their order."""
+    """What fits into `limit` bytes; `chosen` heads come first, in their order. others: heads whose queries and keys are
+    shown too while there is room for them."""
     vectors, vector_bits, notes = _vectors(sides, chosen)
+    if vector_bits == 32:
+        more = [h for h in others if h[1:] in sides[h[0]].vectors]
+        size = sum(_vector_size(sides, h, 32) for h in vectors)
+        room = size + np.cumsum([_vector_size(sides, h, 32) for h in more]) <= min(VECTORS, limit / 4)
+        vectors += tuple(h for h, fits in zip(more, room, strict=True) if fits)
     fixed = _fixed(sides) + sum(_vector_size(sides, h, vector_bits) for h in vectors)
     sizes: dict[Bits, dict[HeadOf, float]] = {16: _map_sizes(sides, 16), 8: _map_sizes(sides, 8)}
     wanted: Bits = 16 if precision == "exact" else 8

@@ -1,6 +1,7 @@
 """The command `jattn view`: writes the page of some runs on a text, and opens it."""
 
 import argparse
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ def view(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.is_dir():
         raise InputError(f"--out: {args.out!r} is a folder; name a file in it")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise InputError(f"--out: {args.out!r} cannot be written ({above} is no folder that you may write to)")
     runs = _named(args.runs)
     limit = parse_value("--limit-mb", args.limit_mb, float)
     steps = "all" if args.steps == "all" else _numbers("--steps", args.steps)
@@ -72,7 +76,7 @@ def _text(args: argparse.Namespace) -> str:
     if args.file is None:
         return args.text
     try:
-        return Path(args.file).read_text(encoding="utf-8")
+        return Path(args.file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--file: {args.file!r} cannot be read ({error}); name a text file in UTF-8") from None
 
@@ -85,6 +89,8 @@ def _named(runs: list[str]) -> dict[str, str]:
         name, equals, path = run.partition("=")
         if not equals or Path(run).exists():
             name, path = short if last.count(short) == 1 else run, run
+        if not name:
+            raise InputError(f"view: {run!r} has no name before the =; write NAME=RUN, or the path alone")
         if name in named:
             raise InputError(f"view: two runs are called {name!r}; give each its own name, NAME=RUN")
         named[name] = path
@@ -101,10 +107,10 @@ def _numbers(option: str, text: str | None) -> list[int] | None:
 
 
 def _again(argv: list[str]) -> str:
-    """The same command with "{heads}" for the heads of the neuron view."""
+    """The same command with "{heads}" for the heads of the neuron view; written and opened as by default."""
     words, skip = [], False
     for word in argv:
-        if not (skip or word == "--neurons" or word.startswith("--neurons=")):
+        if not (skip or word.partition("=")[0] in ("--neurons", "--out", "--no-open")):
             words.append(word)
-        skip = word == "--neurons"
+        skip = word in ("--neurons", "--out")
     return f"jattn {shlex.join(words)} --neurons {{heads}}"

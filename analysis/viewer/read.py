@@ -43,11 +43,18 @@ def read(
     layers: those that are kept, all if not given. Raises InputError for a text that is empty, longer than the model's
     context or not writable in its tokens, and for a layer that is not there.
     """
-    config = run.config.model
-    if config.layers == 0:
+    if run.config.model.layers == 0:
         raise InputError(f"{run.path} has model.layers = 0: without layers there is no attention to look at")
+    _layers(run.config.model, layers)  # before the text, which may take long
+    return read_encoded(run, encode(run, text, text_b), layers=layers, name=name)
+
+
+def read_encoded(
+    run: Run, encoded: "Encoded", *, layers: Sequence[int] | None = None, name: str | None = None
+) -> Attention:
+    """`read` of a text that is tokens already."""
+    config = run.config.model
     kept = _layers(config, layers)
-    encoded = encode(run, text, text_b)
     if len(encoded.ids) > config.context:
         raise InputError(
             f"text: {len(encoded.ids)} tokens are more than the context of {run.path}, {config.context}; "

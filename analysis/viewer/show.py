@@ -25,7 +25,7 @@ Neurons = Sequence[tuple[int, int]]
 
 OF_THIS_TEXT = (
     "Statistics and classes describe this text alone. A class says what a head does with the attention that goes to "
-    "neither the null nor position 1, above chance; a sink gives half or more to those two."
+    "neither the null nor the first token, above chance; a sink gives half or more to those two."
 )
 MATCHED = (
     "Best match pairs the heads of a layer one to one by the Jensen-Shannon distance of their maps on this text; by "
@@ -56,18 +56,25 @@ def view(
     word classes are then shown); `Attention`; arrays of weights [L, N, T, S] with their `tokens` (and `null` [L, N, T],
     and `keys` where those are another text); or {name: thing}.
     steps: checkpoints of each run, "all" for every one. neurons: heads whose queries and keys are shown, "3.5,4.0";
-    the leading head of every class if not given. Raises InputError for what cannot be shown, in one line.
+    if not given the leading head of every class, and others while there is room. Raises InputError for what cannot be
+    shown, in one line.
     """
     asked = parse_heads(neurons) if isinstance(neurons, str) else list(neurons or ())
     named = [pair for thing in things for pair in _named(thing)]
     if not named:
         raise InputError("view: nothing to show; give at least one run, Attention or array")
+    of_runs = {"text": text, "text_b": text_b, "steps": steps, "layers": layers}
+    given = [option for option, value in of_runs.items() if value is not None]
+    if given and not any(isinstance(thing, str | Path | Run) for _, thing in named):
+        raise InputError(f"{given[0]}: is for runs, and there is none; arrays and Attention are shown as they are")
     sides = []
     for name, thing in named:
         if isinstance(thing, Attention):
             sides.append(replace(thing, name=name, run=name) if name else thing)
         elif isinstance(thing, str | Path | Run):
             sides += _of_run(name, thing, text, text_b, steps, layers)
+        elif not hasattr(thing, "__array__") and not isinstance(thing, list | tuple):
+            raise InputError(f"view: {thing!r} is no run, path, Attention or array of weights")
         elif tokens is None:
             raise InputError("view: an array of weights needs tokens=, one string for each query")
         else:
@@ -86,7 +93,7 @@ def draw(
     limit_mb: float = LIMIT,
 ) -> Page:
     """The page of some attention. neurons: the heads, by their own numbers, whose queries and keys are shown; of each
-    side the leading head of every class if none is given."""
+    side the leading head of every class if none is given, and others while there is room."""
     twice = [key for key, count in Counter((side.name, side.step) for side in sides).items() if count > 1]
     if twice:
         raise InputError(f"view: two are called {twice[0][0]!r}; give each a name, as in view({{'a': ..., 'b': ...}})")
@@ -95,7 +102,8 @@ def draw(
         raise InputError(f"limit_mb must be > 0, got {limit_mb}")
     found = [measured(side) for side in sides]
     chosen = _asked(sides, neurons) if neurons else _leading(found)
-    plan = budget.plan(sides, chosen, precision, limit_mb * budget.MB)
+    others = [] if neurons else _beside(sides, chosen)
+    plan = budget.plan(sides, chosen, precision, limit_mb * budget.MB, others)
     name = title or " and ".join(dict.fromkeys(side.name for side in sides))
     told = [(f"{side.name}: {what}", value) for side in sides for what, value in side.source]
     return page(pack(sides, found, plan, title=name, notes=_notes(sides), command=command, provenance=told))
@@ -143,6 +151,13 @@ def _leading(found: Sequence[Sequence[Measured]]) -> list[HeadOf]:
     """The leading head of each class of each side; the sides in turn, for there may not be room for all."""
     heads = [(rank, i, *head) for i, of_side in enumerate(found) for rank, head in enumerate(budget.leading(of_side))]
     return [(i, layer, head) for _, i, layer, head in sorted(heads)]
+
+
+def _beside(sides: Sequence[Attention], chosen: Sequence[HeadOf]) -> list[HeadOf]:
+    """The other heads, those first that stand beside a chosen one in another side."""
+    heads = [(i, *at) for i, side in enumerate(sides) for at in side.heads]
+    leading = {head[1:] for head in chosen}
+    return sorted((head for head in heads if head not in set(chosen)), key=lambda head: head[1:] not in leading)
 
 
 def _asked(sides: Sequence[Attention], neurons: Neurons) -> list[HeadOf]:

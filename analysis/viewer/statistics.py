@@ -47,7 +47,7 @@ COLUMNS = (
         "first_token_share",
         "first token",
         "share",
-        "Attention that goes to position 1, the mean over queries from the second on; null not added back. 0 to 1.",
+        "Attention to the first token, the mean over queries from the second on; null not added back. 0 to 1.",
     ),
     Statistic("previous_raw", "previous token", "share", "Attention to the token before, of all attention. 0 to 1."),
     Statistic("self_raw", "own token", "share", "Attention of a query to its own position, of all attention. 0 to 1."),
@@ -79,7 +79,7 @@ COLUMNS = (
         "delimiter_raw",
         "delimiters",
         "share",
-        "Attention to punctuation, line ends and special tokens, without position 1 and the query's own. 0 to 1.",
+        "Attention to punctuation, line ends and special tokens, without the first token and the query's own. 0 to 1.",
     ),
     Statistic(
         "largest",
@@ -104,7 +104,7 @@ COLUMNS = (
     Statistic(
         "keys_90",
         "keys for 90 %",
-        "keys",
+        "count",
         "How many keys hold 90 % of a query's real attention, the mean over queries.",
         without_null=True,
     ),

@@ -46,7 +46,7 @@ def library() -> ModuleType:
     try:
         import gguf
     except ImportError:
-        raise InputError("reading a .gguf file needs the library gguf: pip install 'jattn[gguf]'") from None
+        raise InputError("reading a .gguf file needs the library gguf: pip install gguf") from None
     return gguf
 
 

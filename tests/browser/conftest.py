@@ -4,12 +4,13 @@ makes no request, writes nothing to the console, throws nothing and violates no 
 
 import os
 import shutil
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 8_000  # DEV
+PATIENCE = 30_000  # milliseconds: a slow machine is not an error
 INSIDE = ("data:", "blob:", "about:")  # addresses of what is in the page
 
 
@@ -41,6 +42,20 @@ def look(browser, folder):
 
     `expected` of what it returns are words of the requests and messages that the test itself provokes.
     """
+    with opening(browser, folder) as look:
+        yield look
+
+
+@pytest.fixture(scope="module")
+def look_once(browser, folder):
+    """The same for a page that several tests of a file share."""
+    with opening(browser, folder) as look:
+        yield look
+
+
+@contextmanager
+def opening(browser, folder):
+    """Opens pages and watches them; at the end nothing has happened that must not."""
     contexts, wrong = [], []
 
     def opened(page, fragment="", *, width=1280, height=900, ready=True, **options):

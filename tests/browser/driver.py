@@ -97,7 +97,8 @@ def sweep(tab, area, across=14, down=14):
     found = area.evaluate(
         """(area, [across, down, tooltip]) => {
         const { left, top, width, height } = area.getBoundingClientRect();
-        const fire = (kind, x, y) => area.dispatchEvent(new PointerEvent(kind, { clientX: x, clientY: y, bubbles: true }));
+        const fire = (kind, clientX, clientY) =>
+          area.dispatchEvent(new PointerEvent(kind, { clientX, clientY, bubbles: true }));
         const found = [];
         for (let i = 0; i < down; i++) for (let j = 0; j < across; j++) {
             const [x, y] = [left + (width * (j + 0.5)) / across, top + (height * (i + 0.5)) / down];

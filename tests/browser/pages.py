@@ -1,5 +1,5 @@
-"""Attention made by hand and the pages that show it. Each head's weights are the softmax of its own queries and keys, in
-float32, so that every number on a page has one in NumPy beside it. A page is made once.
+"""Attention made by hand and the pages that show it. Each head's weights are the softmax of its own queries and keys,
+in float32, so that every number on a page has one in NumPy beside it. A page is made once.
 
 Axes: N heads, T queries, S keys, H head size.
 """

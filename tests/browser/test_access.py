@@ -1,5 +1,5 @@
-"""The page for everyone: axe-core finds nothing serious in any view, light or dark; it can be read at 200 %; pictures have
-words, and what they show is also a table.
+"""The page for everyone: axe-core finds nothing serious in any view, light or dark; it can be read at 200 %; pictures
+have words, and what they show is also a table.
 
 axe-core comes with `npm ci` in analysis/viewer/web.
 """
@@ -133,9 +133,7 @@ def test_the_page_fits_screens_of_any_width(look, width):
 
 def test_light_and_dark_follow_the_system_until_chosen(look):
     tab = look(pages.pair().page, color_scheme="light")
-    paper = (
-        "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.documentElement).backgroundColor"
-    )
+    paper = "[document.body, document.documentElement].map(at => getComputedStyle(at).backgroundColor).join()"
     light, pictures = tab.evaluate(paper), drawn(tab)
     tab.emulate_media(color_scheme="dark")
     settle(tab)

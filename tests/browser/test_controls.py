@@ -57,9 +57,22 @@ TOGGLES = {
 OTHERS = {"copy link", "export", "help", "reset", "zoom in", "zoom out", "whole map", "previous", "next"}
 
 
+@pytest.fixture(scope="module")
+def opened(look_once):
+    """The page and its state as it opens."""
+    tab = look_once(pages.pair().page)
+    return tab, state(tab)
+
+
 @pytest.fixture
-def tab(look):
-    return look(pages.pair().page)
+def tab(opened):
+    """The page as it opened."""
+    tab, start = opened
+    tab.keyboard.press("Escape")
+    tab.mouse.move(0, 0)
+    tab.evaluate("document.activeElement.blur()")
+    put(tab, **start)
+    return tab
 
 
 def choose(tab, name):
@@ -77,10 +90,9 @@ def group(tab, name):
     return tab.get_by_role("group", name=name, exact=True)
 
 
-def test_no_control_is_left_out(look):
+def test_no_control_is_left_out(tab):
     known = {"select": set(SELECTS), "radio": set(RADIOS), "range": set(SLIDERS), "field": set(FIELDS)}
     known["button"] = set(TOGGLES) | OTHERS | set(TABS)
-    tab = look(pages.pair().page)
     found = {kind: set() for kind in known}
     for view in TABS.values():
         put(tab, view=view, sort="null_share", by="null_share")

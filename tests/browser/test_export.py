@@ -90,7 +90,7 @@ def test_numbers_of_a_table_are_numbers(look):
     tab = look(pages.pair().page, "#view=map&mode=difference")
     a, b = (side.layers[0].weights[1] for side in pages.pair().sides)
     put(tab, layer=0, head=1)
-    header, *rows = csv(tab, "Map")
+    _, *rows = csv(tab, "Map")
     T = len(pages.TOKENS)
     found = np.array([[float(cell or 0) for cell in row[-T:]] for row in rows])
     np.testing.assert_allclose(found, a - b, atol=2e-4)

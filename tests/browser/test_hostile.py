@@ -95,20 +95,11 @@ def harmless(tab):
 def test_tokens_are_inert_in_every_view(look, page, policy):
     tab = look(page, bypass_csp=policy == "no policy")
     for view in VIEWS:
-        for change in (
-            {"mode": "side"},
-            {"mode": "difference", "query": 0, "key": 1},
-            {"transposed": True, "horizontal": True},
-        ):
-            put(tab, view=view, **change)
+        for mode in ("side", "difference"):
+            put(tab, view=view, mode=mode, query=0, key=1, transposed=mode == "side", horizontal=mode == "side")
             assert tab.locator("canvas:visible").count() >= 2
-    for change in (
-        {"text": TOKENS[0]},
-        {"text": f"/{TOKENS[4]}/"},
-        {"text": "/[/"},
-        {"text": "", "sort": "null_share"},
-    ):
-        put(tab, **change)
+    for text in (TOKENS[0], f"/{TOKENS[4]}/", "/[/", ""):
+        put(tab, text=text, sort="null_share")
     tab.keyboard.press("?")
     tab.get_by_role("dialog").wait_for()
     harmless(tab)

@@ -1,4 +1,4 @@
-"""The link: every field of the state goes into the address and comes back from it; what no page could mean is ignored."""
+"""The link: every field of the state goes into the address and comes back from it; what no page can mean is ignored."""
 
 import json
 

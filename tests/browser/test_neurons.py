@@ -1,4 +1,4 @@
-"""Neuron view and scores: the numbers from queries and keys to weights equal NumPy's softmax, the null a row of its own.
+"""Neuron view and scores: the numbers from queries and keys to weights equal NumPy's softmax, the null among them.
 
 Numbers are read from the CSV that the page exports, and from the tooltip.
 """

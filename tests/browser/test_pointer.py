@@ -1,4 +1,4 @@
-"""The mouse on the pictures: what it points at is told with Python's numbers, a click locks, a second click or Esc unlocks.
+"""The mouse on the pictures: what it points at is told with Python's numbers, a click locks, a second one unlocks.
 
 Where things stand on a canvas is the page's affair: the tests sweep the mouse over it and read the tooltip.
 """

@@ -1,5 +1,5 @@
-"""Attention of every shape is shown: cross-attention, ragged layers, windows, one head, one token, steps of a run, models of
-other tokens; and however much there is of it, the page stays a page of a few hundred elements.
+"""Attention of every shape is shown: cross-attention, ragged layers, windows, one head, one token, steps of a run,
+models of other tokens; and however much there is of it, the page stays a page of few elements.
 """
 
 import numpy as np
@@ -54,7 +54,7 @@ def test_cross_attention_has_the_tokens_of_both_texts(look):
 def test_a_window_hides_what_is_outside(look):
     sample = pages.ragged()
     tab = look(sample.page, "#view=map&head=1.1")
-    header, *rows = csv(tab, "Map")
+    _, *rows = csv(tab, "Map")
     T = len(pages.TOKENS)
     found = np.array([[bool(cell) for cell in row[-T:]] for row in rows])
     np.testing.assert_array_equal(found, sample.sides[0].visible(1))
@@ -63,14 +63,8 @@ def test_a_window_hides_what_is_outside(look):
 def test_ragged_layers_are_walked_without_falling_off(look):
     tab = look(pages.ragged().page)
     put(tab, layer=1, head=2)
-    for key, at in (
-        ("ArrowDown", (2, 1)),
-        ("ArrowUp", (1, 1)),
-        ("ArrowUp", (0, 0)),
-        ("ArrowUp", (0, 0)),
-        ("ArrowRight", (0, 0)),
-    ):
-        tab.keyboard.press(key)
+    for key, at in (("Down", (2, 1)), ("Up", (1, 1)), ("Up", (0, 0)), ("Up", (0, 0)), ("Right", (0, 0))):
+        tab.keyboard.press(f"Arrow{key}")
         assert (state(tab)["layer"], state(tab)["head"]) == at
     assert tab.get_by_role("rowheader").count() == 1
     heads = tab.get_by_role("combobox", name="head", exact=True).locator("option")
@@ -97,11 +91,8 @@ def test_steps_of_a_run_stand_beside_each_other(look):
     put(tab, a=0, b=2, mode="difference", layer=1, head=0)
     facts = tab.get_by_role("list", name="Selected").text_content()
     assert "step 0" in facts and "step 200" in facts
-    names = [
-        option.strip()
-        for option in tab.get_by_role("combobox", name="A", exact=True).locator("option").all_text_contents()
-    ]
-    assert names == ["run", "other"]  # a run is listed once, its steps are on the slider
+    menu = tab.get_by_role("combobox", name="A", exact=True)
+    assert menu.locator("option").all_text_contents() == ["run", "other"]  # its steps are on the slider
 
 
 def test_models_of_other_tokens_stand_side_by_side(look):
@@ -118,14 +109,10 @@ def test_two_models_of_144_heads_are_a_light_page(look, T):
     tab = look(pages.tall(T).page)
     most = elements(tab)
     for view in VIEWS:
-        for change in (
-            {"mode": "side"},
-            {"mode": "difference"},
-            {"sort": "entropy_normalised", "across": True},
-            {"query": T // 2},
-        ):
-            put(tab, view=view, **change)
-            most = max(most, elements(tab))
+        for mode in ("side", "difference"):
+            for sort in ("", "entropy_normalised"):
+                put(tab, view=view, mode=mode, sort=sort, across=True, query=T // 2)
+                most = max(most, elements(tab))
     tab.keyboard.press("?")
     tab.get_by_role("dialog").wait_for()
     tab.keyboard.press("Escape")

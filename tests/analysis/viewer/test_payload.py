@@ -96,12 +96,25 @@ def test_the_dimension_whose_product_falls_with_distance_is_named():
     assert Read(draw([side])).sides[0]["layers"][0]["heads"][0]["neuron"]["falling"][0] == 2
 
 
-def test_a_leading_head_of_each_class_shows_its_vectors_unless_others_are_asked_for():
+def with_vectors(H):
     side = made(L=2, N=3, T=40, null=True)
-    side = Attention(**{**side.__dict__, "vectors": {h: vectors(40, 4) for h in side.heads}})
-    read = Read(draw([side]))
-    shown = [h["kind"] for layer in read.sides[0]["layers"] for h in layer["heads"] if h["neuron"]]
-    assert sorted(shown) == sorted(read.payload["classes"])
+    return Attention(**{**side.__dict__, "vectors": {h: vectors(40, H) for h in side.heads}})
+
+
+def heads_with_vectors(page):
+    read = Read(page)
+    return read, [h for layer in read.sides[0]["layers"] for h in layer["heads"] if h["neuron"]]
+
+
+def test_a_leading_head_of_each_class_shows_its_vectors_and_others_while_there_is_room():
+    assert len(heads_with_vectors(draw([with_vectors(4)]))[1]) == 6
+    read, shown = heads_with_vectors(draw([with_vectors(1500)]))  # 0.64 MB a head, of 2 MB
+    assert {h["kind"] for h in shown} == set(read.payload["classes"]) and len(shown) == 3
+    assert not any("Left out" in note for note in read.payload["notes"])
+
+
+def test_only_the_heads_that_are_asked_for_show_their_vectors():
+    assert len(heads_with_vectors(draw([with_vectors(4)], neurons=[(1, 2)]))[1]) == 1
 
 
 def test_a_text_that_sides_share_stands_there_once():

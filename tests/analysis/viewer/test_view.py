@@ -1,5 +1,7 @@
 """`analysis.view`: what it takes, what it says, and that a page of a run shows that run."""
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -107,4 +109,7 @@ def test_a_comparison_shows_the_maps_that_it_kept(runs):
     weights = [maps[w] for maps in kept[:1] for w in range(len(maps))]
     shown = np.stack([[read.map(0, i, n) for n in range(2)] for i in range(2)])
     assert min(np.abs(shown - w[..., 1:]).max() for w in weights) < 1e-4, "one of the windows, as it was kept"
-    assert len(page.html) < 3e6 and "--text TEXT" in read.payload["command"]
+    assert len(page.html) < 3e6 and all(h["neuron"] for side in read.sides for x in side["layers"] for h in x["heads"])
+    command = shlex.split(read.payload["command"])
+    text = command[command.index("--text") + 1]
+    assert len(comparison.groups["null"][0].encode(text)[0]) == shown.shape[-1], "the text that is shown"

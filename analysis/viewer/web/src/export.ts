@@ -71,7 +71,8 @@ export function copyLink(store: Store, tell: (words: string) => void): void {
   const field = document.body.appendChild(h("textarea", { class: "hidden", "aria-label": "link" }));
   field.value = words;
   field.select();
-  tell(document.execCommand("copy") ? "Link copied." : words);
+  const copied = words.startsWith("#") ? "Copied: what to add to the address of the page on its own." : "Link copied.";
+  tell(document.execCommand("copy") ? copied : words);
   field.remove();
   if (before instanceof HTMLElement) before.focus();
 }

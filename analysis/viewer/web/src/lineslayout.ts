@@ -65,7 +65,7 @@ export function layout(sides: View[][], { horizontal }: State, width: number, ta
     : Math.min(WIDEST, (width - GAP * (sides.length - 1)) / sides.length);
   const numbered = each >= NARROW;
   const numbers = horizontal ? 17 : numbered ? 52 : 0;
-  const depth = horizontal ? row : Math.max(48, 1.07 * widest(words, size, 0.22 * each)) + 2 * PAD; // bold is wider
+  const depth = horizontal ? row : Math.max(48, 1.07 * widest([...words, "∅ null"], size, 0.22 * each)) + 2 * PAD; // bold is wider
   const names: Span = horizontal ? [0, 100] : [HEADING - 6, HEADING + 14];
   const below = names[1] + 4;
   const pinned = sides.flat().some((view) => view.pinned);

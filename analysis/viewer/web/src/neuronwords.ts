@@ -52,7 +52,9 @@ export function facts(reading: Reading, key: number | null, dimension: number | 
 
 /** The picture for those who do not see it. */
 export function label({ side, name, queries }: View, reading: Reading | null): string {
-  const { t, rows } = reading ?? { t: 0, rows: [] };
-  const now = reading ? `query ${t} ${quoted(queries, t)}, ${rows.length} keys` : "being decoded";
-  return `Neuron view of ${side}, ${name}: ${now}. Left and right change the query, up and down lock a key.`;
+  const start = `Neuron view of ${side}, ${name}`;
+  if (!reading) return `${start}: being decoded`;
+  const { t, rows } = reading;
+  const hint = "Left and right change the query, up and down lock a key.";
+  return `${start}: query ${t} ${quoted(queries, t)}, ${rows.length} keys. ${hint}`;
 }

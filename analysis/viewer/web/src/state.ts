@@ -34,7 +34,8 @@ const LONGEST = 200; // characters of a filter
 export function defaults(payload: Payload): State {
   const { sides } = payload;
   const nulled = sides.findIndex((side) => side.layers.some((layer) => layer.has_null));
-  const b = nulled > 0 ? nulled : Math.min(1, sides.length - 1);
+  const steps = sides.every(({ run, step }) => run === sides[0].run && step !== null); // of one run: the first beside the last
+  const b = nulled > 0 && !steps ? nulled : Math.min(steps ? sides.length : 1, sides.length - 1);
   const [layer, head] = telling(sides[0]);
   return {
     a: 0,
@@ -60,7 +61,7 @@ export function defaults(payload: Payload): State {
     horizontal: false,
     unmasked: false,
     ...FIRST,
-    view: Math.max(...sizeOf(payload, 0)) <= 64 ? "lines" : "map",
+    view: Math.max(...sizeOf(payload, 0)) <= 40 ? "lines" : "map",
     mode: b > 0 && sides[b].text === sides[0].text ? "side" : "a",
   };
 }
@@ -149,8 +150,9 @@ function index(value: number, count: number): boolean {
 
 /** The first head with a pattern of its own; without any, the first. */
 function telling(side: Side): [number, number] {
-  const heads = side.layers.flatMap(({ heads }, layer) => heads.map(({ kind }, head) => ({ kind, layer, head })));
-  const { layer, head } = heads.find(({ kind }) => !["sink", "unclassified"].includes(kind)) ?? heads[0] ?? NOWHERE;
+  const heads = side.layers.flatMap(({ heads }, layer) => heads.map((of, head) => ({ ...of, layer, head })));
+  const named = heads.filter(({ kind }) => !["sink", "unclassified"].includes(kind));
+  const { layer, head } = named.find(({ neuron }) => neuron) ?? named[0] ?? heads[0] ?? NOWHERE;
   return [layer, head];
 }
 
