@@ -10,6 +10,7 @@ are installed. BertViz asks for three files from the network: they are served fr
 
 import argparse
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -40,9 +41,13 @@ def main() -> None:
     args = parser.parse_args()
     print(f"{'page':28}{'T':>5}{'MB':>8}{'write s':>9}{'ready s':>9}{'elements':>11}{'toggle ms':>11}")
     with chromium() as open_tab:
+        few = Weights(8)
+        for make in (ours, *(make for package, make, _ in PEERS.values() if find_spec(package))):
+            make(few)  # imports are not timed
         for T in args.tokens:
             given = Weights(T)
-            report("jattn, two models", T, lambda given=given: ours(given), lambda file: jattn_opened(open_tab, file))
+            for name, make in (("jattn, 2 models", ours), ("jattn, with q and k", with_vectors)):
+                report(name, T, lambda given=given, make=make: make(given), lambda file: jattn_opened(open_tab, file))
             for name, (package, make, drawn) in PEERS.items():
                 if find_spec(package) is None:
                     print(f"{name:28}{T:5}  not installed")
@@ -61,12 +66,8 @@ def report(name: str, T: int, make: Callable[[], str], see: Callable[[Path], tup
         line = f"{name:28}{T:5}{file.stat().st_size / 1e6:8.2f}{written:9.2f}"
         print(line, end="", flush=True)
         ready, elements, toggle = see(file) if see else (None, None, None)
-    print(
-        "".join(
-            " " * w if x is None else f"{x:{w},.{d}f}"
-            for x, w, d in ((ready, 9, 2), (elements, 11, 0), (toggle, 11, 0))
-        )
-    )
+    values = ((ready, 9, 2), (elements, 11, 0), (toggle, 11, 0))
+    print("".join("" if x is None else f"{x:{width},.{digits}f}" for x, width, digits in values))
 
 
 class Weights:
@@ -90,20 +91,26 @@ def softmax(T: int, *, seed: int, null: bool) -> tuple[np.ndarray, np.ndarray]:
     return weights[..., 1:], weights[..., 0]
 
 
-def ours(given: Weights) -> str:
-    """The page of both models, statistics and queries and keys of one head for each class among its data."""
+def ours(given: Weights, vectors: Any = None) -> str:
+    """The page of both models."""
     from analysis import view
-    from analysis.viewer.attention import Attention, Vectors
+    from analysis.viewer.attention import Attention
 
-    rng = np.random.default_rng(2)
-    heads = [(layer, head) for layer in range(LAYERS) for head in range(HEADS)]
-    shape = (2, len(given.words), H)
-    vectors = {at: Vectors(*rng.normal(size=shape).astype(np.float32), scale=H**-0.5) for at in heads}
     sides = [
         Attention.of(name, weights, given.words, null=null, causal=True, vectors=vectors)
         for name, weights, null in (("standard", given.plain, None), ("null", given.beside, given.null))
     ]
     return view(*sides, limit_mb=35).html
+
+
+def with_vectors(given: Weights) -> str:
+    """The same with queries and keys among its data, as of a run: of as many heads as the page chooses."""
+    from analysis.viewer.attention import Vectors
+
+    rng = np.random.default_rng(2)
+    heads = [(layer, head) for layer in range(LAYERS) for head in range(HEADS)]
+    shape = (2, len(given.words), H)
+    return ours(given, {at: Vectors(*rng.normal(size=shape).astype(np.float32), scale=H**-0.5) for at in heads})
 
 
 def model_view(given: Weights) -> str:
@@ -127,14 +134,12 @@ def attention_heads(given: Weights) -> str:
 
 
 # Package, what makes the page, and when it is drawn.
+LINES = "document.querySelectorAll('line').length > 1000"
+CANVASES = f"document.querySelectorAll('canvas').length > {HEADS}"
 PEERS = {
-    "bertviz model_view, one model": ("bertviz", model_view, "document.querySelectorAll('line').length > 1000"),
-    "bertviz head_view, one model": ("bertviz", head_view, "document.querySelectorAll('line').length > 1000"),
-    "circuitsvis heads, one layer": (
-        "circuitsvis",
-        attention_heads,
-        f"document.querySelectorAll('canvas').length > {HEADS}",
-    ),
+    "bertviz model_view, 1 model": ("bertviz", model_view, LINES),
+    "bertviz head_view, 1 model": ("bertviz", head_view, LINES),
+    "circuitsvis heads, 1 layer": ("circuitsvis", attention_heads, CANVASES),
 }
 
 
@@ -192,7 +197,7 @@ def peer_opened(open_tab: Callable[[], Any], file: Path, drawn: str, npm: Path |
         else:
             route.abort()
 
-    tab.route("http*://**", serve)
+    tab.route(re.compile("^https?:"), serve)
     tab.goto(file.as_uri(), timeout=PATIENCE)
     tab.wait_for_function(drawn, timeout=PATIENCE)
     after = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"

@@ -14,7 +14,8 @@ const WIDEST = 16000; // pixels that every browser's canvas takes
 export function exportMenu(store: Store, panels: () => [string, Panel][]): void {
   const menu = byId("export");
   menu.addEventListener("click", ({ target }) => target instanceof HTMLButtonElement && menu.hidePopover());
-  menu.addEventListener("beforetoggle", () => {
+  menu.addEventListener("beforetoggle", (event) => {
+    if ((event as ToggleEvent).newState !== "open") return; // its items hold the focus, which goes back from them
     const items = panels().flatMap(([name, panel]) => {
       const pictures = panel.pictures();
       return [
