@@ -34,7 +34,7 @@ RADIOS = {
     "compare": ("mode", {"A": "a", "B": "b", "side by side": "side", "difference": "difference"}),
     "match heads": ("match", {"by index": "index", "best match": "best"}),
     "null": ("nulls", {"show": "show", "hide": "hide", "renormalise": "renormalise"}),
-    "other weights": ("filtered", {"hide": "hide", "renormalise": "renormalise"}),
+    "kept weights": ("filtered", {"as they are": "hide", "renormalised": "renormalise"}),
     "sorted": ("across", {"in each layer": False, "across layers": True}),
     "cells pooled by": ("pool", {"largest": "max", "mean": "mean"}),
     "stage": ("stage", None),

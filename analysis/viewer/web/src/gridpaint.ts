@@ -96,7 +96,8 @@ function inks(store: Store, side: number): Ink[] {
   };
   const most = state.range === "fixed" ? "1" : "head’s largest";
   if (state.mode === "difference") return [...classes, ramp("B more", "A more", palette.difference, -1)];
-  const nulls = nulled(store) ? [ramp("null 0", most, palette.nulls)] : [];
+  const mean = { low: "", high: "mean null mass (height)", wide: 1, ink: () => rgb(palette.null_ink) };
+  const nulls = nulled(store) ? [state.nulls === "show" ? ramp("null 0", most, palette.nulls) : mean] : [];
   return [...classes, ramp("weight 0", most, palette.real), ...nulls];
 }
 
