@@ -14,7 +14,7 @@ import { isFiltered } from "./treated";
 export function furnish({ title, sides, texts, statistics, classes, notes, provenance }: Payload): void {
   write(byId("model"), sides[0].name === title ? "" : sides[0].name); // said once
   write(byId("reference"), sides[0].name);
-  byId<HTMLDetailsElement>("folded").open = notes.length === 1;
+  byId<HTMLDetailsElement>("folded").open = notes.length === 1 || notes.some((note) => note.startsWith("Left out"));
   byId("notes").append(...notes.map((note) => h("li", {}, note)));
   byId("provenance").append(...provenance.map(term));
   for (const { name, unit, about, without_null } of statistics) {
