@@ -50,7 +50,7 @@ def causal_against_torch() -> None:
     print("causal, T = 1,024, batch 1, 8 heads of 64, forward + backward")
     *qkv, d = arrays(1, 1024, 8, 64)
     ours, slow = gradient(blocks.attend, masks.causal(), d), gradient(dense.attend, masks.causal(), d)
-    todo = {"blocks": lambda: ours(*qkv), "dense": lambda: slow(*qkv)}
+    contenders = {"blocks": lambda: ours(*qkv), "dense": lambda: slow(*qkv)}
     try:
         import torch
     except ImportError:
@@ -64,10 +64,10 @@ def causal_against_torch() -> None:
                 leaf.grad = None
             torch.nn.functional.scaled_dot_product_attention(*leaves, is_causal=True).backward(cotangent)
 
-        todo["torch"] = torch_step
-    times = interleaved(todo, rounds=21)
-    print("  " + ", ".join(f"{name} {ms(times, name)}" for name in todo))
-    for other in list(todo)[1:]:
+        contenders["torch"] = torch_step
+    times = interleaved(contenders, rounds=21)
+    print("  " + ", ".join(f"{name} {ms(times, name)}" for name in contenders))
+    for other in list(contenders)[1:]:
         print(f"  {other} / blocks {ratio(times, other, 'blocks')}")
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import parity
+import parity_models
 
 from jattn import interop
 from jattn.decode import empty_cache, step
@@ -60,9 +61,9 @@ def measure_cache(case: Any) -> dict[str, float]:
     """Differences of the logits that a cache gives, at the tokens after the prompt, from those without and theirs."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        parity.make(case, path)
+        parity_models.make(case, path)
         vocab = json.loads((path / "config.json").read_text()).get("vocab_size", 50257)
-        tokens, real, _ = parity.inputs(case, vocab)
+        tokens, real, _ = parity_models.inputs(case, vocab)
         whole, pieces = parity.theirs(path, "float64", tokens, real).logits, their_cached(path, "float64", tokens)
         single, their_single = cached(path, "float32", tokens), their_cached(path, "float32", tokens)
         with jax.enable_x64(True):
@@ -81,7 +82,7 @@ def measure_cache(case: Any) -> dict[str, float]:
 
 def cache_table() -> str:
     """Logits with a cache: float64 differences, and float32 errors of both caches."""
-    cases = [c for c in parity.CASES if c.name in CACHED]
+    cases = [c for c in parity_models.CASES if c.name in CACHED]
     rows = [(c.name, measure_cache(c)) for c in cases]
     lines = ["| logits with a cache | " + " | ".join(rows[0][1]) + " |", "|---|" + "---|" * len(rows[0][1])]
     for name, found in rows:
@@ -151,13 +152,13 @@ def neighbours(array: np.ndarray, heads: int) -> np.ndarray:
 
 def measure_row_order(reorder: bool) -> dict[str, list[float]]:
     """float64 errors of a random Llama read from a GGUF file, against transformers on the folder it was made of."""
-    case = next(c for c in parity.CASES if c.name == "Llama, grouped heads")
+    case = next(c for c in parity_models.CASES if c.name == "Llama, grouped heads")
     with tempfile.TemporaryDirectory() as place:
         folder, file = Path(place, "model"), Path(place, "model.gguf")
         # A GGUF file holds the epsilon in float32, so one that float32 holds.
-        parity.make(parity.Case(case.name, case.model, case.config | {"rms_norm_eps": 2.0**-16}), folder)
+        parity_models.make(parity_models.Case(case.name, case.model, case.config | {"rms_norm_eps": 2.0**-16}), folder)
         write_gguf(folder, file, reorder=reorder)
-        tokens, real, _ = parity.inputs(case, case.config["vocab_size"])
+        tokens, real, _ = parity_models.inputs(case, case.config["vocab_size"])
         exact = parity.theirs(folder, "float64", tokens, real)
         with jax.enable_x64(True):
             return parity.errors(parity.ours(file, "float64", tokens, real), exact, real)
@@ -165,7 +166,10 @@ def measure_row_order(reorder: bool) -> dict[str, list[float]]:
 
 def row_order_table() -> str:
     """With the row order of llama.cpp's converter, and without it, which is what not undoing it would look like."""
-    lines = [f"| the same Llama as GGUF, T = {parity.T} | logits | hidden states | attention |", "|---|---|---|---|"]
+    lines = [
+        f"| the same Llama as GGUF, T = {parity_models.T} | logits | hidden states | attention |",
+        "|---|---|---|---|",
+    ]
     names = {"rows in the converter's order": True, "rows left as they were (not a real file)": False}
     for name, reorder in names.items():
         shown = " | ".join(f"{max(v):.0e}" for v in measure_row_order(reorder).values())

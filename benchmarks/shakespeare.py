@@ -44,11 +44,11 @@ def train_one(config: RunConfig, folder: Path) -> float:
 
 def muon_over_adamw(corpus: str) -> float:
     """Seconds of a Muon step over those of an AdamW step."""
-    todo = {
+    contenders = {
         r: stepper(override(config_of(r, corpus, 0), {"model.vocab_size": 65})) for r in ("ours, AdamW", "ours, Muon")
     }
-    times = interleaved(todo, rounds=60)
-    print(", ".join(f"{name}: {ms(times, name)} a step" for name in todo), flush=True)
+    times = interleaved(contenders, rounds=60)
+    print(", ".join(f"{name}: {ms(times, name)} a step" for name in contenders), flush=True)
     return statistics.median(b / a for a, b in zip(*times.values(), strict=True))
 
 

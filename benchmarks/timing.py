@@ -13,14 +13,14 @@ from train import step
 from train.config import RunConfig
 
 
-def interleaved(todo: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
+def interleaved(contenders: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
     """Seconds of each, round by round in turn; results are waited for."""
     for _ in range(warmup):
-        for f in todo.values():
+        for f in contenders.values():
             jax.block_until_ready(f())
-    times: dict[str, list[float]] = {name: [] for name in todo}
+    times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, f in todo.items():
+        for name, f in contenders.items():
             began = time.perf_counter()
             jax.block_until_ready(f())
             times[name].append(time.perf_counter() - began)

@@ -57,11 +57,11 @@ def loop_against_step(rounds: int = 9) -> None:
 
 def null_against_none(rounds: int = 7) -> None:
     """The whole training step at nanogpt-gpu's shape, with a null key and value and with none."""
-    todo = {}
+    contenders = {}
     for attention in ("standard", "key_value"):
         changes = {"model.attention": attention, "model.vocab_size": 65}
-        todo[attention] = stepper(override(preset("nanogpt-gpu"), changes))
-    times = interleaved(todo, rounds=rounds, warmup=1)
+        contenders[attention] = stepper(override(preset("nanogpt-gpu"), changes))
+    times = interleaved(contenders, rounds=rounds, warmup=1)
     print(f"nanogpt-gpu's shape: null {ms(times, 'key_value')}, none {ms(times, 'standard')}; ", end="")
     print(f"null / none {ratio(times, 'key_value', 'standard')}")
 

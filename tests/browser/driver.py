@@ -139,3 +139,13 @@ def exported(tab, heading, button):
 def csv(tab, heading):
     """The rows of numbers that a panel exports."""
     return list(reader(StringIO(exported(tab, heading, "CSV")[1].decode(), newline="")))
+
+
+def framed(look, folder, page):
+    """The page as a notebook shows it: the tab, and the sandboxed frame in it."""
+    outer = folder / "notebook.html"
+    outer.write_text(f"<!doctype html><title>notebook</title>{page._repr_html_()}")
+    tab = look(outer, ready=False)
+    frame = tab.frames[1]
+    frame.wait_for_selector("html[data-ready]", state="attached")
+    return tab, frame

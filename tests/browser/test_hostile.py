@@ -13,7 +13,7 @@ import pytest
 
 from analysis.viewer.page import Page, as_json
 from tests.browser import pages
-from tests.browser.driver import canvas, csv, drawn, exported, put, settle, state, sweep
+from tests.browser.driver import canvas, csv, drawn, exported, framed, put, settle, state, sweep
 
 pytestmark = pytest.mark.browser
 
@@ -153,11 +153,7 @@ def test_the_title_and_names_are_read_as_they_are(look):
 
 
 def test_the_page_in_a_frame_is_as_harmless(look, folder):
-    outer = folder / "hostile-notebook.html"
-    outer.write_text(f"<!doctype html><title>notebook</title>{hostile()._repr_html_()}")
-    tab = look(outer, ready=False)
-    frame = tab.frames[1]
-    frame.wait_for_selector("html[data-ready]", state="attached")
+    tab, frame = framed(look, folder, hostile())
     harmless(frame)
     assert tab.evaluate("window.hacked") is None
     assert tab.locator("img, script").count() == 0

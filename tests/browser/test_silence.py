@@ -6,7 +6,7 @@
 import pytest
 
 from tests.browser import pages
-from tests.browser.driver import put, settle, shown, state
+from tests.browser.driver import framed, put, settle, shown, state
 
 pytestmark = pytest.mark.browser
 
@@ -66,11 +66,7 @@ def test_inline_scripts_and_handlers_do_not_run(look):
 
 
 def test_the_page_in_a_sandboxed_frame(look, folder):
-    outer = folder / "notebook.html"
-    outer.write_text(f"<!doctype html><title>notebook</title>{pages.pair().page._repr_html_()}")
-    tab = look(outer, ready=False)
-    frame = tab.frames[1]
-    frame.wait_for_selector("html[data-ready]", state="attached")
+    _, frame = framed(look, folder, pages.pair().page)
     for view in VIEWS:
         put(frame, view=view)
         assert frame.locator("canvas:visible").count() >= 2
@@ -85,11 +81,7 @@ def test_the_page_in_a_sandboxed_frame(look, folder):
 
 
 def test_the_frame_can_export(look, folder):
-    outer = folder / "notebook.html"
-    outer.write_text(f"<!doctype html><title>notebook</title>{pages.nulled().page._repr_html_()}")
-    tab = look(outer, ready=False)
-    frame = tab.frames[1]
-    frame.wait_for_selector("html[data-ready]", state="attached")
+    tab, frame = framed(look, folder, pages.nulled().page)
     frame.get_by_role("button", name="export").click()
     with tab.expect_download() as download:
         frame.get_by_role("button", name="CSV").last.click()

@@ -6,12 +6,13 @@ pytest.importorskip("torch", reason="pip install -e '.[peers]'")
 pytest.importorskip("transformers", reason="pip install -e '.[peers]'")
 
 import parity
+import parity_models
 import parity_options
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # transformers' own warnings
 
 
-@pytest.mark.parametrize("case", parity.CASES, ids=lambda c: c.name)
+@pytest.mark.parametrize("case", parity_models.CASES, ids=lambda c: c.name)
 def test_imported_model_is_the_one_that_transformers_runs(case):
     """float64: to 1e-9 of the largest value. float32: our error is at most twice theirs, in every layer."""
     found = parity.run_case(case)
@@ -26,10 +27,10 @@ def test_a_model_that_is_slightly_off_would_be_noticed(tmp_path):
 
     from safetensors.numpy import load_file, save_file
 
-    case = next(c for c in parity.CASES if c.name == "Llama, grouped heads")
-    parity.make(case, tmp_path / "model")
+    case = next(c for c in parity_models.CASES if c.name == "Llama, grouped heads")
+    parity_models.make(case, tmp_path / "model")
     vocab = json.loads((tmp_path / "model/config.json").read_text())["vocab_size"]
-    tokens, real, types = parity.inputs(case, vocab)
+    tokens, real, types = parity_models.inputs(case, vocab)
     right = parity.ours(tmp_path / "model", "float32", tokens, real, types)
     arrays = load_file(tmp_path / "model/model.safetensors")
     name = "model.layers.1.self_attn.k_proj.weight"
@@ -42,7 +43,7 @@ def test_a_model_that_is_slightly_off_would_be_noticed(tmp_path):
 @pytest.mark.parametrize("name", ["Mistral, window 13", "Llama, rope yarn", "gpt-oss, sinks, experts, window 9"])
 def test_logits_with_a_cache_are_those_of_transformers(name):
     """A prompt, then token by token: against our whole text, transformers' whole text, and transformers' cache."""
-    found = parity_options.measure_cache(next(c for c in parity.CASES if c.name == name))
+    found = parity_options.measure_cache(next(c for c in parity_models.CASES if c.name == name))
     assert {n: v for n, v in found.items() if "float32" not in n and not v < 1e-9} == {}
 
 

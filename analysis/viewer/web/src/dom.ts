@@ -14,10 +14,6 @@ export interface Choice<V extends string = string> {
 }
 
 /** A part of the page that is brought up to date with the store. */
-export interface Bar {
-  element: HTMLElement;
-  draw(): void;
-}
 
 /** An element of page.html. */
 export function byId<E extends HTMLElement = HTMLElement>(id: string): E {

@@ -3,6 +3,8 @@
 import type { Lettering, Surface } from "./contract";
 import { canvasSurface } from "./surface";
 
+/** The titles of the axes, and of the columns of tokens. */
+export const TITLES = { query: "query (attends)", key: "key (attended)" };
 const LONGEST = 160; // characters of a token that are ever measured
 const ruler = canvasSurface(document.createElement("canvas"), 1, 1, 1);
 const widths = new Map<string, number>();

@@ -5,14 +5,13 @@
 import type { Shown } from "./contract";
 import { weight, weightAt } from "./facts";
 import { heading } from "./heading";
-import { cut, paragraph } from "./labels";
+import { TITLES, cut, paragraph } from "./labels";
 import { type Lane, place, spanOf } from "./lineslayout";
 import { drawn } from "./linespick";
 import { type Box, type Scene, boxOf, cellOf } from "./linesscene";
 import { css, pale } from "./tone";
 import { missing } from "./views";
 
-const NAMES = { query: "query (attends)", key: "key (attended)" };
 const BAND = 0.36; // how far up its ramp the background of an attended token goes: words on it stay legible
 
 /** A token (-1: the null) on the background of what is locked, pointed at, attended; and its weight beside it. */
@@ -86,7 +85,7 @@ export function headings(scene: Scene): void {
   for (const { end, across, line, align } of plot.lanes) {
     const middle = horizontal ? across + layout.depth / 2 : line + (end === "query" ? -8 : 8);
     const [left, top] = place(layout, (names[0] + names[1]) / 2, middle);
-    surface.text(left, top, layout.numbered ? NAMES[end] : end, { size: 12, fill: palette.soft, middle: true, align });
+    surface.text(left, top, layout.numbered ? TITLES[end] : end, { size: 12, fill: palette.soft, middle: true, align });
   }
 }
 

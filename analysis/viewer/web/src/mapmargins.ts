@@ -2,12 +2,11 @@
 
 import type { Shown, Store, Surface } from "./contract";
 import { fixed } from "./heads";
-import { cut } from "./labels";
+import { TITLES, cut } from "./labels";
 import { type Axis, type Box, type Rect, inSight, part, queriesFirst, within } from "./maplayout";
 import { css, pale } from "./tone";
 import { alike } from "./views";
 
-const NAMES = { query: "query (attends)", key: "key (attended)" };
 const TURN = 60; // degrees that long labels are turned by; maplayout.ts leaves room for its sine, 0.87
 const ASKED = 72; // room for the token of the row or column in focus, where the others have positions
 
@@ -18,7 +17,7 @@ export function labels(surface: Surface, store: Store, box: Box): void {
   const [x, y, w, h] = box.cells;
   const [startX, startY] = nulls ? [Math.min(x, nulls[0]), Math.min(y, nulls[1])] : [x, y]; // where labels end
   const name = { size: 12, fill: palette.soft, align: "center" } as const;
-  const named = ({ end }: Axis, length: number) => (length < 100 ? end : NAMES[end]);
+  const named = ({ end }: Axis, length: number) => (length < 100 ? end : TITLES[end]);
   surface.text(x + w / 2, startY - across.room - 6, named(across, w), name);
   if (down.room) surface.text(startX - down.room - 16, y + h / 2, named(down, h), { ...name, turn: -90 });
   if (nulls) {
