@@ -29,6 +29,7 @@ from train.checkpoint import Run, load
 OUT = Path(__file__).parent / "images"
 FOX = "The quick, brown fox jumps over the lazy"
 TIRED = "The animal didn't cross the street because it was too tired"
+FAR = TIRED + ", and the old man who had watched it from his window went out to help"
 SHE, HE = "The nurse told the mechanic that she was late", "The nurse told the mechanic that he was late"
 LIST = "We bought apples, pears, plums and figs"
 PREPOSITION = "The cat slept under the old wooden table"
@@ -87,7 +88,7 @@ def llama(run: Run) -> dict[str, Callable[[], Shot]]:
         "preposition": lambda: lines(PREPOSITION, " table", " under"),
         "acronym": lambda: lines(ACRONYM, "WHO", " Organization"),
         "induction": lambda: one(AGAIN, view="map", stripe=1, sink=0, nulls="renormalise"),
-        "neuron": lambda: falling(run, TIRED),
+        "neuron": lambda: falling(run, FAR),
         "chinese": lambda: stages(run, CHINESE),
         "long": lambda: long(run),
     }
@@ -173,7 +174,7 @@ def falling(run: Run, text: str) -> Shot:
     }
     at = max(curves, key=lambda at: float(fall(curves[at])))
     state = {"view": "neuron", "head": f"{at[0]}.{at[1]}", "query": len(a.tokens.text) - 1}
-    return Shot(only(a, (at,)), state, (1500, 1000), "#detail")
+    return Shot(only(a, (at,)), state, (1500, 1160), "#detail")
 
 
 def stages(run: Run, text: str) -> Shot:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from analysis.measures.row_sums import LOCAL_WIDTH, LONG
 from jattn.errors import InputError
 
 SINK, NONE = "sink", "unclassified"
@@ -25,25 +26,30 @@ SINK_SHARE = 0.5  # of all attention, on the null and position 1 together
 
 @dataclass(frozen=True)
 class Rule:
-    """A head is of the class if its score of `measure` lies at least `threshold` of the way from chance to 1."""
+    """A head is of the class if its score of `measure` lies at least `threshold` of the way from chance to 1.
+
+    about: what such a head attends to, for people; "it" is the query's token.
+    """
 
     name: str
     measure: str
     threshold: float
+    about: str
 
 
-# In this order, the particular before the general: the first that a head passes is its class.
+# In this order, the particular before the general: the first that a head passes is its class. Induction and duplicate
+# token are scored on repeated random tokens, where they are given; topic is a difference to a matched baseline.
 RULES = (
-    Rule("induction", "induction", 0.5),  # on repeated random tokens
-    Rule("duplicate token", "duplicate", 0.5),  # on repeated random tokens, where they are given
-    Rule("previous token", "previous", 0.5),
-    Rule("next token", "next", 0.5),  # models that see both sides
-    Rule("self", "self", 0.5),
-    Rule("delimiter", "delimiter", 0.5),
-    Rule("topic", "topic", 0.2),  # a difference to a matched baseline, whose chance is 0
-    Rule("local", "local", 0.5),
-    Rule("block", "block", 0.5),
-    Rule("long range", "long", 0.5),
+    Rule("induction", "induction", 0.5, "what followed earlier copies of it"),
+    Rule("duplicate token", "duplicate", 0.5, "earlier copies of it"),
+    Rule("previous token", "previous", 0.5, "the token before it"),
+    Rule("next token", "next", 0.5, "the token after it, in models that see both sides"),
+    Rule("self", "self", 0.5, "its own position"),
+    Rule("delimiter", "delimiter", 0.5, "punctuation, line ends and special tokens"),
+    Rule("topic", "topic", 0.2, "words of its topic, more than words of others at the same distances"),
+    Rule("local", "local", 0.5, f"the last {LOCAL_WIDTH} keys, its own position included"),
+    Rule("block", "block", 0.5, "its own paragraph"),
+    Rule("long range", "long", 0.5, f"keys at least {LONG} tokens away"),
 )
 NAMES = (SINK, *(rule.name for rule in RULES), NONE)
 
@@ -67,6 +73,14 @@ class Classes:
     awake_decided: Words
     awake_score: Heads
     nothing: Heads
+
+
+def about(name: str) -> str:
+    """What makes a head of this class, in one line."""
+    if name == SINK:
+        return "At least half of all its attention goes to the null and the first token together."
+    rule = next((rule for rule in RULES if rule.name == name), None)
+    return "No class's threshold is reached." if rule is None else f"A token attends to {rule.about}."
 
 
 def classify(scores: Mapping[str, Heads], chance: Mapping[str, Heads | float] | None = None) -> Classes:

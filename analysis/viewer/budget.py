@@ -14,6 +14,7 @@ from analysis.viewer import codec
 from analysis.viewer.attention import Attention
 from analysis.viewer.codec import Bits, Coding
 from analysis.viewer.statistics import Measured
+from jattn.errors import InputError
 
 HeadOf = tuple[int, int, int]  # side, layer, head
 
@@ -65,14 +66,20 @@ def plan(
     others: Sequence[HeadOf] = (),
 ) -> Plan:
     """What fits into `limit` bytes; `chosen` heads come first, in their order. others: heads whose queries and keys are
-    shown too while there is room for them."""
+    shown too while there is room for them. Raises InputError where not even a page without maps fits."""
+    least = smallest(sides)
+    if least > limit:
+        raise InputError(
+            f"limit_mb: {limit / MB:g} MB is too small; the page, thumbnails and statistics alone take about "
+            f"{least / MB:.1f} MB. Give a larger limit, or fewer layers"
+        )
     vectors, vector_bits, notes = _vectors(sides, chosen)
     if vector_bits == 32:
         more = [h for h in others if h[1:] in sides[h[0]].vectors]
         size = sum(_vector_size(sides, h, 32) for h in vectors)
         room = size + np.cumsum([_vector_size(sides, h, 32) for h in more]) <= min(VECTORS, limit / 4)
         vectors += tuple(h for h, fits in zip(more, room, strict=True) if fits)
-    fixed = _fixed(sides) + sum(_vector_size(sides, h, vector_bits) for h in vectors)
+    fixed = least + sum(_vector_size(sides, h, vector_bits) for h in vectors)
     sizes: dict[Bits, dict[HeadOf, float]] = {16: _map_sizes(sides, 16), 8: _map_sizes(sides, 8)}
     wanted: Bits = 16 if precision == "exact" else 8
     if precision == "auto" and fixed + sum(sizes[16].values()) <= min(EXACT, limit):
@@ -105,8 +112,8 @@ def _map_sizes(sides: Sequence[Attention], bits: Bits) -> dict[HeadOf, float]:
     return {(i, n, h): cells[i, n] * per_cell for i, n, h in heads}
 
 
-def _fixed(sides: Sequence[Attention]) -> float:
-    """What every page holds: thumbnails twice, null masses, statistics, the program."""
+def smallest(sides: Sequence[Attention]) -> float:
+    """Bytes of what every page holds: thumbnails twice, null masses, statistics, the program. An upper bound, about."""
     size = PROGRAM
     for side in sides:
         h, w = codec.thumb_size(side.T, side.S)

@@ -5,6 +5,7 @@ import shlex
 import numpy as np
 
 from analysis.comparison import Comparison
+from analysis.viewer import budget
 from analysis.viewer.page import Page
 from analysis.viewer.read import Encoded, read_encoded
 from analysis.viewer.show import draw
@@ -33,7 +34,8 @@ def comparison_page(comparison: Comparison) -> Page | None:
     text = tokenizer.decode(ids[before : len(ids) - after])
     named = shlex.join(f"{group}={run.path}" for group, run in runs.items())
     command = f"jattn view {named} --text {shlex.quote(text)} --neurons {{heads}}"
-    return draw(sides, title=comparison.title, command=command, limit_mb=LIMIT)
+    limit = max(LIMIT, budget.smallest(sides) / budget.MB)  # of many heads, thumbnails alone
+    return draw(sides, title=comparison.title, command=command, limit_mb=limit)
 
 
 def _telling(windows: np.ndarray, backcopy_text: bool) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.measures.classes import NAMES
+from analysis.measures.classes import NAMES, about
 from analysis.measures.decay import decaying_dimensions, products_by_distance
 from analysis.viewer import codec, words
 from analysis.viewer.attention import Attention, Layer, Vectors
@@ -70,6 +70,7 @@ def pack(
             for c in stats
         ],
         "classes": [name for name in NAMES if name in used],
+        "class_terms": [[name, about(name)] for name in NAMES if name in used],
         "sides": made,
         "notes": [*plan.notes, *notes],
         "command": command,

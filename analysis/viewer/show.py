@@ -16,6 +16,7 @@ from analysis.viewer.payload import pack
 from analysis.viewer.read import read
 from analysis.viewer.statistics import Measured, measured
 from jattn.errors import InputError, one_of
+from jattn.interop.foreign import is_foreign
 from train.checkpoint import Run, load
 from train.corpora.annotated import Annotated
 from train.folders import finished_steps
@@ -25,7 +26,7 @@ Neurons = Sequence[tuple[int, int]]
 
 OF_THIS_TEXT = (
     "Statistics and classes describe this text alone. A class says what a head does with the attention that goes to "
-    "neither the null nor the first token, above chance; a sink gives half or more to those two."
+    "neither the null nor the first token, above chance; a sink gives half or more to those two. Help (?) defines each."
 )
 MATCHED = (
     "Best match pairs the heads of a layer one to one by the Jensen-Shannon distance of their maps on this text; by "
@@ -142,6 +143,8 @@ def _of_run(
         run = thing if isinstance(thing, Run) else load(thing)
         return [read(run, text, text_b, layers=layers, name=name)]
     path = Path(thing.path if isinstance(thing, Run) else thing)
+    if is_foreign(path):
+        raise InputError(f"steps: {str(path)!r} is a model of another library, which has no steps; leave steps out")
     name = name or path.resolve().name
     wanted = finished_steps(path) if steps == "all" else [int(step) for step in steps]
     return [read(load(path, s), text, text_b, layers=layers, name=name) for s in wanted]

@@ -78,12 +78,14 @@ def test_any_key_can_stand_for_the_null(look, both, sink):
     tab = look(sample.page)
     w, _ = truth(sample.sides[0], 1, 1)
     error, mass, rest = within(w, bits), w[:, sink], np.where(np.arange(w.shape[1]) == sink, 0, w)
-    put(tab, sink=sink)
+    put(tab, sink=sink, layer=1, head=1)
     for nulls in ("show", "hide", "renormalise"):
         put(tab, nulls=nulls)
         found = shown(tab, 0, 1, 1)
         assert found.sink == sink
         close(found.mass, mass, error[:, sink])
+        said = re.search(r"treated as null (0\.\d\d)", tab.locator("#fact-a").text_content())
+        assert said and abs(float(said[1]) - mass[1:].mean()) < 0.0051 + error[:, sink].mean()
         assert not found.weights[:, sink].any()
         if nulls == "renormalise":
             share, hatched, bound = renormalised(rest, rest.sum(-1), np.where(rest > 0, error, 0))

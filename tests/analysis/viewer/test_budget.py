@@ -7,6 +7,7 @@ from analysis.viewer import budget
 from analysis.viewer.attention import Vectors
 from analysis.viewer.budget import MB, leading, plan
 from analysis.viewer.statistics import Measured
+from jattn.errors import InputError
 from tests.analysis.viewer.conftest import made
 
 
@@ -36,7 +37,7 @@ def test_the_estimate_is_near_what_is_written():
 
 def test_over_the_limit_the_chosen_heads_keep_their_maps_and_it_is_said():
     side = made(L=3, N=4, T=60)
-    sizes, fixed = budget._map_sizes([side], 8), budget._fixed([side])
+    sizes, fixed = budget._map_sizes([side], 8), budget.smallest([side])
     chosen = [(0, 2, 3), (0, 1, 1)]
     found = plan([side], chosen, "auto", fixed + 3.5 * max(sizes.values()))
     assert found.bits == 8 and found.maps is not None
@@ -46,8 +47,11 @@ def test_over_the_limit_the_chosen_heads_keep_their_maps_and_it_is_said():
     assert note.startswith(f"Left out: the maps of {12 - len(found.maps)} of 12 heads")
 
 
-def test_a_limit_below_the_thumbnails_leaves_no_map():
-    assert plan([made()], [(0, 0, 0)], "auto", 1.0).maps == frozenset()
+def test_a_limit_of_the_thumbnails_leaves_no_map_and_a_smaller_one_is_refused():
+    least = budget.smallest([made()])
+    assert plan([made()], [(0, 0, 0)], "auto", least).maps == frozenset()
+    with pytest.raises(InputError, match="limit_mb: .* is too small"):
+        plan([made()], [(0, 0, 0)], "auto", least - 1)
 
 
 def test_a_page_within_the_limit_leaves_nothing_out_and_says_nothing():

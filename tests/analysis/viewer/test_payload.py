@@ -61,6 +61,7 @@ def test_statistics_and_classes_stand_in_the_order_of_the_columns():
     read, found = Read(draw([side])), measured(side)
     keys = [c["key"] for c in read.payload["statistics"]]
     assert keys == [c.measure for c in columns([found])]
+    assert [name for name, _ in read.payload["class_terms"]] == read.payload["classes"]
     for layer, measures in zip(read.sides[0]["layers"], found, strict=True):
         for n, head in enumerate(layer["heads"]):
             assert head["kind"] == measures.kind[n] and head["kind"] in read.payload["classes"]

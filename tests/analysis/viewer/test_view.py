@@ -85,6 +85,7 @@ WRONG = [
     (lambda r: analysis.view(r["null"], text=TEXT, neurons="3-5"), "'3-5' is no head"),
     (lambda r: analysis.view(r["null"], text=TEXT, layers=[2]), "there is no layer 2"),
     (lambda r: analysis.view(made(), limit_mb=0.0), "limit_mb must be > 0"),
+    (lambda r: analysis.view(made(), limit_mb=0.1), "limit_mb: 0.1 MB is too small; .* alone take about"),
     (lambda r: analysis.view(made(), precision="best"), "precision: unknown value 'best'"),
 ]
 
@@ -94,6 +95,12 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs, call, message):
     with pytest.raises(InputError, match=message) as error:
         call(runs)
     assert "\n" not in str(error.value)
+
+
+def test_a_model_of_another_library_has_no_steps(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(InputError, match="steps: .* has no steps"):
+        analysis.view(tmp_path, text=TEXT, steps="all")
 
 
 def test_heads_are_written_layer_dot_head():

@@ -2,7 +2,7 @@
 
 import type { State, Store } from "./contract";
 import { byId } from "./dom";
-import { figure, headOf, long, statistic } from "./heads";
+import { figure, headOf, long, massWords, nulled, statistic } from "./heads";
 import { sizeOf } from "./packed";
 import { keysOf } from "./payload";
 import { alike } from "./store";
@@ -45,9 +45,7 @@ export function describe(store: Store, side: number): string {
   const { kind } = headOf(store.payload, at);
   const named = store.payload.statistics.find(({ name }) => name === kind);
   const score = named ? ` ${figure(statistic(store.payload, at, named.key), named.unit)}` : "";
-  const mean = store.mean(at);
-  const mass = mean === null ? "" : ` · null mass ${figure(mean, "share")}`;
-  return `${long(store.payload, at)} · ${kind}${score}${mass}`;
+  return [long(store.payload, at), kind + score, massWords(store, at)].filter(Boolean).join(" · ");
 }
 
 /** Changes the state so that the same head stays selected, which has another place in another side; at the first and
@@ -89,8 +87,7 @@ function turn(store: Store, name: string, ...values: string[]): void {
 export function step(store: Store, what: "query" | "key", by: number): void {
   const { state, payload } = store;
   const [T, S] = sizeOf(payload, leading(state));
-  const nulls = store.drawn().some((side) => payload.sides[side].layers[store.selected(side)?.layer ?? 0].has_null);
-  const [least, count] = what === "query" ? [0, T] : [nulls ? -1 : 0, S];
+  const [least, count] = what === "query" ? [0, T] : [nulled(store, store.drawn()) ? -1 : 0, S];
   const to = within((state[what] ?? (by > 0 ? least - 1 : count)) + by, count, least);
   store.set({ [what]: to });
   store.say(`${what} ${nameOf(store, what, to)}`);

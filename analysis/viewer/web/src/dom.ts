@@ -13,8 +13,6 @@ export interface Choice<V extends string = string> {
   show(visible: boolean): void;
 }
 
-/** A part of the page that is brought up to date with the store. */
-
 /** An element of page.html. */
 export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;

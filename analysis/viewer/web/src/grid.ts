@@ -54,7 +54,7 @@ function pane(store: Store): Pane {
   let thumbs: (Thumb | null)[] = []; // of the slots
 
   const paint = (surface = canvasSurface(still, width, height), ratio = window.devicePixelRatio) => {
-    paintHeads(surface, store, grid, thumbs, titleOf(store, side), ratio);
+    paintHeads(surface, store, grid, thumbs, [titleOf(store, side), width], ratio);
     paintLegend(store, side, grid, width, surface);
     return surface;
   };
@@ -66,7 +66,7 @@ function pane(store: Store): Pane {
     const fresh = listed(payload, state, side).flatMap((row) => row.map(({ at }) => store.thumb(at)));
     if (key !== known || fresh.some((thumb, i) => thumb !== thumbs[i])) {
       [known, thumbs, marked] = [key, fresh, ""];
-      grid = layout(payload, state, side, { width: room, unit: unit(), strip: nulled(store) });
+      grid = layout(payload, state, side, { width: room, unit: unit(), strip: nulled(store, store.drawn()) });
       width = Math.max(grid.width, Math.min(room, 340 * unit()));
       height = grid.height + paintLegend(store, side, grid, width);
       paint();
@@ -91,7 +91,9 @@ function pane(store: Store): Pane {
   };
   const under = (event: MouseEvent) => hit(grid, event.offsetX, event.offsetY);
   canvas.addEventListener("pointermove", (event) => point(under(event), event.clientX, event.clientY));
-  for (const leave of ["pointerleave", "blur"]) canvas.addEventListener(leave, () => point(null));
+  for (const leave of ["pointerleave", "blur", "wheel"]) {
+    canvas.addEventListener(leave, () => point(null), { passive: true });
+  }
   canvas.addEventListener("click", (event) => {
     const slot = under(event);
     if (slot) choose(store, slot.at, event.shiftKey);

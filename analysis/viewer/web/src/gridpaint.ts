@@ -17,12 +17,12 @@ export function paintHeads(
   store: Store,
   grid: Layout,
   thumbs: (Thumb | null)[],
-  title: string,
+  [title, room]: [words: string, room: number],
   ratio: number,
 ): void {
   const { palette } = store;
   const { left, top, box, unit, across, down, layers, heads } = grid;
-  const words = cut(title, grid.width - left, 12 * unit);
+  const words = cut(title, room - left, 12 * unit);
   surface.text(left, 13 * unit, words, { size: 12 * unit, fill: palette.ink, bold: true });
   const small = { size: 11 * unit, fill: palette.soft, middle: true };
   const edge = { ...small, align: "right" } as const;
@@ -86,9 +86,10 @@ interface Ink {
 function inks(store: Store, side: number): Ink[] {
   const { payload, palette, state } = store;
   const kinds = payload.sides[side].layers.flatMap(({ heads }) => heads.map(({ kind }) => kind));
-  const classes = payload.classes.filter((name) => kinds.includes(name)).map((name) => {
+  const classes = payload.classes.filter((name) => kinds.includes(name)).map((name, i) => {
     const count = kinds.filter((kind) => kind === name).length;
-    return { low: "", high: `${name} ${count}`, wide: 1, ink: () => rgb(palette.kind(name)) };
+    const low = i || state.mode !== "difference" ? "" : "classes of A:";
+    return { low, high: `${name} ${count}`, wide: 1, ink: () => rgb(palette.kind(name)) };
   });
   const strong = tone(state, 1);
   const ramp = (low: string, high: string, colour: (x: number) => RGB, from = 0) => {
@@ -97,7 +98,7 @@ function inks(store: Store, side: number): Ink[] {
   const most = state.range === "fixed" ? "1" : "head’s largest";
   if (state.mode === "difference") return [...classes, ramp("B more", "A more", palette.difference, -1)];
   const mean = { low: "", high: "mean null mass (height)", wide: 1, ink: () => rgb(palette.null_ink) };
-  const nulls = nulled(store) ? [state.nulls === "show" ? ramp("null 0", most, palette.nulls) : mean] : [];
+  const nulls = nulled(store, [side]) ? [state.nulls === "show" ? ramp("null 0", most, palette.nulls) : mean] : [];
   return [...classes, ramp("weight 0", most, palette.real), ...nulls];
 }
 

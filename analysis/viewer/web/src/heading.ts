@@ -23,8 +23,8 @@ export function heading(surface: Surface, store: Store, views: View[], x: number
 }
 
 /** "layer 3, head 5 · previous token · null mass 0.62" */
-export function factsOf({ state }: Store, { name, kind, mean, shown }: View): string {
+export function factsOf({ state }: Store, { name, kind, mass, shown }: View): string {
   const scaled = state.view === "map" && state.range === "head" && typeof shown !== "string";
   const top = scaled ? `max ${most(shown, state).toFixed(2)}` : "";
-  return [name, kind, mean, top].filter(Boolean).join(" · ");
+  return [name, kind, mass, top].filter(Boolean).join(" · ");
 }

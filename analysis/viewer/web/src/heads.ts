@@ -81,22 +81,28 @@ export function facts(store: Store, at: HeadAt): string[] {
   return same(at, other) ? lines : [...lines, `beside it ${name(other)}`, about(store, other).join(" · ")];
 }
 
+/** "null mass 0.62", or what goes to the key that is treated as the null; "" where there is neither. */
+export function massWords(store: Store, at: HeadAt): string {
+  const mean = store.mean(at);
+  const { has_null } = store.payload.sides[at.side].layers[at.layer];
+  return mean === null ? "" : `${has_null ? "null mass" : "treated as null"} ${figure(mean, "share")}`;
+}
+
 /** Its class and null mass; the statistics that its class is named after, that sort and that filter. */
 export function about(store: Store, at: HeadAt): string[] {
   const { payload, state } = store;
   const { kind } = headOf(payload, at);
-  const told = payload.statistics.filter(({ key, name }) => name === kind || key === state.sort || key === state.by);
+  const asked = [state.sort, state.by].filter((key) => key !== "null_share"); // it is told in any case
+  const told = payload.statistics.filter(({ key, name }) => name === kind || asked.includes(key));
   const values = told.map(({ key, name, unit }) => {
     return `${name} ${figure(statistic(payload, at, key), unit)}${unit === "share" ? "" : ` ${unit}`}`;
   });
-  const mean = store.mean(at);
   const named = told.some(({ name }) => name === kind) ? [] : [kind];
-  return [...named, ...values, mean === null ? "no null" : `null mass ${figure(mean, "share")}`];
+  return [...named, ...values, massWords(store, at) || "no null"];
 }
 
-/** Whether anything of what is drawn has a null, or a key that is treated as one. */
-export function nulled(store: Store): boolean {
-  const { payload, state } = store;
-  const layers = store.drawn().flatMap((side) => payload.sides[side].layers);
+/** Whether anything of these sides has a null, or a key that is treated as one. */
+export function nulled({ payload, state }: Store, sides: number[]): boolean {
+  const layers = sides.flatMap((side) => payload.sides[side].layers);
   return state.sink !== null || layers.some((layer) => layer.has_null);
 }

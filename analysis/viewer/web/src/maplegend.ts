@@ -47,10 +47,10 @@ function items(store: Store, boxes: Box[]): Item[] {
     };
     out.push({ width: indent + widthOf(said, SIZE), draw });
   };
-  const hatched = (said: string, ground: string, stroke: string) =>
+  const swatch = (said: string, ground: string, stroke?: string) =>
     words(said, SWATCH + 6, (surface, x, y) => {
       surface.rect(x, y, SWATCH, SWATCH, ground);
-      surface.hatch(x, y, SWATCH, SWATCH, stroke);
+      if (stroke) surface.hatch(x, y, SWATCH, SWATCH, stroke);
       surface.frame(x + 0.5, y + 0.5, SWATCH - 1, SWATCH - 1, palette.line, 1);
     });
   if (shares) words("in shares of each map's largest");
@@ -58,11 +58,11 @@ function items(store: Store, boxes: Box[]): Item[] {
     words(`a pixel shows the ${state.pool === "max" ? "largest" : "mean"} of its cells`);
   }
   const whole = ({ at }: Plot) => !payload.sides[at.side].causal && layerOf(store, at).window === null;
-  if (plots.some((plot) => !plot.hidden && !whole(plot))) {
-    hatched("not visible to the query", palette.paper, palette.line);
-  }
+  const veiled = plots.filter((plot) => !whole(plot));
+  if (veiled.some(({ hidden }) => !hidden)) swatch("not visible to the query", palette.paper, palette.line);
+  if (veiled.some(({ hidden }) => hidden)) swatch("masked: −∞", palette.line);
   if (state.nulls === "renormalise" || state.filtered === "renormalise") {
-    hatched("almost nothing is left of the row", palette.wash, palette.soft);
+    swatch("almost nothing is left of the row", palette.wash, palette.soft);
   }
   return out;
 }

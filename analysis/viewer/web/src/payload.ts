@@ -11,6 +11,7 @@ export interface Payload {
   texts: Text[];
   statistics: Statistic[]; // columns of Head.stats, in order
   classes: string[]; // names of pattern classes, in the order of the legend
+  class_terms: [string, string][]; // the same, each with one sentence on what its heads do
   sides: Side[]; // models, or steps of one; the first is the reference of Side.match
   notes: string[]; // what was left out and why, what a reader has to know: one sentence each
   command: string; // writes this page with other heads for the neuron view; "{heads}" stands for them

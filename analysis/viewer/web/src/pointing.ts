@@ -32,7 +32,7 @@ export function pointing<Spot extends Hover>(
     if (lines.length) tooltip(store).show(event.clientX, event.clientY, lines);
     else tooltip(store).hide();
   });
-  canvas.addEventListener("pointerleave", leave);
+  for (const gone of ["pointerleave", "wheel"]) canvas.addEventListener(gone, leave, { passive: true });
   canvas.addEventListener("click", (event) => {
     const spot = under(event);
     if (!spot) return;

@@ -68,11 +68,12 @@ function shownAt(store: Store, view: View, neuron: Neuron, which: Which): Shown 
   const { T, S } = vectors;
   const side = payload.sides[view.at.side];
   const layer = layerOf(store, view.at);
-  const [last, masked] = [which === "softmax", which === "masked"];
-  const open = state.unmasked && !masked;
-  const at = [view.at.side, view.at.layer, view.at.head, which, open].join();
+  const last = which === "softmax";
+  const open = state.unmasked && which !== "masked";
+  const values_of = which === "masked" ? "scaled" : which; // the same numbers, without the cells that are hidden
+  const at = [view.at.side, view.at.layer, view.at.head, values_of, open].join();
   return maps(`${at} ${treatment(state)}`, () => {
-    const { values, nulls } = stages(at, () => stage(vectors, neuron, side, layer, masked ? "scaled" : which, open))!;
+    const { values, nulls } = stages(at, () => stage(vectors, neuron, side, layer, values_of, open))!;
     const shown = treat({
       T,
       S,

@@ -46,7 +46,7 @@ export function scores(store: Store): Panel {
     const plots = there.flatMap((view) => drawn.map((which, i) => stagePlot(store, view, which, i > 0)));
     const most = (name: string) => Math.max(...plots.filter(({ values }) => values === name).map((plot) => plot.most));
     for (const plot of plots) plot.most = most(plot.values); // both sides in the same colours
-    return { plots, columns: row ? STAGES.length : 2, least: row ? 160 : 300 };
+    return { plots, columns: row ? STAGES.length : 2, least: row ? 240 : 300 };
   });
   panel.element.append(...absent);
   return panel;

@@ -11,12 +11,13 @@ import { alike } from "./store";
 import { isFiltered } from "./treated";
 
 /** Fills in what stays as it is. */
-export function furnish({ title, sides, texts, statistics, classes, notes, provenance }: Payload): void {
+export function furnish({ title, sides, texts, statistics, classes, class_terms, notes, provenance }: Payload): void {
   write(byId("model"), sides[0].name === title ? "" : sides[0].name); // said once
   write(byId("reference"), sides[0].name);
   byId<HTMLDetailsElement>("folded").open = notes.length === 1 || notes.some((note) => note.startsWith("Left out"));
   byId("notes").append(...notes.map((note) => h("li", {}, note)));
   byId("provenance").append(...provenance.map(term));
+  byId("classes").append(...class_terms.map(term));
   for (const { name, unit, about, without_null } of statistics) {
     const beside = without_null ? " It leaves the null out: read it beside the null mass." : "";
     byId("terms").append(term([`${name} (${unit})`, about + beside]));
@@ -68,6 +69,7 @@ function holding(store: Store): Set<string> {
     "one-run": a.run === b.run,
     "steps-a": stepsOf(sides, state.a).length > 1,
     "steps-b": stepsOf(sides, state.b).length > 1,
+    treated: state.sink !== null && layers.some((layer) => !layer.has_null),
     null: state.sink !== null || layers.some((layer) => layer.has_null),
     "without-null": layers.some((layer) => !layer.has_null),
     classes: byId("kind").children.length > 1,

@@ -4,7 +4,7 @@
  *
  *     product    q . k
  *     scaled     scale q . k, then soft cap, ALiBi, log-sigmoid, bias, where the model has them
- *     masked     the same, -inf where the query may not look
+ *     masked     the same, -inf where the query may not look (the map of "scaled" without those cells)
  *     softmax    exp of it over its sum, the null in the sum (sigmoid attention: sigmoid of it, no sum)
  *
  * The null has a score but no product: it stands beside the keys from the second stage on.
@@ -16,8 +16,6 @@ import { sees, type Layer, type Neuron, type Side } from "./payload";
 export interface Stage {
   values: Float32Array; // [T, S], NaN where not drawn
   nulls: Float32Array | null; // [T]
-  low: number; // of the finite values drawn, the null's among them
-  high: number;
 }
 
 export interface Row {
@@ -33,7 +31,7 @@ export function stage(
   neuron: Neuron,
   side: Side,
   layer: Layer,
-  which: State["stage"],
+  which: Exclude<State["stage"], "masked">,
   unmasked: boolean,
 ): Stage {
   const { T, S, s_null } = vectors;
@@ -43,12 +41,11 @@ export function stage(
     const found = row(vectors, neuron, side, layer, t);
     const from = which === "product" ? found.product : which === "softmax" ? found.weight : found.scaled;
     for (let s = 0; s < S; s++) {
-      const hidden = which === "masked" ? -Infinity : unmasked ? from[s] : NaN;
-      values[t * S + s] = sees(side, layer, t, s) ? from[s] : hidden;
+      values[t * S + s] = unmasked || sees(side, layer, t, s) ? from[s] : NaN;
     }
     if (nulls) nulls[t] = (which === "softmax" ? found.null_weight : found.null_score)!;
   }
-  return { values, nulls, ...range(values, nulls) };
+  return { values, nulls };
 }
 
 /** The same for query t alone. */
@@ -88,15 +85,4 @@ function score(dot: number, neuron: Neuron, distance: number): number {
   if (neuron.slope !== null) x -= neuron.slope * distance;
   if (neuron.kind === "log-sigmoid") x = Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
   return x + neuron.bias;
-}
-
-function range(values: Float32Array, nulls: Float32Array | null): { low: number; high: number } {
-  let [low, high] = [Infinity, -Infinity];
-  for (const list of [values, nulls ?? []]) {
-    for (const x of list) {
-      if (x < low && x > -Infinity) low = x;
-      if (x > high && x < Infinity) high = x;
-    }
-  }
-  return low <= high ? { low, high } : { low: 0, high: 0 };
 }

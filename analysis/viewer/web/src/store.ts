@@ -1,11 +1,11 @@
 /** The one place where the page's state lives: what is chosen, what the pointer is on, and what follows from them. */
 
 import { palette } from "./colours";
-import type { Hover, Palette, Shown, Store, Thumb, Vectors } from "./contract";
-import { headOf, same as sameHead } from "./heads";
+import type { HeadAt, Hover, Palette, Shown, Store, Thumb, Vectors } from "./contract";
+import { headOf, same as sameHead, statistic } from "./heads";
 import { readLink, writer } from "./link";
 import { miniatures } from "./miniatures";
-import { keyOf, unpacked } from "./packed";
+import { keyOf, sizeOf, unpacked } from "./packed";
 import { pairing } from "./pairing";
 import type { Payload } from "./payload";
 import { check } from "./state";
@@ -39,6 +39,12 @@ export function createStore(
     changed();
   };
   const means = new Map<string, number>();
+  /** What a head's queries give to one key; nothing as long as its map is not decoded. */
+  const column = (at: HeadAt, key: number): Float32Array | null => {
+    const map = headOf(payload, at).map && packed.map(at, false);
+    const [T, S] = sizeOf(payload, at.side);
+    return map && key < S ? Float32Array.from({ length: T }, (_, t) => map[t * S + key]) : null;
+  };
 
   const store: Store & { redraw(): void } = {
     payload,
@@ -100,12 +106,16 @@ export function createStore(
     },
     mean(at) {
       const mass = packed.mass(at);
-      if (!mass) return null;
-      let mean = means.get(keyOf(at));
+      const sink = mass === null ? state.sink : null;
+      if (sink === 0) return statistic(payload, at, "first_token_share"); // the same number, for every head at once
+      const key = `${keyOf(at)} ${sink}`;
+      let mean = means.get(key);
       if (mean === undefined) {
-        const rest = mass.subarray(Math.min(1, mass.length - 1)); // a causal model's first query has little choice
+        const of = mass ?? (sink === null ? null : column(at, sink));
+        if (!of) return null;
+        const rest = of.subarray(Math.min(1, of.length - 1)); // a causal model's first query has little choice
         mean = rest.reduce((sum, value) => sum + value, 0) / rest.length;
-        means.set(keyOf(at), mean);
+        means.set(key, mean);
       }
       return mean;
     },

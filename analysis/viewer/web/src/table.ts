@@ -59,14 +59,15 @@ function contents({ payload, state }: Store): { heads: HeadAt[]; title: string }
 }
 
 /** A row of names; below it, where there are two sides, one that tells them apart. */
-function header({ payload, state, set }: Store): HTMLElement[] {
+function header(store: Store): HTMLElement[] {
+  const { payload, state } = store;
   const two = paired(state);
   const over = (span: number) => ({ scope: two ? "colgroup" : "col", colspan: two ? span : 1 });
   const groups = payload.statistics.map(({ key, name, unit, about, without_null }) => {
     const sorts = state.sort === key;
-    const words = name + (unit === "share" ? "" : `, ${unit}`) + (without_null ? " ∅" : "");
+    const words = name + (unit === "share" ? "" : `, ${unit}`) + (without_null ? ", without ∅" : "");
     const press = { title: about, class: "sorter", id: `sort-${key}` };
-    const sorter = button(words, () => set({ sort: sorts ? "" : key }), press);
+    const sorter = button(words, () => store.set({ sort: store.state.sort === key ? "" : key }), press);
     return h("th", { ...over(3), "aria-sort": sorts ? "descending" : "none" }, sorter);
   });
   const first = h("th", { scope: "col", rowspan: two ? 2 : 1, class: "first" }, "head");
@@ -87,9 +88,9 @@ function line(store: Store, row: Row): HTMLElement {
     data.append(cell(named, one ? "kind" : "", palette.kind(kind)));
   }
   for (const { key, unit, without_null } of payload.statistics) {
-    const values = row.map((one) => one && statistic(payload, one, key));
+    const values = row.map((one) => one && (statistic(payload, one, key) ?? (key === "null_share" ? store.mean(one) : null)));
     row.forEach((one, i) => {
-      const mass = one && without_null && values[i] !== null ? store.mean(one) : null;
+      const mass = one && without_null && values[i] !== null ? statistic(payload, one, "null_share") : null;
       data.append(cell(figure(values[i], unit), mass === null ? "" : "without", String(mass)));
     });
     const [a, b] = values;

@@ -3,7 +3,7 @@
  */
 
 import type { HeadAt, Shown, Store } from "./contract";
-import { headOf, long, same, short } from "./heads";
+import { headOf, long, massWords, same, short } from "./heads";
 import { keysOf, type Layer, type Text, type Tokens } from "./payload";
 
 /** One head of one side, or the difference of two. */
@@ -13,7 +13,7 @@ export interface View {
   name: string; // "layer 3, head 5"
   short: string; // "3.5"
   kind: string; // pattern class
-  mean: string; // "null mass 0.62"; "" without a null
+  mass: string; // "null mass 0.62"; "" without a null
   text: Text;
   queries: Tokens;
   keys: Tokens;
@@ -69,20 +69,20 @@ function viewOf(store: Store, at: HeadAt, signed: boolean): View {
   const { name, text } = payload.sides[at.side];
   const tokens = payload.texts[text];
   const letter = store.drawn().length < 2 ? "" : at.side === state.a ? "A · " : "B · ";
-  const mean = signed ? null : store.mean(at);
-  const heads = signed ? [at, store.partner(at, state.b)] : [at];
+  const heads = [at, ...((signed && [store.partner(at, state.b)]) || [])].filter((one) => one !== null);
+  const told = (words: (one: HeadAt) => string) => [...new Set(heads.map(words))].join(" − ");
   return {
     at,
     side: signed ? `A − B · ${name} − ${payload.sides[state.b].name}` : letter + name,
-    name: long(payload, at),
+    name: told((one) => long(payload, one)),
     short: short(payload, at),
-    kind: headOf(payload, at).kind,
-    mean: mean === null ? "" : `null mass ${mean.toFixed(2)}`,
+    kind: told((one) => headOf(payload, one).kind),
+    mass: signed ? "" : massWords(store, at),
     text: tokens,
     queries: tokens.queries,
     keys: keysOf(tokens),
     signed,
-    nulled: heads.some((one) => one && (state.sink !== null || layerOf(store, one).has_null)),
+    nulled: heads.some((one) => (state.sink !== null || layerOf(store, one).has_null)),
     pinned: false,
     shown: signed ? store.difference(at) : store.shown(at),
   };

@@ -51,6 +51,13 @@ test("A to B asks queries of A about keys of B", () => {
   assert.deepEqual(positions({ block: "AB" }, { ...CROSS, split: 1 }), [[0, 1], [0, 1, 2]], "nor this one");
 });
 
+test("a space finds what is shown as a dot", () => {
+  const text: Text = { ...PAIR, queries: tokens(["the", "·cat", "cat", "·"]), keys: null, split: null };
+  assert.deepEqual(positions({ text: " cat" }, text)[0], [1]);
+  assert.deepEqual(positions({ text: "·cat" }, text)[0], [1]);
+  assert.deepEqual(positions({ text: "/^ /" }, text)[0], [1, 3]);
+});
+
 test("text is a part of the token in any case, or a pattern", () => {
   assert.deepEqual(positions({ text: "the" }), [[0, 4], [0, 4]]);
   assert.deepEqual(positions({ text: "A" }), [[1, 2, 6], [1, 2, 6]]);

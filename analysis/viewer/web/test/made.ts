@@ -136,7 +136,7 @@ export function payload(given: Partial<Payload> = {}): Payload {
     statistics: ["null_mass", "previous"].map((key) => {
       return { key, name: key, unit: "share", about: "", without_null: false };
     }),
-    classes: ["sink", "previous token", "next token", "self", "local", "unclassified"],
+    classes: ["sink", "previous token", "next token", "self", "local", "unclassified"], class_terms: [],
     sides: [plain, ragged, nulled, cross],
     notes: [],
     command: "jattn view --neurons {heads}",

@@ -28,7 +28,7 @@ function page(nulled: boolean, kind: Neuron = neuron()): Payload {
     title: "",
     texts: [{ queries: tokens(words), keys: null, split: null }],
     statistics: [],
-    classes: ["self"],
+    classes: ["self"], class_terms: [],
     sides: [side(0, [{ ...layer([], { has_null: nulled }), heads: [head] }])],
     notes: [],
     command: "",
