@@ -39,6 +39,9 @@ CHINESE = "小沈阳江西演唱会邀请了，"
 CAT, RUG = "The cat sat on the mat.", "The cat lay on the rug."
 
 
+MARGIN = 16  # CSS pixels around a picture
+
+
 @dataclass(frozen=True)
 class Shot:
     """A page, the state in its link, the size of the window, and the part that is kept (a CSS selector)."""
@@ -77,14 +80,14 @@ def llama(run: Run) -> dict[str, Callable[[], Shot]]:
         attention = read(run, text, name="SmolLM2")
         return Shot(only(attention), asked(attention, state), (1180, 800), part)
 
-    lines = lambda text, query, key: one(text, view="lines", most=(query, key))  # noqa: E731
+    lines = lambda text, query, *keys: one(text, view="lines", most=(query, *keys))  # noqa: E731
     return {
         "fox": lambda: one(FOX, view="lines", head="2.3"),
         "heads": lambda: one(FOX, "main", view="map", head="2.3"),
         "tired": lambda: lines(TIRED, " it", " animal"),
         "she": lambda: lines(SHE, " she", " nurse"),
         "he": lambda: lines(HE, " he", " mechanic"),
-        "list": lambda: lines(LIST, " figs", " plums"),
+        "list": lambda: lines(LIST, " figs", " apples", " pears", " plums"),
         "preposition": lambda: lines(PREPOSITION, " table", " under"),
         "acronym": lambda: lines(ACRONYM, "WHO", " Organization"),
         "induction": lambda: one(AGAIN, view="map", stripe=1, sink=0, nulls="renormalise"),
@@ -111,14 +114,16 @@ def bert(run: Run) -> dict[str, Callable[[], Shot]]:
 def pair(standard: Run, null: Run) -> dict[str, Callable[[], Shot]]:
     """Backcopy with and without the null, side by side and as a difference."""
     from train.corpora import load as corpus
+    from train.corpora.backcopy import is_trigger
 
-    text = null.tokenizer.decode(corpus("backcopy", context=48).valid[0][:40])
+    windows = np.stack([window[:24] for window in corpus("backcopy", context=48).valid[:256]])
+    text = null.tokenizer.decode(windows[is_trigger(windows).sum(-1).argmax()])
     page = lambda: draw([read(standard, text, name="standard"), read(null, text, name="null")])  # noqa: E731
     state = {"view": "map", "head": "0.0"}
     return {
-        "backcopy": lambda: Shot(page(), state | {"mode": "side"}),
+        "backcopy": lambda: Shot(page(), state | {"mode": "side"}, (1440, 860)),
         "difference": lambda: Shot(page(), state | {"mode": "difference"}),
-        "dark": lambda: Shot(page(), state | {"mode": "side", "nulls": "renormalise"}, dark=True),
+        "dark": lambda: Shot(page(), state | {"mode": "side", "nulls": "renormalise"}, (1440, 860), dark=True),
     }
 
 
@@ -143,14 +148,14 @@ def only(attention: Attention, neurons: tuple[tuple[int, int], ...] = ()) -> Pag
 
 
 def asked(attention: Attention, state: dict) -> dict[str, str | int]:
-    """The state with its head found: the one that gives most from a query to a key (`most`), or most to what followed
-    an earlier copy of the query (`stripe`)."""
+    """The state with its head found: the one that gives most from a query to some keys (`most`), or most to what
+    followed an earlier copy of the query (`stripe`)."""
     text = list(attention.tokens.text)
     weights = np.stack([layer.weights for layer in attention.layers])
     if words := state.pop("most", None):
         begins = lambda word, token: len(token) > 1 and word.replace(" ", "·").startswith(token)  # noqa: E731
-        query, key = (next(i for i, token in enumerate(text) if begins(word, token)) for word in words)
-        state["query"], (layer, head) = query, best(weights[:, :, query, key])
+        query, *keys = (next(i for i, token in enumerate(text) if begins(word, token)) for word in words)
+        state["query"], (layer, head) = query, best(weights[:, :, query, keys].min(-1))
         state["head"] = f"{layer}.{head}"
     if state.pop("stripe", None):
         after = [(t, s + 1) for t in range(len(text)) for s in range(t) if text[s] == text[t]]
@@ -182,7 +187,7 @@ def stages(run: Run, text: str) -> Shot:
     return Shot(
         only(read(run, text, name="SmolLM2"), ((0, 0),)),
         {"view": "scores", "head": "0.0", "stage": "scaled", "unmasked": 1},
-        (1280, 1000),
+        (1440, 1000),
         "#detail",
     )
 
@@ -213,19 +218,25 @@ def browser() -> Iterator[Callable[[Shot, Path], None]]:
             tab.goto(f"{file.as_uri()}#{urlencode(shot.state)}")
             tab.wait_for_selector("html[data-ready]", state="attached")
             tab.wait_for_timeout(2500)  # until every thumbnail is exact
-            picture = Image.open(BytesIO(tab.locator(shot.part).screenshot())).convert("RGB")
+            box = tab.locator(shot.part).bounding_box()
+            assert box is not None, shot.part
+            top = 0 if shot.part == "main" else MARGIN  # above main is another part
+            x, y, width = box["x"] - MARGIN, box["y"] - top, box["width"] + 2 * MARGIN
+            clip = {"x": x, "y": y, "width": width, "height": box["height"] + top}
+            whole = tab.screenshot(full_page=True, clip=clip)
+            picture = Image.open(BytesIO(whole)).convert("RGB")
             trimmed(picture).save(path, optimize=True)
             tab.close()
 
         yield photograph
 
 
-def trimmed(picture: Image.Image, margin: int = 16) -> Image.Image:
+def trimmed(picture: Image.Image) -> Image.Image:
     """The picture without the empty space below and beside what is drawn."""
     pixels = np.asarray(picture, int)
     drawn = np.abs(pixels - pixels[-10, -1]).sum(-1) > 24
     drawn[-4:] = False  # the line between two parts of the page
-    bottom, right = (np.flatnonzero(drawn.any(axis))[-1] + margin for axis in (1, 0))
+    bottom, right = (np.flatnonzero(drawn.any(axis))[-1] + MARGIN for axis in (1, 0))
     return picture.crop((0, 0, min(right, picture.width), min(bottom, picture.height)))
 
 

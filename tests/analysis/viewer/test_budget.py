@@ -50,7 +50,7 @@ def test_over_the_limit_the_chosen_heads_keep_their_maps_and_it_is_said():
 def test_a_limit_of_the_thumbnails_leaves_no_map_and_a_smaller_one_is_refused():
     least = budget.smallest([made()])
     assert plan([made()], [(0, 0, 0)], "auto", least).maps == frozenset()
-    with pytest.raises(InputError, match="limit_mb: .* is too small"):
+    with pytest.raises(InputError, match=r"limit_mb: .* is too small"):
         plan([made()], [(0, 0, 0)], "auto", least - 1)
 
 

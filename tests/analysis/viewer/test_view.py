@@ -99,7 +99,7 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs, call, message):
 
 def test_a_model_of_another_library_has_no_steps(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(InputError, match="steps: .* has no steps"):
+    with pytest.raises(InputError, match=r"steps: .* has no steps"):
         analysis.view(tmp_path, text=TEXT, steps="all")
 
 

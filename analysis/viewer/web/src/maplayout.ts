@@ -61,7 +61,7 @@ const SIZE = 12.5; // of letters
 
 export function boxesOf(grid: Grid, transposed: boolean, zoom: Zoom | null, width: number): Box[] {
   const { plots, least } = grid;
-  let { columns } = grid;
+  let columns = Math.min(grid.columns, plots.length);
   while (columns > 1 && columns * (least + GAP) > width + GAP) columns = Math.ceil(columns / 2);
   const boxes: Box[] = [];
   let top = 0;

@@ -57,7 +57,8 @@ function items(store: Store, boxes: Box[]): Item[] {
   if (boxes.some(({ down, across }) => Math.min(down.cell, across.cell) * density() < 1)) {
     words(`a pixel shows the ${state.pool === "max" ? "largest" : "mean"} of its cells`);
   }
-  const whole = ({ at }: Plot) => !payload.sides[at.side].causal && layerOf(store, at).window === null;
+  const whole = ({ at, keys, shown }: Plot) =>
+    (!payload.sides[at.side].causal && layerOf(store, at).window === null) || shown?.sees(0, keys.text.length - 1);
   const veiled = plots.filter((plot) => !whole(plot));
   if (veiled.some(({ hidden }) => !hidden)) swatch("not visible to the query", palette.paper, palette.line);
   if (veiled.some(({ hidden }) => hidden)) swatch("masked: −∞", palette.line);
