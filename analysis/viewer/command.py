@@ -23,7 +23,8 @@ def add_view(commands: Any) -> None:
     p.add_argument("--text", help="the text, or sentence A")
     p.add_argument("--text-b", help="sentence B")
     p.add_argument("--file", metavar="FILE", help="read the text from a file (UTF-8)")
-    p.add_argument("--neurons", metavar="HEADS", help="heads whose queries and keys are shown: 3.5,4.0 [one per class]")
+    default = "[one per class, more where they fit]"
+    p.add_argument("--neurons", metavar="HEADS", help=f"heads whose queries and keys are shown: 3.5,4.0 {default}")
     p.add_argument("--steps", metavar="STEPS", help="checkpoints to show: 0,100 or all [the latest]")
     p.add_argument("--layers", metavar="LAYERS", help="layers to show: 0,5 [all]")
     p.add_argument("--precision", default="auto", help="of the maps: auto, exact (16 bits), display (8 bits) [auto]")
