@@ -135,6 +135,11 @@ class Attention:
         """Every head as (layer, head), counted in what is here."""
         return [(i, n) for i, layer in enumerate(self.layers) for n in range(len(layer.weights))]
 
+    def same_text(self, other: "Attention") -> bool:
+        """Whether both read the same tokens, so that their maps can be subtracted."""
+        keys = self.keys is other.keys or bool(self.keys and other.keys and self.keys.same(other.keys))
+        return self.tokens.same(other.tokens) and keys and self.split == other.split
+
     def visible(self, layer: int) -> np.ndarray:
         """Which keys each query may see, [T, S]."""
         at = self.layers[layer]

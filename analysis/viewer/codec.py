@@ -70,7 +70,7 @@ def bound(weights: Float[np.ndarray, "*x"], bits: Bits) -> Float[np.ndarray, "*x
 
 
 def pooled(weights: Float[np.ndarray, "N T S"]) -> Float[np.ndarray, "N h w"]:
-    """The largest weight of each block, so that a single spike survives: at most 40 x 40.
+    """The largest weight of each block, so that a single spike survives: at most THUMB x THUMB.
 
     Block i of h holds the rows from floor(i T / h) to before floor((i + 1) T / h).
     """

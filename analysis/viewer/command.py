@@ -92,6 +92,8 @@ def _named(runs: list[str]) -> dict[str, str]:
             name, path = short if last.count(short) == 1 else run, run
         if not name:
             raise InputError(f"view: {run!r} has no name before the =; write NAME=RUN, or the path alone")
+        if named.get(name) == path:
+            raise InputError(f"view: {run!r} is given twice; name it once")
         if name in named:
             raise InputError(f"view: two runs are called {name!r}; give each its own name, NAME=RUN")
         named[name] = path

@@ -30,14 +30,17 @@ class Page:
     html: str
 
     def write(self, path: str | Path) -> Path:
-        """Write the page to a file; InputError where the path is a folder."""
+        """Write the page to a file; InputError where that cannot be done."""
         path = Path(path)
         if path.is_dir():
             raise InputError(
                 f"out: {str(path)!r} is a folder; name a file in it, such as {str(path / 'attention.html')!r}"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.html.encode())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.html.encode())
+        except OSError as error:
+            raise InputError(f"out: {str(path)!r} cannot be written ({error.strerror}); name another file") from None
         return path
 
     def frame(self, style: str = FRAME) -> str:

@@ -50,7 +50,7 @@ def pack(
         steps = sum(other.run == side.run for other in sides) > 1
         made.append(
             {
-                "name": words.plain(f"{side.name}, step {side.step}" if steps else side.name),
+                "name": words.plain(f"{side.name}, step {side.step:,}" if steps else side.name),
                 "run": words.plain(side.run or side.name),
                 "step": side.step,
                 "text": text_of[i],
@@ -66,7 +66,14 @@ def pack(
         "title": words.plain(title),
         "texts": texts,
         "statistics": [
-            {"key": c.measure, "name": c.name, "unit": c.unit, "about": c.about, "without_null": c.without_null}
+            {
+                "key": c.measure,
+                "name": c.name,
+                "unit": c.unit,
+                "about": c.about,
+                "without_null": c.without_null,
+                "kind": c.kind,
+            }
             for c in stats
         ],
         "classes": [name for name in NAMES if name in used],
@@ -84,17 +91,12 @@ def _texts(sides: Sequence[Attention]) -> tuple[list[dict[str, Any]], list[int]]
     texts: list[dict[str, Any]] = []
     text_of: list[int] = []
     for i, side in enumerate(sides):
-        same = next((text_of[j] for j in range(i) if _same_text(side, sides[j])), None)
+        same = next((text_of[j] for j in range(i) if side.same_text(sides[j])), None)
         text_of.append(len(texts) if same is None else same)
         if same is None:
             keys = None if side.keys is None else _tokens(side.keys)
             texts.append({"queries": _tokens(side.tokens), "keys": keys, "split": side.split})
     return texts, text_of
-
-
-def _same_text(a: Attention, b: Attention) -> bool:
-    same_keys = (a.keys is None and b.keys is None) or bool(a.keys and b.keys and a.keys.same(b.keys))
-    return a.tokens.same(b.tokens) and same_keys and a.split == b.split
 
 
 def _tokens(tokens: Tokens) -> dict[str, Any]:
@@ -145,6 +147,7 @@ def _layers(
             {
                 "number": layer.number,
                 "has_null": layer.null is not None,
+                "softmax": layer.softmax,
                 "window": layer.window,
                 "first": layer.first,
                 "coding": {"bits": coding.bits, "shape": coding.shape},

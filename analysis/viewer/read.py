@@ -27,6 +27,7 @@ from jattn.taps import Seen
 from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 
+LONGEST = 300  # characters of the text that the reader is told
 BLOCK_BYTES = 256 << 20  # of weights that leave the model at once, about: a block of queries of all layers
 
 
@@ -91,7 +92,7 @@ def read_encoded(
         },
         run=name,
         step=run.step,
-        source=_source(run),
+        source=(*_source(run), ("text", _cut(run.tokenizer.decode(encoded.ids)))),
     )
 
 
@@ -189,10 +190,16 @@ def _vectors(config: ModelConfig, layer: int, head: int, q: np.ndarray, k: np.nd
     )
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
 def _source(run: Run) -> tuple[tuple[str, str], ...]:
     """What the reader is told of a run."""
     config = run.config.model
-    told = [("run", str(run.path)), ("step", str(run.step)), ("attention", config.attention)]
-    told += [("seed", str(run.config.seed))] if "imported" not in run.meta else []
+    trained = "imported" not in run.meta
+    told = [("run", str(run.path)), ("attention", config.attention)]
+    told += [("step", f"{run.step:,}")] if trained or run.step else []
+    told += [("seed", str(run.config.seed))] if trained else []
     told.append(("model", f"{config.layers} layers, {config.heads} heads, {config.width} wide"))
     return tuple(told)

@@ -68,6 +68,10 @@ def view(
     given = [option for option, value in of_runs.items() if value is not None]
     if given and not any(isinstance(thing, str | Path | Run) for _, thing in named):
         raise InputError(f"{given[0]}: is for runs, and there is none; arrays and Attention are shown as they are")
+    of_arrays = {"tokens": tokens, "null": null, "keys": keys}
+    given = [option for option, value in of_arrays.items() if value is not None]
+    if given and all(isinstance(thing, str | Path | Run | Attention) for _, thing in named):
+        raise InputError(f"{given[0]}: is for arrays, and there is none; runs and Attention have their own")
     sides = []
     for name, thing in named:
         if isinstance(thing, Attention):
@@ -105,9 +109,9 @@ def draw(
     chosen = _asked(sides, neurons) if neurons else _leading(found)
     others = [] if neurons else _beside(sides, chosen)
     plan = budget.plan(sides, chosen, precision, limit_mb * budget.MB, others)
-    name = title or " and ".join(dict.fromkeys(side.name for side in sides))
-    told = [(f"{side.name}: {what}", value) for side in sides for what, value in side.source]
-    return page(pack(sides, found, plan, title=name, notes=_notes(sides), command=command, provenance=told))
+    *others, last = dict.fromkeys(side.name for side in sides)
+    name = title or (f"{', '.join(others)} and {last}" if others else last)
+    return page(pack(sides, found, plan, title=name, notes=_notes(sides), command=command, provenance=_told(sides)))
 
 
 def parse_heads(text: str) -> list[tuple[int, int]]:
@@ -147,7 +151,7 @@ def _of_run(
         raise InputError(f"steps: {str(path)!r} is a model of another library, which has no steps; leave steps out")
     name = name or path.resolve().name
     wanted = finished_steps(path) if steps == "all" else [int(step) for step in steps]
-    return [read(load(path, s), text, text_b, layers=layers, name=name) for s in wanted]
+    return [read(load(path, s), text, text_b, layers=layers, name=name) for s in dict.fromkeys(wanted)]
 
 
 def _leading(found: Sequence[Sequence[Measured]]) -> list[HeadOf]:
@@ -177,8 +181,27 @@ def _asked(sides: Sequence[Attention], neurons: Neurons) -> list[HeadOf]:
             raise InputError(
                 f"neurons: there is no head {number}.{head} among the layers shown; write LAYER.HEAD, both from 0"
             )
+        if not any(at[1:] in sides[at[0]].vectors for at in here):
+            raise InputError(
+                f"neurons: head {number}.{head} comes without queries and keys; give them, Attention.of(..., vectors=)"
+            )
         chosen += here
     return chosen
+
+
+def _told(sides: Sequence[Attention]) -> list[tuple[str, str]]:
+    """What the sides were made of, each fact once: with the name of its run where the runs differ in it."""
+    runs: dict[str, dict[str, dict[str, None]]] = {}
+    for side in sides:
+        facts = runs.setdefault(side.run or side.name, {})
+        for what, value in side.source:
+            facts.setdefault(what, {})[value] = None
+    found = [
+        (what if all(other.get(what) == values for other in runs.values()) else f"{name}: {what}", ", ".join(values))
+        for name, facts in runs.items()
+        for what, values in facts.items()
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _notes(sides: Sequence[Attention]) -> list[str]:
@@ -186,7 +209,7 @@ def _notes(sides: Sequence[Attention]) -> list[str]:
     notes = [OF_THIS_TEXT]
     if any(alike(side, first) for side in sides[1:]):
         notes.append(MATCHED)
-    if not all(side.tokens.same(first.tokens) for side in sides):
+    if not all(side.same_text(first) for side in sides):
         notes.append(OTHER_TEXTS)
     if not all(layer.softmax for side in sides for layer in side.layers):
         notes.append(UNNORMALISED)

@@ -27,13 +27,15 @@ FEWEST = 8  # queries with an earlier copy of themselves; with fewer a match may
 
 @dataclass(frozen=True)
 class Statistic:
-    """A column: `measure` of text_measures, what it is called, and whether it leaves the null out."""
+    """A column: `measure` of text_measures, what it is called, whether it leaves the null out, and the pattern class
+    that it is the score of."""
 
     measure: str
     name: str
     unit: str
     about: str
     without_null: bool = False
+    kind: str | None = None
 
 
 COLUMNS = (
@@ -49,37 +51,54 @@ COLUMNS = (
         "share",
         "Attention to the first token, the mean over queries from the second on; null not added back. 0 to 1.",
     ),
-    Statistic("previous_raw", "previous token", "share", "Attention to the token before, of all attention. 0 to 1."),
-    Statistic("self_raw", "own token", "share", "Attention of a query to its own position, of all attention. 0 to 1."),
+    Statistic(
+        "previous_raw",
+        "previous token",
+        "share",
+        "Attention to the token before, of all attention. 0 to 1.",
+        kind="previous token",
+    ),
+    Statistic(
+        "self_raw",
+        "own token",
+        "share",
+        "Attention of a query to its own position, of all attention. 0 to 1.",
+        kind="self",
+    ),
     Statistic(
         "local_raw",
         f"last {LOCAL_WIDTH}",
         "share",
         f"Attention to the last {LOCAL_WIDTH} keys, own position included, of all attention. 0 to 1.",
+        kind="local",
     ),
     Statistic(
         "long_raw",
         f"{LONG}+ away",
         "share",
         f"Attention to keys at least {LONG} tokens away, of all attention, where there are any. 0 to 1.",
+        kind="long range",
     ),
     Statistic(
         "duplicate_raw",
         "duplicates",
         "share",
         "Attention to earlier copies of the query's token, of all attention, where there are any. 0 to 1.",
+        kind="duplicate token",
     ),
     Statistic(
         "follower_raw",
         "induction",
         "share",
         "Attention to what followed earlier copies of the query's token, of all attention. 0 to 1.",
+        kind="induction",
     ),
     Statistic(
         "delimiter_raw",
         "delimiters",
         "share",
         "Attention to punctuation, line ends and special tokens, without the first token and the query's own. 0 to 1.",
+        kind="delimiter",
     ),
     Statistic(
         "largest",

@@ -112,7 +112,7 @@ def of_strings(texts: Sequence[str], kinds: Sequence[str] | None = None) -> Toke
 def shown(text: str) -> str:
     """One token as text that takes its place: nothing in it is invisible, and nothing changes what stands around it."""
     cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return "".join(map(_visible, cut)) or "∅"
+    return "".join(map(_visible, cut)) or "‹empty›"
 
 
 def plain(text: str) -> str:

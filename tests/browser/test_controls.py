@@ -237,7 +237,7 @@ def test_stages_of_the_scores(tab):
         click(tab, box.locator("label").filter(has_text=re.compile(f"^{words}$")))
         settle(tab)
         assert box.get_by_role("radio", name=words, exact=True).is_checked()
-    for stage in ("product", "scaled", "masked", "softmax"):
+    for stage in ("all", "product", "scaled", "masked", "softmax"):
         put(tab, stage=stage)
         assert state(tab)["stage"] == stage
     assert tab.locator('canvas[aria-label^="Scores"]:visible').first.get_attribute("aria-label").count("softmax")

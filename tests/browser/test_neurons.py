@@ -98,13 +98,13 @@ def test_the_tooltip_of_the_neuron_view_tells_product_and_sum(look):
 def test_a_head_without_vectors_says_so_and_gives_the_command(look):
     tab = look(pages.few().page, "#view=neuron&head=1.2")
     panel = tab.get_by_role("tabpanel", name="Neuron view")
-    assert panel.get_by_text("are not in this page").first.is_visible()
+    assert panel.get_by_text("are not on this page").first.is_visible()
     assert panel.locator("code").first.text_content() == "jattn view runs/a --neurons 1.2"
     put(tab, layer=0, head=1)
     assert canvas(tab, "Neuron view").is_visible()
 
 
-STAGES = {"product": "scores", "scaled": "scaled", "masked": "masked", "softmax": "softmax"}  # as the page calls them
+STAGES = ("product", "scaled", "masked", "softmax")
 
 
 def test_the_stages_of_the_scores(look):
@@ -115,10 +115,10 @@ def test_the_stages_of_the_scores(look):
     product = v.q.astype(np.float64) @ v.k.T.astype(np.float64)
     true = {"product": product, "scaled": product * v.scale, "masked": product * v.scale}
     true["softmax"] = side.layers[0].weights[2]
-    for stage, name in STAGES.items():
+    for stage in STAGES:
         put(tab, stage=stage)
         header, *rows = csv(tab, "Scores")
-        mine = [row for row in rows if row[header.index("values")] == name]
+        mine = [row for row in rows if row[header.index("values")] == stage]
         found = np.array([[float(cell or "nan") for cell in row[-len(pages.TOKENS) :]] for row in mine])
         shown = np.isfinite(found)
         assert shown[seen].all()

@@ -84,7 +84,7 @@ def test_any_key_can_stand_for_the_null(look, both, sink):
         found = shown(tab, 0, 1, 1)
         assert found.sink == sink
         close(found.mass, mass, error[:, sink])
-        said = re.search(r"treated as null (0\.\d\d)", tab.locator("#fact-a").text_content())
+        said = re.search(r"as null (0\.\d\d)", tab.locator("#fact-a").text_content())
         assert said and abs(float(said[1]) - mass[1:].mean()) < 0.0051 + error[:, sink].mean()
         assert not found.weights[:, sink].any()
         if nulls == "renormalise":
@@ -98,6 +98,21 @@ def test_any_key_can_stand_for_the_null(look, both, sink):
     found = shown(tab, 1, 1, 1)  # a layer with a null of its own takes no other
     assert found.sink is None
     np.testing.assert_array_equal(found.mass, truth(sample.sides[1], 1, 1)[1])
+
+
+@pytest.mark.parametrize("sink", [0, 4])
+def test_heads_are_filtered_and_sorted_by_the_mass_of_a_treated_key(look, sink):
+    sample = pages.pair("exact")
+    tab = look(sample.page)
+    a, b = ([truth(side, *head) for head in side.heads] for side in sample.sides)
+    treated = np.array([w[1:, sink].mean() for w, _ in a])
+    means = np.concatenate([treated, [mass[1:].mean() for _, mass in b if mass is not None]])
+    put(tab, mode="side", sink=sink, by="null_share", above=float(np.median(means)), sort="null_share", across=True)
+    tab.wait_for_function(f"document.getElementById('heads').textContent.startsWith('{len(means) // 2} of')")
+    rows = tab.locator("#rows th").all_text_contents()
+    passing = (treated >= np.median(means)) | (means[len(a) :] >= np.median(means))
+    order = [i for i in np.argsort(-treated, kind="stable") if passing[i]]
+    assert rows == [".".join(map(str, sample.sides[0].heads[i])) for i in order]
 
 
 @pytest.mark.parametrize("nulls", ["show", "hide", "renormalise"])

@@ -76,7 +76,7 @@ def test_nothing_that_is_shown_is_invisible_or_turns_its_surroundings(text):
         ("a\x00b", "a‹0000›b"),
         ("\ud800", "‹D800›"),
         ("\u2028", "‹2028›"),
-        ("", "∅"),
+        ("", "‹empty›"),
         ("</script>", "</script>"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import type { State, Store } from "./contract";
 import { byId } from "./dom";
-import { figure, headOf, long, massWords, nulled, statistic } from "./heads";
+import { classWords, long, massWords, nulled } from "./heads";
 import { sizeOf } from "./packed";
 import { keysOf } from "./payload";
 import { alike } from "./store";
@@ -42,10 +42,7 @@ export function leading(state: State): number {
 export function describe(store: Store, side: number): string {
   const at = store.selected(side);
   if (!at) return "no head stands beside it";
-  const { kind } = headOf(store.payload, at);
-  const named = store.payload.statistics.find(({ name }) => name === kind);
-  const score = named ? ` ${figure(statistic(store.payload, at, named.key), named.unit)}` : "";
-  return [long(store.payload, at), kind + score, massWords(store, at)].filter(Boolean).join(" · ");
+  return [long(store.payload, at), classWords(store.payload, at), massWords(store, at)].filter(Boolean).join(" · ");
 }
 
 /** Changes the state so that the same head stays selected, which has another place in another side; at the first and

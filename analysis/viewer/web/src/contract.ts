@@ -35,7 +35,7 @@ export interface State {
   range: "fixed" | "head"; // colours from 0 to 1, or to the head's largest
   transposed: boolean; // keys down, queries across
   horizontal: boolean; // lines: tokens in rows
-  stage: "product" | "scaled" | "masked" | "softmax";
+  stage: "all" | "product" | "scaled" | "masked" | "softmax";
   unmasked: boolean; // scores: also where a query may not look
   theme: "auto" | "light" | "dark";
 }
@@ -104,6 +104,7 @@ export interface Store {
   vectors(at: HeadAt): Vectors | "waiting" | "absent";
   thumb(at: HeadAt): Thumb | null; // in mode "difference": of A - B
   mean(at: HeadAt): number | null; // mean null mass over queries from the second on; null where there is no null
+  value(at: HeadAt, key: string): number | null; // a statistic; the null mass is that of the key treated as the null
 }
 
 /** Where pictures are drawn: on a canvas, or as SVG for export. Units are CSS pixels. */

@@ -3,15 +3,7 @@
 type Attribute = string | number | boolean | null | ((event: Event) => void);
 export type Attributes = Record<string, Attribute>;
 export type Child = Node | string | null;
-export type Option<V extends string = string> = readonly [value: V, words: string];
-
-/** A labelled form control. `set` shows a value without calling back; `show` hides what has no meaning now. */
-export interface Choice<V extends string = string> {
-  element: HTMLElement;
-  set(value: V): void;
-  options(list: readonly Option<V>[]): void;
-  show(visible: boolean): void;
-}
+export type Option = readonly [value: string, words: string];
 
 /** An element of page.html. */
 export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
@@ -33,13 +25,6 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-let count = 0;
-
-/** An id that no other element of the page has. */
-export function unique(stem: string): string {
-  return `${stem}-${++count}`;
-}
-
 /** Writes text only if it differs: a screen reader is not told the same twice, and no layout is spent. */
 export function write(element: HTMLElement, words: string): void {
   if (element.textContent !== words) element.textContent = words;
@@ -59,49 +44,6 @@ export function option([value, words]: Option): HTMLOptionElement {
   return h("option", { value }, words);
 }
 
-export function select<V extends string>(
-  label: string,
-  options: readonly Option<V>[],
-  value: V,
-  onchange: (value: V) => void,
-): Choice<V> {
-  const id = unique("select");
-  const field = h("select", { id, onchange: () => onchange(field.value as V) });
-  const set = (now: V) => void (field.value = now);
-  const element = h("div", { class: "control" }, h("label", { for: id }, label), field);
-  return choice(element, options, value, set, filler(field, option));
-}
-
-/** A row of radio buttons drawn as one segmented control. */
-export function segmented<V extends string>(
-  label: string,
-  options: readonly Option<V>[],
-  value: V,
-  onchange: (value: V) => void,
-): Choice<V> {
-  const name = unique("group");
-  const box = h("span", { class: "segments" });
-  const set = (now: V) => {
-    for (const input of box.querySelectorAll("input")) input.checked = input.value === now;
-  };
-  const fill = filler<Option<V>>(box, ([value, words]) =>
-    h("label", {}, h("input", { type: "radio", name, value, onchange: () => onchange(value) }), h("span", {}, words)),
-  );
-  return choice(h("fieldset", { class: "control" }, h("legend", {}, label), box), options, value, set, fill);
-}
-
-function choice<V extends string>(
-  element: HTMLElement,
-  options: readonly Option<V>[],
-  value: V,
-  set: (value: V) => void,
-  fill: (list: readonly Option<V>[]) => void,
-): Choice<V> {
-  fill(options);
-  set(value);
-  return { element, set, options: fill, show: (visible) => show(element, visible) };
-}
-
 /** A range with its value in words behind it. */
 export function slider(
   label: string,
@@ -110,7 +52,7 @@ export function slider(
   words: (value: number) => string,
   onchange: (value: number) => void,
 ): { element: HTMLElement; set(value: number): void } {
-  const id = unique("slider");
+  const id = `slider-${label}`;
   const oninput = () => onchange(field.valueAsNumber);
   const field = h("input", { id, type: "range", min: low, max: high, step, oninput });
   const output = h("output", { for: id });

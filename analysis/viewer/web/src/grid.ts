@@ -63,10 +63,11 @@ function pane(store: Store): Pane {
     const { payload, state, palette, hover } = store;
     const { layer, head, more, query: _, key: __, top, least, ...looks } = state;
     const key = JSON.stringify([side, room, unit(), window.devicePixelRatio, palette.dark, looks]);
-    const fresh = listed(payload, state, side).flatMap((row) => row.map(({ at }) => store.thumb(at)));
+    const fresh = listed(payload, state, side, store.value).flatMap((row) => row.map(({ at }) => store.thumb(at)));
     if (key !== known || fresh.some((thumb, i) => thumb !== thumbs[i])) {
       [known, thumbs, marked] = [key, fresh, ""];
-      grid = layout(payload, state, side, { width: room, unit: unit(), strip: nulled(store, store.drawn()) });
+      const [strip, { value }] = [nulled(store, store.drawn()), store];
+      grid = layout(payload, state, side, { width: room, unit: unit(), strip, value });
       width = Math.max(grid.width, Math.min(room, 340 * unit()));
       height = grid.height + paintLegend(store, side, grid, width);
       paint();

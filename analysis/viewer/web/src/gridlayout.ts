@@ -5,7 +5,7 @@
  */
 
 import type { HeadAt, State } from "./contract";
-import { type Entry, headOf, listed, same, short } from "./heads";
+import { type Entry, type Value, headOf, listed, same, short } from "./heads";
 import type { Payload, Side } from "./payload";
 
 export interface Slot extends Entry {
@@ -38,12 +38,13 @@ export interface Room {
   width: number;
   unit: number; // CSS pixels of 1/16 rem
   strip: boolean; // room for the null
+  value: Value;
 }
 
 /** The widest thumbnails with which the longest layer fits into the width. */
-export function layout(payload: Payload, state: State, side: number, { width, unit, strip }: Room): Layout {
+export function layout(payload: Payload, state: State, side: number, { width, unit, strip, value }: Room): Layout {
   const { layers, thumb } = payload.sides[side];
-  const lists = listed(payload, state, side);
+  const lists = listed(payload, state, side, value);
   const flows = state.sort !== "" && state.across;
   const most = Math.max(1, ...layers.map(({ heads }) => heads.length));
   const left = (flows ? 4 : 40) * unit;

@@ -22,7 +22,7 @@ export function paintHeads(
 ): void {
   const { palette } = store;
   const { left, top, box, unit, across, down, layers, heads } = grid;
-  const words = cut(title, room - left, 12 * unit);
+  const words = cut(title, room - left, 12 * unit, true);
   surface.text(left, 13 * unit, words, { size: 12 * unit, fill: palette.ink, bold: true });
   const small = { size: 11 * unit, fill: palette.soft, middle: true };
   const edge = { ...small, align: "right" } as const;
@@ -70,7 +70,7 @@ export function paintMarks(surface: Surface, store: Store, grid: Layout, side: n
     if (!slot) return;
     surface.frame(slot.x - off, slot.y - off, grid.box.width + 2 * off, grid.box.height + 2 * off, stroke, width);
   };
-  chosen.forEach((at, i) => around(at, more.length ? palette.head(i, chosen.length) : palette.accent, 2, 2));
+  chosen.forEach((at, i) => around(at, more.length ? palette.head(i, chosen.length) : palette.ink, 2, 2));
   around(hover.at && store.partner(hover.at, side), palette.ink, 0.5, 1.5);
 }
 

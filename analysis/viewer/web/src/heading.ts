@@ -8,14 +8,16 @@ import type { View } from "./views";
 export function heading(surface: Surface, store: Store, views: View[], x: number, y: number, room: number): void {
   const { palette } = store;
   const [view] = views;
-  surface.text(x, y + 14, cut(view.side, room, 13), { size: 13, bold: true, fill: palette.ink });
+  surface.text(x, y + 14, cut(view.side, room, 13, true), { size: 13, bold: true, fill: palette.ink });
   const size = 12.5;
   if (views.length === 1) {
     return surface.text(x, y + 32, cut(factsOf(store, view), room, size), { size, fill: palette.soft });
   }
+  const long = views.map(({ short, kind }) => `${short} ${kind}`);
+  const wide = long.reduce((sum, words) => sum + widthOf(words, size) + 28, 0);
   let at = x;
-  views.forEach(({ short, kind }, i) => {
-    const words = cut(`${short} ${kind}`, x + room - at - 13, size);
+  views.forEach(({ short }, i) => {
+    const words = wide > room ? short : long[i];
     surface.rect(at, y + 23, 9, 9, palette.head(i, views.length));
     surface.text(at + 13, y + 32, words, { size, fill: palette.ink });
     at += widthOf(words, size) + 28;

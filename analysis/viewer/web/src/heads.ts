@@ -26,16 +26,25 @@ export function statistic(payload: Payload, at: HeadAt, key: string): number | n
   return headOf(payload, at).stats[payload.statistics.findIndex((known) => known.key === key)] ?? null;
 }
 
+/** Value of a statistic, by its key; null where there is none. */
+export type Value = (at: HeadAt, key: string) => number | null;
+
+/** Whether a head passes the filters of heads. */
+export function passes(payload: Payload, { headkind, by, above }: State, at: HeadAt, value: Value): boolean {
+  const high = !by || above === null || (value(at, by) ?? -Infinity) >= above;
+  return high && (!headkind || headOf(payload, at).kind === headkind);
+}
+
 /** The heads of a side as they are seen: a list per layer, or one list where they are sorted across layers.
  *
  * Largest value first; heads without a value stand last, equal ones by number.
  */
-export function listed(payload: Payload, { sort, across, headkind, by, above }: State, side: number): Entry[][] {
+export function listed(payload: Payload, state: State, side: number, value: Value): Entry[][] {
+  const { sort, across } = state;
   const rows = payload.sides[side].layers.map(({ heads }, layer) =>
-    heads.map(({ kind }, head) => {
+    heads.map((_, head) => {
       const at = { side, layer, head };
-      const high = !by || above === null || (statistic(payload, at, by) ?? -Infinity) >= above;
-      return { at, kept: high && (!headkind || kind === headkind), value: statistic(payload, at, sort) };
+      return { at, kept: passes(payload, state, at, value), value: value(at, sort) };
     }),
   );
   if (!sort) return rows;
@@ -83,22 +92,30 @@ export function facts(store: Store, at: HeadAt): string[] {
 
 /** "null mass 0.62", or what goes to the key that is treated as the null; "" where there is neither. */
 export function massWords(store: Store, at: HeadAt): string {
+  const { payload, state: { sink } } = store;
   const mean = store.mean(at);
-  const { has_null } = store.payload.sides[at.side].layers[at.layer];
-  return mean === null ? "" : `${has_null ? "null mass" : "treated as null"} ${figure(mean, "share")}`;
+  const { has_null } = payload.sides[at.side].layers[at.layer];
+  const name = has_null ? "null mass" : `${sink ? `key ${sink}` : "first token"} as null`;
+  return mean === null ? "" : `${name} ${figure(mean, "share")}`;
 }
 
-/** Its class and null mass; the statistics that its class is named after, that sort and that filter. */
+/** "previous token 0.91": a head's class, and its score where the page has that. */
+export function classWords(payload: Payload, at: HeadAt): string {
+  const { kind } = headOf(payload, at);
+  const score = payload.statistics.find((known) => known.kind === kind);
+  return score ? `${kind} ${figure(statistic(payload, at, score.key), score.unit)}` : kind;
+}
+
+/** Its class with its score, the statistics that sort and that filter, its null mass. */
 export function about(store: Store, at: HeadAt): string[] {
   const { payload, state } = store;
   const { kind } = headOf(payload, at);
   const asked = [state.sort, state.by].filter((key) => key !== "null_share"); // it is told in any case
-  const told = payload.statistics.filter(({ key, name }) => name === kind || asked.includes(key));
+  const told = payload.statistics.filter((known) => known.kind !== kind && asked.includes(known.key));
   const values = told.map(({ key, name, unit }) => {
     return `${name} ${figure(statistic(payload, at, key), unit)}${unit === "share" ? "" : ` ${unit}`}`;
   });
-  const named = told.some(({ name }) => name === kind) ? [] : [kind];
-  return [...named, ...values, massWords(store, at) || "no null"];
+  return [classWords(payload, at), ...values, massWords(store, at) || "no null"];
 }
 
 /** Whether anything of these sides has a null, or a key that is treated as one. */

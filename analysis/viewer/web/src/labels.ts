@@ -39,14 +39,14 @@ export function widthOf(words: string, size: number, bold = false): number {
 }
 
 /** The words, or as many of their characters as fit with "…" behind them. */
-export function cut(words: string, width: number, size: number): string {
-  if (words.length <= LONGEST && widthOf(words, size) <= width) return words;
+export function cut(words: string, width: number, size: number, bold = false): string {
+  if (words.length <= LONGEST && widthOf(words, size, bold) <= width) return words;
   const characters = [...words.slice(0, LONGEST)];
   const shortened = (count: number) => `${characters.slice(0, count).join("")}…`;
   let [low, high] = [0, characters.length];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (widthOf(shortened(middle), size) <= width) low = middle;
+    if (widthOf(shortened(middle), size, bold) <= width) low = middle;
     else high = middle - 1;
   }
   return shortened(low);

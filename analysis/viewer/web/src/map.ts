@@ -1,7 +1,7 @@
 /** The map: the selected heads as heat maps, with the null's column apart. */
 
-import type { Panel, State, Store } from "./contract";
-import { select } from "./dom";
+import type { Panel, Store } from "./contract";
+import { byId } from "./dom";
 import { cellFacts, largestOf, weight } from "./facts";
 import { factsOf } from "./heading";
 import { mapPanel } from "./mappanel";
@@ -12,18 +12,7 @@ import { type View, missing, views } from "./views";
 const COLUMNS = 3; // heads beside each other
 
 export function map(store: Store): Panel {
-  const scale = select<State["scale"]>(
-    "colours",
-    [["sqrt", "square root"], ["linear", "linear"], ["log", "logarithmic"]],
-    "sqrt",
-    (value) => store.set({ scale: value }),
-  );
-  const range = select<State["range"]>("range", [["fixed", "0 to 1"], ["head", "head's largest"]], "fixed", (value) =>
-    store.set({ range: value }),
-  );
-  return mapPanel(store, "Heat map", [scale.element, range.element], () => {
-    scale.set(store.state.scale);
-    range.set(store.state.range);
+  return mapPanel(store, "Heat map", byId("bar-map"), () => {
     const sides = views(store);
     const heads = Math.max(0, ...sides.map(({ length }) => length));
     const rows = Array.from({ length: heads }, (_, i) => sides.flatMap((side) => side[i] ?? []));

@@ -15,7 +15,7 @@ export function paintBox(surface: Surface, store: Store, box: Box): void {
   const { palette, state, hover } = store;
   const { plot, left, top, right, cells } = box;
   const title = { size: 13, bold: true, fill: palette.ink };
-  surface.text(left, top + 14, cut(plot.title, right - left, 13), title);
+  surface.text(left, top + 14, cut(plot.title, right - left, 13, true), title);
   surface.text(left, top + 32, cut(plot.about, right - left, 12.5), { size: 12.5, fill: palette.soft });
   labels(surface, store, box);
   if (plot.shown) {

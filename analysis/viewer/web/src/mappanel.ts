@@ -18,15 +18,15 @@ type Point = [x: number, y: number];
 const DRAG = 6; // 1/16 rem before a press is a drag
 const ZOOMS: Record<string, number> = { "+": 0.5, "=": 0.5, "-": 2 };
 
-/** `controls`: of what is drawn, before the panel's own. `what`: how the canvas is called. */
-export function mapPanel(store: Store, what: string, controls: HTMLElement[], make: () => Grid): Panel {
+/** `bar`: of page.html, with the controls of what is drawn; the panel's own follow. `what`: how the canvas is called. */
+export function mapPanel(store: Store, what: string, bar: HTMLElement, make: () => Grid): Panel {
   const canvas = h("canvas", { tabindex: 0, role: "application", "aria-roledescription": "heat map" });
   const turn = button("transpose", () => store.set({ transposed: !store.state.transposed }), { title: "t" });
   const nearer = button("+", () => nudge(0.5), { class: "icon", title: "or drag", "aria-label": "zoom in" });
   const farther = button("−", () => nudge(2), { class: "icon", "aria-label": "zoom out" });
   const whole = button("whole map", () => look(null), { title: "or double click" });
-  const bar = h("div", { class: "row" }, ...controls, turn, nearer, farther, whole);
-  const element = h("div", {}, bar, canvas);
+  bar.append(turn, nearer, farther, whole);
+  const element = h("div", {}, canvas);
   Object.assign(element.style, { display: "grid", gap: "0.75rem", contain: "inline-size" });
   Object.assign(canvas.style, { touchAction: "pan-y", outlineOffset: "-2px" });
 

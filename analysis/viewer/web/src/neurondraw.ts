@@ -96,7 +96,7 @@ function titles({ surface, palette, width, reading: { neuron, view }, p, write }
     [p.score + 10, NUMBER + p.bar, "score", "scaled"],
     [p.weight + 10, NUMBER + p.bar, "weight", neuron.kind === "sigmoid" ? "sigmoid" : "softmax"],
   ];
-  write(0, 13, cut(`${view.side} · ${view.name}`, width, 13), { size: 13, bold: true });
+  write(0, 13, cut(`${view.side} · ${view.name}`, width, 13, true), { size: 13, bold: true });
   for (const [x, room, words, below] of columns) {
     write(x, 38, cut(words, room, 12), { size: 12, bold: true });
     write(x, 54, cut(below, room, 11), { fill: palette.soft });
@@ -108,8 +108,8 @@ function titles({ surface, palette, width, reading: { neuron, view }, p, write }
 function legend({ surface, palette, width, reading, p, write }: Pen, top: number): void {
   const fill = palette.soft;
   const colour = tint(palette);
-  const [q, k, product] = (["q", "k", "product"] as const).map((what) => decimal(reading.strength[what]));
-  const words = `positive; colour tanh(|x| / c), c = ${q} for q, ${k} for k, ${product} for q × k`;
+  const [q, k, product] = (["q", "k", "product"] as const).map((what) => decimal(2 * reading.strength[what]));
+  const words = `positive; nearly full colour at ${q} for q, ${k} for k, ${product} for q × k`; // tanh 2 = 0.96
   surface.rect(0, top, width, FOOT, palette.paper);
   surface.rect(0, top, p.width, 1, palette.line);
   write(0, top + 17, "negative", { fill });

@@ -37,6 +37,7 @@ export interface Statistic {
   unit: string; // "share", "nats", "tokens"
   about: string; // one sentence: what it is, its range, its chance level if it has one
   without_null: boolean; // leaves null attention out: null mass must stand beside it
+  kind: string | null; // the pattern class that it is the score of
 }
 
 export interface Side {
@@ -56,6 +57,7 @@ export interface Side {
 export interface Layer {
   number: number;
   has_null: boolean; // a null or a sink token
+  softmax: boolean; // rows sum to 1 with the null
   window: number | null; // last keys that a query sees, itself included
   first: number; // keys at the start that stay visible under a window
   coding: Coding;

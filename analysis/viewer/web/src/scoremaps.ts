@@ -16,7 +16,7 @@ import { treat } from "./treat";
 import { treatment } from "./treated";
 import { layerOf, type View } from "./views";
 
-export type Which = State["stage"];
+export type Which = Exclude<State["stage"], "all">;
 
 export const STAGES: Which[] = ["product", "scaled", "masked", "softmax"];
 
@@ -100,7 +100,7 @@ function named({ scale, cap, slope, kind }: Neuron): Record<Which, [name: string
     kind === "log-sigmoid" && "log sigmoid",
   ];
   return {
-    product: ["scores", "q · k"],
+    product: ["product", "q · k"],
     scaled: ["scaled", steps.filter(Boolean).join(", ")],
     masked: ["masked", "−∞ where hidden"],
     softmax: kind === "sigmoid" ? ["sigmoid", "each by itself"] : ["softmax", "over a query's keys"],
@@ -120,7 +120,7 @@ function facts(store: Store, { at, queries, keys }: View, neuron: Neuron, t: num
   if (s < 0) return [`${from}the null`, `null logit ${decimal(null_score!)}`, last(null_weight!)];
   return [
     `${from}key ${s} ${quoted(keys, s)}`,
-    `scores q · k ${decimal(product[s])}`,
+    `product q · k ${decimal(product[s])}`,
     `scaled ${decimal(scaled[s])}`,
     `masked ${sees(side, layer, t, s) ? decimal(scaled[s]) : "−∞: this query may not see this key"}`,
     last(weight[s]),

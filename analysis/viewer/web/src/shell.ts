@@ -46,10 +46,11 @@ export function shell(store: Store): () => Set<string> {
     fillHead(numbered(layers[state.layer].heads));
     const found = kept(texts[text], state);
     const count = (mask: Uint8Array) => `${mask.reduce((sum, one) => sum + one, 0)} of ${mask.length}`;
-    const heads = store.drawn().flatMap((side) => listed(store.payload, state, side).flat());
+    const heads = store.drawn().flatMap((side) => listed(store.payload, state, side, store.value).flat());
     const few = heads.filter((head) => head.kept);
     write(byId("heads"), few.length < heads.length ? `${few.length} of ${heads.length}` : "All");
-    write(byId("kept"), `${count(found.queries)} queries, ${count(found.keys)} keys.`);
+    const none = [found.queries, found.keys].some((mask) => !mask.includes(1)) ? " So there is nothing to draw." : "";
+    write(byId("kept"), `${count(found.queries)} queries, ${count(found.keys)} keys.${none}`);
     write(byId("pattern"), found.error ?? "");
     byId("text").ariaInvalid = String(found.error !== null);
     return holding(store);
@@ -70,11 +71,14 @@ function holding(store: Store): Set<string> {
     "steps-a": stepsOf(sides, state.a).length > 1,
     "steps-b": stepsOf(sides, state.b).length > 1,
     treated: state.sink !== null && layers.some((layer) => !layer.has_null),
+    nulled: layers.some((layer) => layer.has_null),
+    vectors: state.view === "neuron" || state.view === "scores",
     null: state.sink !== null || layers.some((layer) => layer.has_null),
     "without-null": layers.some((layer) => !layer.has_null),
     classes: byId("kind").children.length > 1,
     sentences: texts.some(({ split }) => split !== null),
     filters: isFiltered(state),
+    left: !byId("kept").textContent!.endsWith("draw."),
     fewer: byId("heads").textContent !== "All",
   };
   const values = Object.entries(state).map(([name, value]) => `${name}=${value}`);

@@ -10,7 +10,7 @@
  * The null has a score but no product: it stands beside the keys from the second stage on.
  */
 
-import type { State, Vectors } from "./contract";
+import type { Vectors } from "./contract";
 import { sees, type Layer, type Neuron, type Side } from "./payload";
 
 export interface Stage {
@@ -31,7 +31,7 @@ export function stage(
   neuron: Neuron,
   side: Side,
   layer: Layer,
-  which: Exclude<State["stage"], "masked">,
+  which: "product" | "scaled" | "softmax",
   unmasked: boolean,
 ): Stage {
   const { T, S, s_null } = vectors;

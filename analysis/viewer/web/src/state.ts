@@ -21,7 +21,7 @@ const CHOICES = {
   pool: ["max", "mean"],
   scale: ["sqrt", "linear", "log"],
   range: ["fixed", "head"],
-  stage: ["softmax", "product", "scaled", "masked"],
+  stage: ["softmax", "all", "product", "scaled", "masked"],
   theme: ["auto", "light", "dark"],
 } as const satisfies { [Name in keyof State]?: readonly State[Name][] };
 
@@ -30,6 +30,7 @@ const FIRST = Object.fromEntries(Object.entries(CHOICES).map(([name, words]) => 
 };
 
 const LONGEST = 200; // characters of a filter
+const FEW = 24; // tokens, of which all four stages of the scores are shown to begin with
 
 export function defaults(payload: Payload): State {
   const { sides } = payload;
@@ -37,6 +38,7 @@ export function defaults(payload: Payload): State {
   const steps = sides.every(({ run, step }) => run === sides[0].run && step !== null); // of one run: the first beside the last
   const b = nulled > 0 && !steps ? nulled : Math.min(steps ? sides.length : 1, sides.length - 1);
   const [layer, head] = telling(sides[0]);
+  const tokens = Math.max(...sizeOf(payload, 0));
   return {
     a: 0,
     b,
@@ -61,8 +63,9 @@ export function defaults(payload: Payload): State {
     horizontal: false,
     unmasked: false,
     ...FIRST,
-    view: Math.max(...sizeOf(payload, 0)) <= 40 ? "lines" : "map",
-    mode: b > 0 && sides[b].text === sides[0].text ? "side" : "a",
+    view: tokens <= 40 ? "lines" : "map",
+    stage: tokens <= FEW ? "all" : "softmax",
+    mode: b > 0 ? "side" : "a",
   };
 }
 
@@ -130,7 +133,7 @@ export function check(state: State, payload: Payload): State {
     sink: position(out.sink, S),
     query: position(out.query, T),
     key: out.key === -1 || position(out.key, S), // -1: the null
-    to: position(out.to, Math.max(T, S)) && (out.to ?? Infinity) >= out.from,
+    to: position(out.to, Math.max(T, S)),
     block: out.block === "" || texts.some(({ split }) => split !== null),
     kind: ["", ...texts.flatMap(kindsOf)].includes(out.kind),
     sort: named(out.sort),

@@ -107,7 +107,8 @@ export function createStore(
     mean(at) {
       const mass = packed.mass(at);
       const sink = mass === null ? state.sink : null;
-      if (sink === 0) return statistic(payload, at, "first_token_share"); // the same number, for every head at once
+      const { softmax } = payload.sides[at.side].layers[at.layer];
+      if (sink === 0 && softmax) return statistic(payload, at, "first_token_share"); // the same, for all heads at once
       const key = `${keyOf(at)} ${sink}`;
       let mean = means.get(key);
       if (mean === undefined) {
@@ -119,6 +120,7 @@ export function createStore(
       }
       return mean;
     },
+    value: (at, key) => statistic(payload, at, key) ?? (key === "null_share" ? store.mean(at) : null),
   };
   window.addEventListener("hashchange", () => store.set(readLink(payload)));
   onSystemTheme(recolour);

@@ -5,7 +5,7 @@
 import { leading } from "./actions";
 import type { HeadAt, Panel, Store } from "./contract";
 import { button, byId, h, write } from "./dom";
-import { figure, headOf, listed, paired, short, statistic } from "./heads";
+import { figure, headOf, listed, paired, passes, short, statistic } from "./heads";
 import type { Payload } from "./payload";
 
 const ROWS = 24; // at a time, and fewer where there are many columns
@@ -43,19 +43,22 @@ export function table(store: Store): Panel {
   return { element, draw, pictures: () => [], rows: () => everyHead(payload) };
 }
 
-/** The heads that pass the filters: all if they are sorted across layers, else those of the selected layer; whose they
+/** The heads that pass the filters, or beside which one does: all if they are sorted across layers, else those of the selected layer; whose they
  * are, in words.
  */
-function contents({ payload, state }: Store): { heads: HeadAt[]; title: string } {
+function contents(store: Store): { heads: HeadAt[]; title: string } {
+  const { payload, state, value } = store;
   const { sides, statistics } = payload;
   const side = leading(state);
-  const lists = listed(payload, state, side);
+  const lists = listed(payload, state, side, value);
   const list = state.sort && state.across ? lists[0] : lists[state.layer];
   const by = statistics.find(({ key }) => key === state.sort);
   const who = paired(state) ? `A ${sides[state.a].name}, B ${sides[state.b].name}` : sides[side].name;
   const where = by && state.across ? "all layers" : `layer ${sides[side].layers[state.layer].number}`;
   const title = `${who}: ${where}${by ? `, by ${by.name}, largest first` : ""}`;
-  return { heads: list.filter(({ kept }) => kept).map(({ at }) => at), title };
+  const beside = (at: HeadAt) => (paired(state) ? store.partner(at, state.b) : null);
+  const kept = (at: HeadAt | null) => at !== null && passes(payload, state, at, value);
+  return { heads: list.map(({ at }) => at).filter((at) => kept(at) || kept(beside(at))), title };
 }
 
 /** A row of names; below it, where there are two sides, one that tells them apart. */
@@ -88,7 +91,7 @@ function line(store: Store, row: Row): HTMLElement {
     data.append(cell(named, one ? "kind" : "", palette.kind(kind)));
   }
   for (const { key, unit, without_null } of payload.statistics) {
-    const values = row.map((one) => one && (statistic(payload, one, key) ?? (key === "null_share" ? store.mean(one) : null)));
+    const values = row.map((one) => one && store.value(one, key));
     row.forEach((one, i) => {
       const mass = one && without_null && values[i] !== null ? statistic(payload, one, "null_share") : null;
       data.append(cell(figure(values[i], unit), mass === null ? "" : "without", String(mass)));

@@ -16,7 +16,7 @@ export function explain(store: Store, at: HeadAt, place: HTMLElement): void {
   const wanted = names(store.drawn().flatMap((one) => store.selected(one) ?? []).filter((head) => !has(head)));
   if (!place.firstChild) place.append(h("p"), h("code", { class: "command" }));
   const [sentence, command] = place.children as Iterable<HTMLElement> as HTMLElement[];
-  const lack = `The queries and keys of ${long(payload, at)} of ${side.name} are not in this page`;
+  const lack = `The queries and keys of ${long(payload, at)} of ${side.name} are not on this page`;
   const how = payload.command ? "This command puts them there:" : "In Python, Attention takes them as vectors=.";
   write(sentence, `${lack}${there && `; those of ${there} are`}. ${how}`);
   write(command, payload.command.replace("{heads}", () => wanted.join(",")));

@@ -5,12 +5,16 @@ import { test } from "node:test";
 
 import type { HeadAt, State } from "../src/contract";
 import { hit, layout, step, type Layout } from "../src/gridlayout";
-import { figure, listed, short } from "../src/heads";
+import { figure, listed, short, statistic, type Value } from "../src/heads";
 import type { Payload } from "../src/payload";
 import { defaults } from "../src/state";
 import { layer, payload, side } from "./made";
 
 const ROOM = { width: 300, unit: 1, strip: true };
+
+function valueOf(made: Payload): Value {
+  return (at, key) => statistic(made, at, key);
+}
 
 /** Layers of 3, 1 and 2 heads; `values` are those of the first statistic, in order. */
 function ragged(values: (number | null)[]): Payload {
@@ -26,9 +30,13 @@ function state(given: Partial<State> = {}): State {
   return { ...defaults(payload()), ...given };
 }
 
+function placed(made: Payload, given: State, width = ROOM.width): Layout {
+  return layout(made, given, 0, { ...ROOM, width, value: valueOf(made) });
+}
+
 function names(given: Partial<State>): string[][] {
   const made = ragged(VALUES);
-  return listed(made, state(given), 0).map((row) => row.map(({ at }) => short(made, at)));
+  return listed(made, state(given), 0, valueOf(made)).map((row) => row.map(({ at }) => short(made, at)));
 }
 
 test("heads stand by number, or by a statistic within or across layers, without a value last", () => {
@@ -40,7 +48,7 @@ test("heads stand by number, or by a statistic within or across layers, without 
 test("filters of heads ask for a class and for a least value, which a missing value never has", () => {
   const made = ragged(VALUES);
   const kept = (given: Partial<State>) =>
-    listed(made, state(given), 0).flat().filter((entry) => entry.kept).length;
+    listed(made, state(given), 0, valueOf(made)).flat().filter((entry) => entry.kept).length;
   assert.equal(kept({}), 6);
   assert.equal(kept({ headkind: "sink" }), 3);
   assert.equal(kept({ by: "null_mass", above: -1 }), 5);
@@ -58,7 +66,7 @@ test("numbers have a true minus, no negative nothing, and a plus only where they
 
 test("no two thumbnails overlap, all lie inside, and the middle of each is that head", () => {
   for (const given of [{}, { sort: "null_mass" }, { sort: "null_mass", across: true }] as Partial<State>[]) {
-    const grid = layout(ragged(VALUES), state(given), 0, ROOM);
+    const grid = placed(ragged(VALUES), state(given));
     const { width, height } = grid.box;
     for (const slot of grid.slots) {
       assert.equal(hit(grid, slot.x + width / 2, slot.y + height / 2), slot);
@@ -74,7 +82,7 @@ test("no two thumbnails overlap, all lie inside, and the middle of each is that 
 
 test("thumbnails are 18 to 72 wide, whatever the room", () => {
   for (const width of [10, 90, 200, 2000]) {
-    const { box } = layout(ragged(VALUES), state(), 0, { ...ROOM, width });
+    const { box } = placed(ragged(VALUES), state(), width);
     assert.ok(box.width >= 18 && box.width <= 72);
   }
 });
@@ -86,13 +94,13 @@ test("keys lead by what is seen", () => {
     const found = step(grid, at, key);
     return found && short(made, found.at);
   };
-  const rows = layout(made, state(), 0, ROOM);
+  const rows = placed(made, state());
   assert.equal(walk(rows, [0, 2], "ArrowRight"), "0.2");
   assert.equal(walk(rows, [0, 2], "ArrowDown"), "1.0");
   assert.equal(walk(rows, [0, 1], "End"), "0.2");
   assert.equal(walk(rows, [0, 1], "n"), null);
 
-  const sorted = layout(made, state({ sort: "null_mass", across: true }), 0, ROOM); // 0.2 2.1 1.0 0.0 / 2.0 0.1
+  const sorted = placed(made, state({ sort: "null_mass", across: true })); // 0.2 2.1 1.0 0.0 / 2.0 0.1
   assert.equal(walk(sorted, [0, 2], "ArrowRight"), "2.1");
   assert.equal(walk(sorted, [0, 2], "ArrowLeft"), "0.2");
   assert.equal(walk(sorted, [0, 2], "End"), "0.1");

@@ -96,7 +96,7 @@ function heads(kinds: string[]): Head[] {
 
 export function layer(kinds: string[], given: Partial<Layer> = {}): Layer {
   const coding = { bits: 8, shape: "triangle" } as const;
-  return { number: 0, has_null: false, window: null, first: 0, coding, heads: heads(kinds), ...given };
+  return { number: 0, has_null: false, softmax: true, window: null, first: 0, coding, heads: heads(kinds), ...given };
 }
 
 export function neuron(given: Partial<Neuron> = {}): Neuron {
@@ -134,7 +134,7 @@ export function payload(given: Partial<Payload> = {}): Payload {
     title: "test",
     texts: [PAIR, CROSS],
     statistics: ["null_mass", "previous"].map((key) => {
-      return { key, name: key, unit: "share", about: "", without_null: false };
+      return { key, name: key, unit: "share", about: "", without_null: false, kind: null };
     }),
     classes: ["sink", "previous token", "next token", "self", "local", "unclassified"], class_terms: [],
     sides: [plain, ragged, nulled, cross],

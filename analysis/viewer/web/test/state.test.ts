@@ -16,7 +16,7 @@ test("the default compares the first side with the first that has a null, on a h
   const alone = defaults(payload({ sides: PAGE.sides.slice(0, 1) }));
   assert.deepEqual([alone.a, alone.b, alone.mode], [0, 0, "a"]);
   const unlike = defaults(payload({ sides: [PAGE.sides[0], PAGE.sides[3]] }));
-  assert.deepEqual([unlike.b, unlike.mode], [1, "a"]);
+  assert.deepEqual([unlike.b, unlike.mode], [1, "side"]);
   const bare = defaults(payload({ sides: [side(0, [layer([]), layer(["sink"])])] }));
   assert.deepEqual([bare.layer, bare.head], [1, 0]);
 });
@@ -131,8 +131,8 @@ test("in mode b the head is one of side B", () => {
   assert.deepEqual(fromFragment("#mode=b&a=2&b=3&head=1.2", PAGE).layer, 0);
 });
 
-test("a range does not end before it begins, and an empty value is no number", () => {
-  assert.deepEqual(fromFragment("#from=5&to=3", PAGE).to, null);
+test("a range that ends before it begins is kept, and an empty value is no number", () => {
+  assert.deepEqual(fromFragment("#from=5&to=3", PAGE).to, 3);
   assert.deepEqual(fromFragment("#from=3&to=3", PAGE).to, 3);
   assert.deepEqual(fromFragment("#sink=&query=%20&least=", PAGE), defaults(PAGE));
 });
