@@ -201,5 +201,8 @@ def _source(run: Run) -> tuple[tuple[str, str], ...]:
     told = [("run", str(run.path)), ("attention", config.attention)]
     told += [("step", f"{run.step:,}")] if trained or run.step else []
     told += [("seed", str(run.config.seed))] if trained else []
-    told.append(("model", f"{config.layers} layers, {config.heads} heads, {config.width} wide"))
+    counts = ", ".join(
+        f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((config.layers, "layer"), (config.heads, "head"))
+    )
+    told.append(("model", f"{counts}, {config.width} wide"))
     return tuple(told)

@@ -32,7 +32,8 @@ function keptOf(tokens: Tokens, state: State, asked: boolean, test: Test | null,
   for (let i = 0; i < out.length; i++) {
     if (i < state.from || i > last || !inside(i)) continue;
     if (asked && state.kind && tokens.kind && tokens.kind[i] !== state.kind) continue;
-    const written = [tokens.text[i], tokens.text[i].replaceAll("·", " "), tokens.joined[i] ?? ""]; // a space shows as ·
+    const shown = tokens.text[i];
+    const written = [shown, shown.replaceAll("·", " "), tokens.joined[i] ?? ""]; // a space is shown as a dot
     if (asked && test && !written.some(test)) continue;
     out[i] = 1;
   }

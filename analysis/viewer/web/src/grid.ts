@@ -144,7 +144,10 @@ function choose(store: Store, at: HeadAt, add: boolean): void {
 
 /** A difference is one picture, of A's heads. */
 function titleOf({ payload, state }: Store, side: number): string {
-  const { name } = payload.sides[side];
-  if (state.mode === "difference") return `A − B · ${name} − ${payload.sides[state.b].name}`;
+  const { sides } = payload;
+  const alone = sides[state.a].run === sides[state.b].run; // two steps of one run, which the menus name
+  const named = ({ name, run }: (typeof sides)[0]) => (alone ? name.replace(`${run}, `, "") : name);
+  const [name, other] = [side, state.b].map((at) => named(sides[at]));
+  if (state.mode === "difference") return `A − B · ${name} − ${other}`;
   return state.mode === "side" ? `${side === state.a ? "A" : "B"} · ${name}` : name;
 }

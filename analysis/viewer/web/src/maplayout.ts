@@ -100,12 +100,13 @@ function rowOf(plots: Plot[], transposed: boolean, zoom: Zoom | null, width: num
     const [right, bottom] = [x + cells[2], y + cells[3]];
     const nulls: Rect = transposed ? [x, y - strip, cells[2], STRIP] : [x - strip, y, STRIP, cells[3]];
     const mass: Rect = transposed ? [x, bottom + 8, cells[2], BARS] : [right + 8, y, BARS, cells[3]];
+    const last = i === plots.length - 1;
     const share = (end - left) / (plots.length - i) - GAP;
     const box = {
       plot,
       left,
       top,
-      right: Math.max(i < plots.length - 1 ? left + Math.min(TITLE, share) : end - GAP, right + (transposed ? 8 : bars)),
+      right: Math.max(last ? end - GAP : left + Math.min(TITLE, share), right + (transposed ? 8 : bars)),
       bottom: bottom + (transposed ? bars : 16),
       down: { ...down, cell: h, words, turned: false, every: words ? 1 : every(h, 16), room },
       across: { ...across, cell: w, words: named, turned, every: named ? 1 : every(w, 34), room: above },

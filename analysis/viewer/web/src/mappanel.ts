@@ -18,7 +18,7 @@ type Point = [x: number, y: number];
 const DRAG = 6; // 1/16 rem before a press is a drag
 const ZOOMS: Record<string, number> = { "+": 0.5, "=": 0.5, "-": 2 };
 
-/** `bar`: of page.html, with the controls of what is drawn; the panel's own follow. `what`: how the canvas is called. */
+/** `bar`: of page.html, with controls of what is drawn; the panel's own follow. `what`: how the canvas is called. */
 export function mapPanel(store: Store, what: string, bar: HTMLElement, make: () => Grid): Panel {
   const canvas = h("canvas", { tabindex: 0, role: "application", "aria-roledescription": "heat map" });
   const turn = button("transpose", () => store.set({ transposed: !store.state.transposed }), { title: "t" });

@@ -13,7 +13,8 @@ const MOST = 12; // dimensions that are named
 /** The sentences below the picture. The strongest of the falling dimensions come first. */
 export function caption({ neuron: { falling, ...how }, vectors, divided }: Reading): string {
   const named = falling.slice(0, MOST).join(", ") + (falling.length > MOST ? ", …" : "");
-  const marked = named && `▾ falls with distance: the farther the key, the smaller q × k on average. Dimensions ${named}, the strongest first.\n`;
+  const meaning = "▾ falls with distance: the farther the key, the smaller q × k on average.";
+  const marked = named && `${meaning} Dimensions ${named}, the strongest first.\n`;
   return marked + formula(how, vectors.s_null !== null && !divided);
 }
 

@@ -43,8 +43,8 @@ export function table(store: Store): Panel {
   return { element, draw, pictures: () => [], rows: () => everyHead(payload) };
 }
 
-/** The heads that pass the filters, or beside which one does: all if they are sorted across layers, else those of the selected layer; whose they
- * are, in words.
+/** The heads that pass the filters, or beside which one does: all if they are sorted across layers, else those of the
+ * selected layer; whose they are, in words.
  */
 function contents(store: Store): { heads: HeadAt[]; title: string } {
   const { payload, state, value } = store;
