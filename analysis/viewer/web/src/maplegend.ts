@@ -7,6 +7,7 @@ import type { Box } from "./maplayout";
 import type { Plot, Ramp } from "./mapplot";
 import { image } from "./signed";
 import { ticks } from "./tone";
+import { isFiltered } from "./treated";
 import { layerOf } from "./views";
 
 const BAR = 132; // length of a ramp
@@ -62,6 +63,7 @@ function items(store: Store, boxes: Box[]): Item[] {
   const veiled = plots.filter((plot) => !whole(plot));
   if (veiled.some(({ hidden }) => !hidden)) swatch("not visible to the query", palette.paper, palette.line);
   if (veiled.some(({ hidden }) => hidden)) swatch("masked: −∞", palette.line);
+  if (isFiltered(state)) swatch("left out by the filters", palette.wash);
   if (state.nulls === "renormalise" || state.filtered === "renormalise") {
     swatch("almost nothing is left of the row", palette.wash, palette.soft);
   }
