@@ -108,7 +108,7 @@ def test_heads_are_filtered_and_sorted_by_the_mass_of_a_treated_key(look, sink):
     treated = np.array([w[1:, sink].mean() for w, _ in a])
     means = np.concatenate([treated, [mass[1:].mean() for _, mass in b if mass is not None]])
     put(tab, mode="side", sink=sink, by="null_share", above=float(np.median(means)), sort="null_share", across=True)
-    tab.wait_for_function(f"document.getElementById('heads').textContent.startsWith('{len(means) // 2} of')")
+    tab.locator("#heads").filter(has_text=re.compile(f"^{len(means) // 2} of")).wait_for()
     rows = tab.locator("#rows th").all_text_contents()
     passing = (treated >= np.median(means)) | (means[len(a) :] >= np.median(means))
     order = [i for i in np.argsort(-treated, kind="stable") if passing[i]]
