@@ -109,8 +109,8 @@ def draw(
     chosen = _asked(sides, neurons) if neurons else _leading(found)
     others = [] if neurons else _beside(sides, chosen)
     plan = budget.plan(sides, chosen, precision, limit_mb * budget.MB, others)
-    *others, last = dict.fromkeys(side.name for side in sides)
-    name = title or (f"{', '.join(others)} and {last}" if others else last)
+    *first, last = dict.fromkeys(side.name for side in sides)
+    name = title or (f"{', '.join(first)} and {last}" if first else last)
     return page(pack(sides, found, plan, title=name, notes=_notes(sides), command=command, provenance=_told(sides)))
 
 
