@@ -1,12 +1,15 @@
-"""The demo as a user runs it, on parts of a few steps."""
+"""The demo as a user runs it, on parts of a few steps and a few windows."""
+
+from functools import partial
 
 import pytest
 
-from analysis import demo
+from analysis import comparison, demo
 from analysis.cli import main
 from train.config import override
 
-SHAPE = {"steps": 6, "eval_every": 6, "save_every": 6, "model.context": 16, "model.width": 16, "data.batch": 4}
+SHAPE = {"steps": 6, "eval_every": 6, "save_every": 6, "data.batch": 4}
+SHAPE |= {"model.context": 16, "model.width": 16, "model.layers": 1}
 
 
 @pytest.fixture
@@ -19,6 +22,7 @@ def short(monkeypatch):
         ]
 
     monkeypatch.setattr(demo, "parts", parts)
+    monkeypatch.setattr(comparison, "compare", partial(comparison.compare, windows=8))
 
 
 def test_demo_trains_compares_and_prints_the_report_last(short, tmp_path, capsys):

@@ -113,7 +113,7 @@ def test_command_that_is_printed_last_compares_the_runs(grid, there):
     assert line.startswith("compare them: jattn compare ")
     words = shlex.split(line.partition("jattn ")[2])
     assert words[1:] == ["standard=runs/tiny-standard-s*", "null+local4=runs/tiny-null+local4-s*"]
-    code, out, _ = jattn(*words, "--json", "--windows", "2")
+    code, out, _ = jattn(*words, "--json", "--windows", "2", "--only", "text")
     assert code == 0
     told = json.loads(out)
     assert told["baseline"] == "standard"
