@@ -92,7 +92,7 @@ def read_encoded(
         },
         run=name,
         step=run.step,
-        source=(*_source(run), ("text", _cut(run.tokenizer.decode(encoded.ids)))),
+        source=(*_source(run), ("text", words.cut(run.tokenizer.decode(encoded.ids), LONGEST))),
     )
 
 
@@ -188,10 +188,6 @@ def _vectors(config: ModelConfig, layer: int, head: int, q: np.ndarray, k: np.nd
         kind="sigmoid" if kind.sigmoid else normalised,
         bias=default_bias(config.context) if kind.sigmoid else 0.0,
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _source(run: Run) -> tuple[tuple[str, str], ...]:

@@ -111,8 +111,12 @@ def of_strings(texts: Sequence[str], kinds: Sequence[str] | None = None) -> Toke
 
 def shown(text: str) -> str:
     """One token as text that takes its place: nothing in it is invisible, and nothing changes what stands around it."""
-    cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return "".join(map(_visible, cut)) or "‹empty›"
+    return "".join(map(_visible, cut(text, LONGEST))) or "‹empty›"
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning with "…" behind it, in `most` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def plain(text: str) -> str:

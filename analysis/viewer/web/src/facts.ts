@@ -20,10 +20,11 @@ export function digits(value: number, error: number, signed = false): string {
 export function precision(store: Store, view: View, shown: Shown, t: number, s: number): number {
   if (s < 0 && store.state.sink === null) return 1e-6;
   if (shown.signed) {
-    const both = [view.at, store.partner(view.at, store.state.b)].map((at) => at && ([at, store.shown(at)] as const));
-    const of = (one: (typeof both)[0]) =>
-      one && typeof one[1] !== "string" ? precision(store, { ...view, at: one[0] }, one[1], t, s) : 0;
-    return both.reduce((sum, one) => sum + of(one), 0);
+    const errors = [view.at, store.partner(view.at, store.state.b)].map((at) => {
+      const one = at ? store.shown(at) : "absent";
+      return typeof one === "string" ? 0 : precision(store, { ...view, at: at! }, one, t, s);
+    });
+    return errors[0] + errors[1];
   }
   const left = store.state.nulls === "renormalise" && shown.mass ? Math.max(1 - shown.mass[t], 0.02) : 1;
   return bound(layerOf(store, view.at).coding, s < 0 ? shown.mass![t] : weightAt(shown, t, s) * left) / left;

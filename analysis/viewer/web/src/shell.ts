@@ -5,7 +5,7 @@ import type { Store } from "./contract";
 import { byId, filler, h, option, slide, write } from "./dom";
 import type { Option } from "./dom";
 import { kept, kindsOf } from "./filter";
-import { listed } from "./heads";
+import { listed, nulled } from "./heads";
 import type { Payload, Side } from "./payload";
 import { alike } from "./store";
 import { isFiltered } from "./treated";
@@ -49,20 +49,22 @@ export function shell(store: Store): () => Set<string> {
     const heads = store.drawn().flatMap((side) => listed(store.payload, state, side, store.value).flat());
     const few = heads.filter((head) => head.kept);
     write(byId("heads"), few.length < heads.length ? `${few.length} of ${heads.length}` : "All");
-    const none = [found.queries, found.keys].some((mask) => !mask.includes(1)) ? " So there is nothing to draw." : "";
+    const left = found.queries.includes(1) && found.keys.includes(1);
+    const none = left ? "" : " So there is nothing to draw.";
     write(byId("kept"), `${count(found.queries)} queries, ${count(found.keys)} keys.${none}`);
     write(byId("pattern"), found.error ?? "");
     byId("text").ariaInvalid = String(found.error !== null);
-    return holding(store);
+    return holding(store, { left, fewer: few.length < heads.length });
   };
 }
 
 /** What `data-needs` can ask for: these, and every value of the state, such as "mode=side". */
-function holding(store: Store): Set<string> {
+function holding(store: Store, counted: Record<string, boolean>): Set<string> {
   const { payload: { sides, texts }, state } = store;
   const [a, b] = [sides[state.a], sides[state.b]];
   const layers = store.drawn().flatMap((side) => sides[side].layers);
   const facts = {
+    ...counted,
     two: sides.length > 1,
     beside: store.drawn().length > 1,
     alike: alike(store.payload, state.a, state.b),
@@ -73,13 +75,11 @@ function holding(store: Store): Set<string> {
     treated: state.sink !== null && layers.some((layer) => !layer.has_null),
     nulled: layers.some((layer) => layer.has_null),
     vectors: state.view === "neuron" || state.view === "scores",
-    null: state.sink !== null || layers.some((layer) => layer.has_null),
+    null: nulled(store, store.drawn()),
     "without-null": layers.some((layer) => !layer.has_null),
     classes: byId("kind").children.length > 1,
     sentences: texts.some(({ split }) => split !== null),
     filters: isFiltered(state),
-    left: !byId("kept").textContent!.endsWith("draw."),
-    fewer: byId("heads").textContent !== "All",
   };
   const values = Object.entries(state).map(([name, value]) => `${name}=${value}`);
   return new Set([...values, ...Object.entries(facts).flatMap(([name, holds]) => (holds ? name : []))]);
