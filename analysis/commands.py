@@ -49,7 +49,7 @@ def compare(args: argparse.Namespace) -> int:
         only = None if args.only is None else args.only.split(",")
         given: dict[str, Any] = {"chapters": only, "windows": windows, "tokens": tokens, "corpus": args.corpus}
         result = module.compare(groups, progress=progress, **given)
-    from analysis.tables import to_json
+    from analysis.report.tables import to_json
 
     if args.json:
         print(json.dumps(to_json(result), indent=1, allow_nan=False))
@@ -73,8 +73,8 @@ def _print_table(result: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from analysis.claims import claims
-    from analysis.findings import number, signed, verdict
+    from analysis.report.claims import claims
+    from analysis.report.findings import number, signed, verdict
 
     table = Table(box=None, header_style="bold")
     table.add_column(f"{result.windows} windows, T = {result.tokens}")

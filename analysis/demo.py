@@ -61,8 +61,8 @@ def parts(full: bool) -> list[Part]:
 def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: bool = False) -> int:
     """Train everything, compare, write the report, print its path last. 130 after a Ctrl-C, when all is saved."""
     _prepare(out, resume, overwrite)
-    from analysis import report
-    from analysis.comparison import compare
+    from analysis.report import page
+    from analysis.report.compare import compare
     from train import loop
     from train.folders import steps_of
     from train.progress import Bar
@@ -104,7 +104,7 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
 
             groups = {g: [str(f) for f in folders[part.name, g]] for g in part.groups}
             results.append(compare(groups, title=part.title, chapters=READ, progress=progress))
-    page = report.write(results, out, title="What does a null token change?", lesson=True)
+    page = page.write(results, out, title="What does a null token change?", lesson=True)
     print(f"done in {clock(time.monotonic() - began)}", file=sys.stderr)
     print(page)
     return 0

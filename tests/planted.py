@@ -133,7 +133,7 @@ def _previous_token_head(config: ModelConfig, p: dict[str, np.ndarray], layer: i
 
 def _exact_norms(config: ModelConfig, p: dict[str, np.ndarray], squares: tuple[float, ...], last: float) -> None:
     """Scales that undo each norm's division, given the squared length of the residual stream where it stands."""
-    scale = lambda square: (square / config.width + config.norm_eps) ** 0.5  # noqa: E731
+    scale = lambda square: (square / config.width + config.norm_eps) ** 0.5
     for layer, square in enumerate(squares):
         p[f"blocks.{layer}.attention_norm.scale"][:] = scale(square)
     p["final_norm.scale"][:] = scale(last)

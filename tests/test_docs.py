@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import chapters, cli, tables
-from analysis.chapter import Found, Reading, Results
+from analysis import chapters, cli
+from analysis.capture.truth import SCORED
+from analysis.chapter import Measurements, Reading, Results
 from analysis.comparison import Comparison
-from analysis.measures.truth import READOUTS
-from analysis.rows import rows_of
+from analysis.estimates import estimates_of
+from analysis.measures.readouts import READOUTS
+from analysis.report import tables
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
@@ -131,7 +133,7 @@ def test_measures_page_names_every_measure_and_readout():
     for name in chapters.NAMES:
         measures = chapters.chapter(name).measures
         assert [m for m in measures if not any(re.fullmatch(pattern, m) for pattern in told)] == [], name
-    assert [name for name in READOUTS if f"| {name} |" not in pages] == []
+    assert [READOUTS[name] for name in SCORED if f"| {READOUTS[name]} |" not in pages] == []
 
 
 def test_presets_and_corpora_are_named():
@@ -154,9 +156,11 @@ def test_run_format_page_names_every_parameter():
 def test_run_format_page_names_every_column():
     """Of the tables of a comparison with one run of one head, made up."""
     run = Run(Path("run"), 1, RunConfig(), {}, {})
-    found = Found(heads={"alpha_1": np.ones((1, 1, 1))}, layers={"residual_norm_ratio": np.ones((1, 1))})
-    results = Results({"a": [run]}, {"a": [found]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
-    rows = rows_of(results, ["alpha_1"], "a")
-    made_up = Comparison("title", {"a": [run]}, {"text": results}, rows, {}, results.reading)
+    measured = Measurements(
+        None, heads={"alpha_1": np.ones((1, 1, 1))}, layers={"residual_norm_ratio": np.ones((1, 1))}
+    )
+    results = Results({"a": [run]}, {"a": [measured]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
+    estimates = estimates_of(results, ["alpha_1"], "a")
+    made_up = Comparison("title", {"a": [run]}, [], {"text": results}, estimates, {}, results.reading, [], [])
     columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
     assert missing(columns, "docs/run-format.md") == []

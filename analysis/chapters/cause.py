@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.measures import ablation, cause, cause_scores
-from analysis.measures.cause import READOUTS
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.interventions import ablation, cause
+from analysis.interventions.cause import EVICTIONS, SILENCED
+from analysis.measures import cause_scores
 from analysis.measures.cause_scores import Score
+from analysis.measures.readouts import READOUTS
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
 from train.checkpoint import Run
@@ -28,13 +30,6 @@ SAMPLE = 4000  # pairs of query and head that the scatter shows
 HEADS = 32  # silenced in a model of more than twice as many
 BLOCKS = 8  # of texts, each with an AUROC of its own
 PATCHES = 4  # queries per text whose previous token is corrupted, at most
-SILENCED = {"zero": "set to zero", "mean": "set to its mean"}
-EVICTIONS = {
-    "evict_null_column": "null evicted: its column removed",
-    "evict_null_value": "null evicted: its value replaced by a mean value",
-    "evict_first_column": "position 1 evicted: its column removed",
-    "evict_first_value": "position 1 evicted: its value replaced by a mean value",
-}
 
 
 def measures() -> dict[str, Measure]:
@@ -74,7 +69,7 @@ class Detail:
     texts: int
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     """All measures of a run on its windows; Unfit for a model without next-token prediction or without attention."""
     config = run.config.model
     if not predicts_next(config):
@@ -98,10 +93,12 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     judged = against_readouts(run, windows, plan.queries, heads, mean)
     progress(4, 4)
     values |= judged.values
-    return Found(found | dict(judged.heads), values=values, chance=judged.chance, detail=judged.detail)
+    return Measurements(judged.detail, found | dict(judged.heads), values=values, chance=judged.chance)
 
 
-def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarray, mean: ablation.Means) -> Found:
+def against_readouts(
+    run: Run, windows: np.ndarray, count: int, heads: np.ndarray, mean: ablation.Means
+) -> Measurements[Detail]:
     """Cause of the heads at `count` queries of each window, both silencings, and all readouts scored against it."""
     config, tokens = run.config.model, windows[:, :-1]
     queries = cause.draw_queries(tokens.shape[1], count, len(tokens))
@@ -121,7 +118,7 @@ def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarra
     pairs = np.stack([told.ravel(), causes["zero"].ravel()], 1)
     sample = pairs[np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]]
     detail = Detail(pooled, of_heads, heads, sample, queries.size, len(tokens))
-    return Found(by, values=values, chance={n: 0.5 for n in values if "_auroc_" in n}, detail=detail)
+    return Measurements(detail, by, values=values, chance={n: 0.5 for n in values if "_auroc_" in n})
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ class Plan:
         T, W = reading.tokens, min(TEXTS, len(reading.windows))
         token = count_parameters(config) + 2 * config.layers * T * config.heads * config.H
         passes = WORK / token / len(chosen_heads(config))  # tokens per head
-        whole = lambda n, most: int(np.clip(n, 1, most))  # noqa: E731
+        whole = lambda n, most: int(np.clip(n, 1, most))
         texts = whole(passes / 2 / 16, W)  # two silencings; at least 16 queries of each
         queries = whole(passes / 2 / texts, T - 1)
         patches = whole(passes / T, min(PATCHES, T - 1))
@@ -234,7 +231,7 @@ def as_values(key: str, scored: Mapping[str, tuple]) -> dict[str, np.ndarray]:
 
 
 def show(results):
-    from analysis.drawing.cause_figures import elements
+    from analysis.chapters.cause_figures import elements
 
     return elements(results)
 

@@ -11,11 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.drawing import circuit_figures
-from analysis.measures import circuits
-from analysis.measures.bigrams import Bigram, bigram, correlation
-from analysis.measures.circuit_tables import (
+from analysis.capture.circuit_tables import (
     MOST_TOKENS,
     HeadPairs,
     NullCircuit,
@@ -23,8 +19,13 @@ from analysis.measures.circuit_tables import (
     null_circuit,
     strongest_pairs,
 )
+from analysis.capture.layers import layers_with_null
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapters import circuit_figures
+from analysis.elements import Element, Plot, Table
+from analysis.measures import circuits
+from analysis.measures.bigrams import Bigram, bigram, correlation
 from analysis.measures.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
-from analysis.record import layers_with_null
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
@@ -64,7 +65,7 @@ class Detail:
     counted: str
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     config = run.config.model
     _check(config, reading)
     total = 4
@@ -89,7 +90,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     progress(total, total)
     chance = {"copying": 0.0, "copying_ov": 0.0, "matching": 0.0, "second_copy": 0.0, "icl": 0.0}
     detail = Detail(ids, pairs, null, composition, counted)
-    return Found(heads=heads, values=values, chance=chance, detail=detail)
+    return Measurements(detail, heads, values=values, chance=chance)
 
 
 def _check(config: ModelConfig, reading: Reading) -> None:
@@ -220,7 +221,7 @@ def _composition(results: Results) -> str:
 
 def _tables(results: Results) -> list[Element]:
     pairs, nulls, baselines = [], [], []
-    for group, found in results.found.items():
+    for group, found in results.measured.items():
         run, one = results.runs[group][0], found[0]
         token = partial(_token, run)
         d: Detail = one.detail
@@ -272,7 +273,7 @@ def _tables(results: Results) -> list[Element]:
 BASELINES = ("bigram_loss", "over_bigram", "bigram_correlation", "icl", "second_copy")
 
 
-def _null_rows(group: str, run: Run, found: Found) -> list[list]:
+def _null_rows(group: str, run: Run, found: Measurements) -> list[list]:
     d, rows = found.detail, []
     ratio = np.nanmean(found.heads["null_write_ratio"], 0) if len(found.heads["null_write_ratio"]) else None
     for layer, head in np.ndindex(*d.null.scores.shape[:2]):
@@ -292,7 +293,7 @@ def _scored(run: Run, ids: np.ndarray, scores: np.ndarray, places: np.ndarray) -
 
 
 def _token(run: Run, i: int | np.integer) -> str:
-    from analysis.drawing.figures import label
+    from analysis.drawing.style import label
 
     return label(run.tokenizer.token(int(i)))
 

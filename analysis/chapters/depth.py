@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.drawing.depth_figures import centre, show
-from analysis.measures import depth_facts, lens, probes, similarity
-from analysis.measures.depth_facts import FACTS, PARAPHRASE, Words
+from analysis.capture import lens
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.depth_figures import centre, show
+from analysis.measures import probes, similarity
+from analysis.texts import probing_tasks
+from analysis.texts.probing_tasks import FACTS, PARAPHRASE, Words
 from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -49,7 +51,7 @@ class Ladder:
     heads: np.ndarray | None
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Ladder]:
     """Raises Unfit for a model without layers; facts that a run's language does not have are left out."""
     config = run.config.model
     if not config.layers:
@@ -71,7 +73,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     if words.pairs:
         scores["paraphrase"] = 2 * layers["paraphrase_last"] - 1
     seen = _read_windows(run, reading, points)
-    of = lambda prefix: {f: mean(layers[f"{prefix}_{f}"]) for f in words.asked if f"{prefix}_{f}" in layers}  # noqa: E731
+    of = lambda prefix: {f: mean(layers[f"{prefix}_{f}"]) for f in words.asked if f"{prefix}_{f}" in layers}
     lens_of = {name: mean(values) for name, values in seen.lens.items()}
     heads = mean(seen.heads) if seen.heads is not None else None
     parts = {name: float(values.mean()) for name, values in seen.parts.items()}
@@ -80,8 +82,8 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     centres = {f"centre_{fact}": np.array([centre(points, mean(s))]) for fact, s in scores.items()}
     attributed = {} if seen.heads is None else {"logit_attribution": seen.heads}
     on_layers = {name: spread(a, points, config.layers) for name, a in (layers | seen.lens).items()}
-    return Found(
-        attributed, on_layers, seen.parts | centres, {n: c for n in layers if (c := _chance(n)) is not None}, ladder
+    return Measurements(
+        ladder, attributed, on_layers, seen.parts | centres, {n: c for n in layers if (c := _chance(n)) is not None}
     )
 
 
@@ -116,9 +118,9 @@ def words_of(run: Run, reading: Reading) -> Words:
     cost = 2 * count_parameters(config) * 500 * min(limit, 24 if run.tokenizer.kind == "bpe" else 64)
     share = float(np.clip(TEXT_OPERATIONS / cost, 0.4, 1))
     try:
-        return depth_facts.of_grammar(run.tokenizer, config, limit, share)
+        return probing_tasks.of_grammar(run.tokenizer, config, limit, share)
     except InputError:  # it is not the language of the run: the surface is left to ask of
-        return depth_facts.of_windows(evenly(reading.windows, 64), reading.tokens)
+        return probing_tasks.of_windows(evenly(reading.windows, 64), reading.tokens)
 
 
 def states_of(run: Run, words: Words, points: np.ndarray, batch: int = 16) -> np.ndarray:
@@ -155,7 +157,7 @@ def _facts(words: Words, at: np.ndarray) -> dict[str, np.ndarray]:
         given = words.homonym[items] if FACTS[fact].given_word and words.homonym is not None else None
         right, guessed = probes.probe(vectors, labels, texts), probes.guess(labels, texts, given).mean()
         found[f"probe_{fact}"] = probes.above_guess(by_block(right, texts), float(guessed))
-        if FACTS[fact].rung != depth_facts.SURFACE:
+        if FACTS[fact].rung != probing_tasks.SURFACE:
             control = probes.probe(vectors, probes.control_labels(labels, words.kind[items]), texts)
             found[f"selectivity_{fact}"] = by_block(right - 1.0 * control, texts)
         found[f"compression_{fact}"] = np.array([probes.online_code(vectors, labels, texts).compression])

@@ -8,9 +8,10 @@ from functools import partial
 import jax
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.drawing.side_effects_figures import show
-from analysis.measures import int8, outliers, streaming
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.side_effects_figures import show
+from analysis.interventions import int8, streaming
+from analysis.measures import outliers
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble, count_parameters
@@ -58,7 +59,7 @@ class Detail:
     layers: dict[str, np.ndarray]
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     """All that applies to the model: no losses where no next token is predicted, no int8 with experts, no cache with
     sigmoid attention or a text too short."""
     config = run.config.model
@@ -95,7 +96,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
         progress(3 + i, tasks)
     kept = {n: layers.pop(n).mean(0) for n in ("residual_max_over_median", "residual_norm_ratio")}
     size = _cache(inputs_of(windows, config).shape[1]) if cached else 0
-    return Found(layers=layers, values=values, detail=Detail(loss, late, size, kept))
+    return Measurements(Detail(loss, late, size, kept), layers=layers, values=values)
 
 
 def parameters_added(config: ModelConfig) -> int:

@@ -58,7 +58,7 @@ def head_weights(config: ModelConfig, parameters: Parameters, layer: int, distan
     """
     at = f"blocks.{layer}.attention"
     N, K, H, D = config.heads, config.N_kv, config.H, config.width
-    kernel = lambda name: np.asarray(parameters[f"{at}.{name}.kernel"])  # noqa: E731
+    kernel = lambda name: np.asarray(parameters[f"{at}.{name}.kernel"])
     gain = np.asarray(parameters[f"blocks.{layer}.attention_norm.scale"])[:, None]
     q, k, v = ((gain * kernel(n)).reshape(D, m, H) for n, m in (("q", N), ("k", K), ("v", K)))
     if config.qk_norm:

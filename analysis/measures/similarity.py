@@ -42,7 +42,7 @@ def linear_cka_unbiased(x: Items, y: Float[np.ndarray, "M E"]) -> float:
     """
     x, y = _ready(x), _ready(y)
     grams = [g - np.diag(np.diag(g)) for g in (x @ x.T, y @ y.T)]
-    hsic = lambda k, g: _hsic(k, g, len(x))  # noqa: E731
+    hsic = lambda k, g: _hsic(k, g, len(x))
     return float(hsic(*grams) / np.sqrt(hsic(grams[0], grams[0]) * hsic(grams[1], grams[1])))
 
 
@@ -53,7 +53,7 @@ def _hsic(k, g, m):
 
 def cosines(x: Float[np.ndarray, "M D"], y: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "M P"]:
     """Cosine of every x with every y, -1 to 1; 0 where one of them is 0."""
-    unit = lambda a: a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-30)  # noqa: E731
+    unit = lambda a: a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-30)
     return unit(x) @ unit(y).T
 
 

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from analysis.capturing import check_finite
-from analysis.record import rows_that_sum_to_one
+from analysis.capture.capture import check_finite
+from analysis.capture.layers import rows_that_sum_to_one
 from analysis.texts import annotations
 from analysis.viewer import words
 from analysis.viewer.attention import Attention, Layer, Vectors

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import ablation
+from analysis.interventions import ablation
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
@@ -191,7 +191,7 @@ def test_patches_that_cannot_be_are_one_line(x64):
 
 def test_kl_is_the_closed_form_of_two_coins():
     p, q = 0.8, 0.3
-    logits = lambda x: jnp.log(jnp.array([x, 1 - x])) + 7  # noqa: E731
+    logits = lambda x: jnp.log(jnp.array([x, 1 - x])) + 7
     expected = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
     close(ablation.kl_nats(logits(p), logits(q)), expected, 1e-5)
     assert ablation.kl_nats(logits(p), logits(p)) == 0

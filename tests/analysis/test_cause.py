@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters.cause import CHAPTER, HEADS, Plan, by_head, chosen_heads
-from analysis.drawing.figures import png
-from analysis.measures import ablation, cause, cause_scores
+from analysis.drawing.style import png
+from analysis.elements import Plot, Table
+from analysis.interventions import ablation, cause
+from analysis.measures import cause_scores
 from analysis.measures.cause_scores import Score, score, score_heads
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -139,7 +141,7 @@ def test_readouts_lie_between_zero_and_one_and_need_a_null_where_they_name_one()
 def test_norm_that_a_head_writes_is_that_of_its_part_of_attn_out(x64):
     config = tiny(heads=1)
     p = weights(config)
-    observe = lambda seen: (seen["attn_out"], seen["resid_pre"])  # noqa: E731
+    observe = lambda seen: (seen["attn_out"], seen["resid_pre"])
     wrote, stream = (np.linalg.norm(a, axis=-1) for a in assemble(config, p)(TOKENS, observe=observe)[1])
     close(cause.readings(config, p, TOKENS)["written"][:, :, 0], wrote / (wrote + stream), 1e-6)
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import circuit_tables, circuits
+from analysis.capture import circuit_tables
+from analysis.measures import circuits
 from analysis.measures.bigrams import bigram, correlation
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -44,7 +45,7 @@ def whole(config, p, layer, head):
     q = fold_norms(config, p)[1]
     at, H = f"blocks.{layer}.attention", config.H
     shared = head // (config.heads // config.N_kv)
-    cut = lambda name, n: np.asarray(q[f"{at}.{name}.kernel"], float)[:, n * H : (n + 1) * H]  # noqa: E731
+    cut = lambda name, n: np.asarray(q[f"{at}.{name}.kernel"], float)[:, n * H : (n + 1) * H]
     W_Q, W_K, W_V = cut("q", head), cut("k", shared), cut("v", shared)
     if config.qk_norm:
         W_Q, W_K = W_Q * q[f"{at}.q_norm.scale"], W_K * q[f"{at}.k_norm.scale"]

@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures.class_scores import repeat_scores, text_scores, topics_between_words
+from analysis.capture.topics import topics_between_words
+from analysis.capture.words import WordMaps
+from analysis.measures.class_scores import repeat_scores, text_scores
 from analysis.measures.classes import NONE, RULES, SINK, classify
 from analysis.texts.annotations import grammar
-from analysis.texts.word_maps import WordMaps
 from jattn.errors import InputError
 from train.corpora.grammar import topic_of
 

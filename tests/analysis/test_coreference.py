@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.measures.coreference import FEMALE, MALE, Coreference, read, stereotype_gap, templates, winogender
+from analysis.capture.coreference import FEMALE, MALE, Coreference, read, stereotype_gap, templates, winogender
 from jattn.errors import InputError
 from tests.planted import byte_run as made
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.chapter import Reading, Results, Unfit
-from analysis.chapters import depth
+from analysis.chapters import depth, depth_figures
 from analysis.chapters.depth import CHAPTER, Ladder
-from analysis.drawing import depth_figures
-from analysis.measures import depth_facts
+from analysis.texts import probing_tasks
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters
@@ -27,7 +26,7 @@ SMALL = ModelConfig(vocab_size=256, context=64, layers=2, heads=2, width=8, zero
 def few_texts(monkeypatch):
     """As many as are needed to see that it works."""
     for name, value in {"POOL": 450, "GENERAL": 30, "ATTRACTORS": 20, "HOMONYMS": 40, "PARAPHRASES": 12}.items():
-        monkeypatch.setattr(depth_facts, name, value)
+        monkeypatch.setattr(probing_tasks, name, value)
     monkeypatch.setattr(depth, "MOST", 120)
 
 
@@ -47,9 +46,9 @@ def read(config, tokenizer=BYTES):
 
 def rows(text, where):
     """The words of a text of the grammar with what is known of them."""
-    a = next(a for a in depth_facts.annotations.grammar(900) if where(a) and (not text or text in a.text))
-    encoded = depth_facts.annotations.encode(a, BYTES, replace(SMALL, context=200))
-    return a, list(depth_facts._rows(0, encoded, True))
+    a = next(a for a in probing_tasks.annotations.grammar(900) if where(a) and (not text or text in a.text))
+    encoded = probing_tasks.annotations.encode(a, BYTES, replace(SMALL, context=200))
+    return a, list(probing_tasks._rows(0, encoded, True))
 
 
 def test_number_is_asked_between_subject_and_verb_alone():
@@ -58,7 +57,7 @@ def test_number_is_asked_between_subject_and_verb_alone():
     asked = [row["word"] for row in found if row["number"]]
     assert asked == list(range(noun + 1, verb)) and len(asked) >= 2
     form = a.text[slice(*a.spans[noun])].lower()
-    many = depth_facts.grammar.words.OF[form].many == form
+    many = probing_tasks.grammar.words.OF[form].many == form
     assert {row["number"] for row in found if row["number"]} == {"plural" if many else "singular"}
 
 
@@ -77,7 +76,7 @@ def test_a_word_is_read_at_its_last_token():
 
 
 def test_position_has_eight_classes_and_tokens_at_most_thirty():
-    words = depth_facts.of_windows(np.random.default_rng(0).integers(0, 50, (40, 33)), 32)
+    words = probing_tasks.of_windows(np.random.default_rng(0).integers(0, 50, (40, 33)), 32)
     position, token = words.asked["position"], words.asked["token"]
     assert set(position.labels) == set(range(8)) and len(set(token.labels)) == 30
     np.testing.assert_array_equal(words.kind[token.items], token.labels)
@@ -88,9 +87,9 @@ def planted_words():
     """Sixty texts of ten words, three facts of three classes drawn at random."""
     draw = np.random.default_rng(0)
     text, M = np.repeat(np.arange(60), 10), 600
-    asked = {f: depth_facts.Asked(np.arange(M), draw.integers(0, 3, M)) for f in ("position", "class", "topic")}
+    asked = {f: probing_tasks.Asked(np.arange(M), draw.integers(0, 3, M)) for f in ("position", "class", "topic")}
     ids = np.zeros((60, 10), np.int32)
-    return depth_facts.Words(
+    return probing_tasks.Words(
         ids, ids, np.full(60, 10), text, np.tile(np.arange(10), 60), draw.integers(0, 200, M), asked
     )
 
@@ -161,7 +160,10 @@ def test_the_chapter_reads_a_model_with_a_null_and_draws_what_it_found():
     for name, values in found.layers.items():
         assert values.shape[1] == 2 and values.ndim == 2, name
     assert found.layers.keys() | found.heads.keys() | found.values.keys() <= CHAPTER.measures.keys()
-    assert found.layers.keys() >= {f"probe_{f}" for f in depth_facts.FACTS} | {"paraphrase_last", "homonym_separation"}
+    assert found.layers.keys() >= {f"probe_{f}" for f in probing_tasks.FACTS} | {
+        "paraphrase_last",
+        "homonym_separation",
+    }
     np.testing.assert_array_equal(found.layers["lens_agreement"][:, -1], 1)
     parts = sum(found.values[f"logit_{n}"] for n in ("embedding", "heads", "nulls", "mlps", "biases"))
     assert np.abs(found.values["logit_nulls"]).max() > 0 and np.isfinite(parts).all()
@@ -183,7 +185,7 @@ def test_a_model_that_sees_both_sides_is_probed_but_has_no_lens_and_its_filling_
     found = read(config)
     assert "probe_class" in found.layers and "lens_loss_nats" not in found.layers and not found.heads
     run = run_of(config)
-    words = depth_facts.of_grammar(BYTES, config, 64)
+    words = probing_tasks.of_grammar(BYTES, config, 64)
     states, shorter = depth.states_of(run, words, np.arange(3)), int(words.lengths.argmin())
     alone = words.ids[shorter : shorter + 1, : words.lengths[shorter]]
     told = depth._stream(config, run.parameters, alone, np.zeros_like(alone), np.zeros(alone.shape, bool))

@@ -9,13 +9,14 @@ import pytest
 
 import analysis
 import train
-from analysis import cli, findings
-from analysis.capturing import batch_size, capture
-from analysis.chapter import Found
-from analysis.drawing import layer_figures
-from analysis.measures.uniform import uniform_values
+from analysis import cli
+from analysis.capture.capture import batch_size, capture
+from analysis.capture.uniform import uniform_values
+from analysis.chapter import Measurements
+from analysis.chapters import layer_figures
 from analysis.record import Sums
-from analysis.tables import layers_table, to_json
+from analysis.report import findings
+from analysis.report.tables import layers_table, to_json
 from jattn import ModelConfig, interop
 from jattn.errors import InputError
 from jattn.model import build, parameters_of
@@ -101,7 +102,7 @@ def test_imported_models_read_pydoc_and_any_other_text(gpt2, of_gpt2, corpus):
 
 
 def test_loss_on_the_windows_stands_beside_a_validation_loss_that_only_trained_runs_have(of_gpt2, text):
-    row = of_gpt2.row("window_loss", "gpt2")
+    row = of_gpt2.estimate("window_loss", "gpt2")
     assert row.value.mean == pytest.approx(of_gpt2.records["gpt2"][0].loss_nats.mean)
     assert not of_gpt2.has("valid_loss")
     trained = analysis.compare(standard=[text["standard", 0]], windows=2, chapters=[])
@@ -117,7 +118,7 @@ def test_both_sides_have_their_frame_in_every_window(of_bert, bert):
 
 def test_both_sides_have_no_next_token_and_no_earlier_copy(of_bert):
     absent = {"window_loss", "valid_loss", "induction", "induction_score", "duplicate_score", "previous_score"}
-    assert not {row.measure for row in of_bert.rows} & absent
+    assert not {row.measure for row in of_bert.estimates} & absent
     assert of_bert.records["bert"][0].loss_nats is None
 
 
@@ -140,7 +141,7 @@ def test_uniform_attention_to_both_sides_gives_the_frame_one_key_each(bert):
 def test_random_tokens_are_ordinary_ones(bos_run):
     """The text's windows start with the fixed first token; the repeated ones never hold it."""
     seen = []
-    from analysis import capturing as module
+    from analysis.capture import capture as module
 
     step, bos = module._repeat_step, bos_run.tokenizer.bos
     module._repeat_step = lambda config, parameters, tokens: (
@@ -166,7 +167,7 @@ def test_windows_too_short_for_the_frame_are_refused(bert):
         analysis.compare(bert=str(bert), tokens=3, windows=2, chapters=[])
 
 
-# Measured ------------------------------------------------------------------------------------------------------------
+# Measurements ------------------------------------------------------------------------------------------------------------
 
 
 def test_layers_equal_plain_loops_over_the_residual_stream(gpt2, of_gpt2):
@@ -239,12 +240,12 @@ def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
 def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
     pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2, chapters=[])
     titles = [
-        [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c).axes if axis.get_title()]
+        [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c.results["text"]).axes if axis.get_title()]
         for c in (of_gpt2, of_bert, pair)
     ]
     both = ["sink", "$α_1$:", "value", "residual"]
     assert titles == [both, [*both[:2], "[SEP]", *both[2:]], [*both[:2], "null", *both[2:]]]
-    words = {text.get_text() for axis in layer_figures.layer_maps(pair).axes for text in axis.texts}
+    words = {text.get_text() for axis in layer_figures.layer_maps(pair.results["text"]).axes for text in axis.texts}
     assert "no null" in words
 
 
@@ -254,8 +255,8 @@ def test_massive_activations_are_said_of_the_group_that_has_them(of_gpt2):
     planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 6), np.ones((6, 3)))}
     both = {"gpt2": [record], "planted": [replace(record, layers=planted)]}
     runs = {name: of_gpt2.groups["gpt2"] for name in both}
-    found = {name: [Found(detail=record) for record in records] for name, records in both.items()}
-    text = replace(of_gpt2.results["text"], runs=runs, found=found)
+    found = {name: [Measurements(detail=record) for record in records] for name, records in both.items()}
+    text = replace(of_gpt2.results["text"], runs=runs, measured=found)
     pair = replace(of_gpt2, groups=runs, results={"text": text})
     told = [line for line in findings._massive(pair) if "planted" in line or "gpt2" in line]
     assert "The gpt2 model has no massive activations" in told[0]

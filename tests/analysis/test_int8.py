@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import int8
+from analysis.interventions import int8
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters
@@ -58,7 +58,7 @@ def test_an_outlier_in_the_input_of_a_layer_makes_activations_dear(attention):
     p = plain | {name: plain[name].at[:, 0].mul(1e4), out: plain[out].at[0].set(0)}
     even, massive = (int8.losses(config, x, WINDOWS, WINDOWS) for x in (plain | {out: p[out]}, p))
     np.testing.assert_allclose(massive["full"], even["full"], rtol=1e-4)
-    cost = lambda f: np.abs(f["activations"] - f["full"]).mean()  # noqa: E731
+    cost = lambda f: np.abs(f["activations"] - f["full"]).mean()
     assert cost(massive) > 10 * cost(even)
 
 

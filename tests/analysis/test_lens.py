@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import lens
+from analysis.capture import lens
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes, parameters_of

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.capturing import capture
-from analysis.measures.uniform import uniform_values
-from analysis.record import visible_maps
+from analysis.capture.capture import capture
+from analysis.capture.layers import visible_maps
+from analysis.capture.uniform import uniform_values
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 

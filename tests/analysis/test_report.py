@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 import analysis
-from analysis import findings, report
+from analysis.report import findings
+from analysis.report.page import write
 from analysis.stats import Interval
 from analysis.viewer.page import FRAME_RIGHTS, script_hash
 
@@ -26,7 +27,7 @@ def folder(language, text, tmp_path_factory):
     second = analysis.compare(
         standard=[text["standard", 0]], null=[text["null+local:4", 0]], title="Text", windows=8, chapters=[]
     )
-    report.write([first, second], out, lesson=True)
+    write([first, second], out, lesson=True)
     return out
 
 

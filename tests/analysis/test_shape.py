@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import shape
+from analysis.elements import Plot, Table
 from jattn.config import ModelConfig
 from jattn.model import init_parameters
 from train.checkpoint import Run

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import side_effects
+from analysis.elements import Plot, Table
 from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.model import init_parameters

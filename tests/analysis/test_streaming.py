@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from analysis.measures.streaming import CacheWindow, cached_losses
+from analysis.interventions.streaming import CacheWindow, cached_losses
 from jattn.config import ModelConfig, RopeConfig
 from jattn.errors import InputError
 from jattn.masks import causal

@@ -153,7 +153,7 @@ def test_queries_that_are_not_kept_change_nothing():
     rows = jnp.asarray(rng.random((6, 2, T, T)) * CAUSAL, jnp.float32)
     kept = rng.random((6, 2, T)) < 0.7
     masks = np.broadcast_to(CAUSAL, (6, T, T))
-    of = lambda a: text_patterns.topic_mass(a, found, tokens, masks, kept=kept)  # noqa: E731
+    of = lambda a: text_patterns.topic_mass(a, found, tokens, masks, kept=kept)
     for one, other in zip(of(rows), of(jnp.where(kept[..., None], rows, 9.0)), strict=True):
         np.testing.assert_array_equal(one, other)
     everyone = text_patterns.topic_mass(rows, found, tokens, masks, kept=np.ones_like(kept))

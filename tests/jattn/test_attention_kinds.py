@@ -159,7 +159,7 @@ def test_sink_token_is_seen_by_every_query_whatever_the_mask(x64, attention):
 def test_sink_token_leaves_length_and_positions_of_the_text_alone(x64):
     """Where no query looks at it, the model is the one without: the token shifts nothing."""
     p = weights(tiny("token", layers=1, positions="learned"))
-    off = lambda site, a, layer: jnp.full_like(a, -jnp.inf) if site == "s_null" else a  # noqa: E731
+    off = lambda site, a, layer: jnp.full_like(a, -jnp.inf) if site == "s_null" else a
     silenced = assemble(tiny("token", layers=1, positions="learned"), p)(jnp.asarray(TOKENS), edit=off)
     close(silenced, logits(tiny(layers=1, positions="learned")))
 

@@ -29,7 +29,7 @@ def sigmoid(x):
 
 def test_gated_forms_at_points_by_hand():
     """silu(2) * 3; and gpt-oss's: gate 9 is cut to 7, up -9 to -7, plus 1."""
-    of = lambda mlp, g, u: float(gated(ModelConfig(mlp=mlp), jnp.array([g]), jnp.array([u]))[0])  # noqa: E731
+    of = lambda mlp, g, u: float(gated(ModelConfig(mlp=mlp), jnp.array([g]), jnp.array([u]))[0])
     assert of("swiglu", 2.0, 3.0) == pytest.approx(2 * sigmoid(2) * 3, rel=1e-6)
     assert of("swiglu_clamped", 2.0, 3.0) == pytest.approx(2 * sigmoid(1.702 * 2) * 4, rel=1e-6)
     assert of("swiglu_clamped", 9.0, -9.0) == pytest.approx(7 * sigmoid(1.702 * 7) * -6, rel=1e-6)

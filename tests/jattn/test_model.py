@@ -116,7 +116,7 @@ def rotated(c, x, places):
 
 
 def self_attention(c, kind, p, name, places, ids, x):
-    heads = lambda part, n: project(p, f"{name}.{part}", x).reshape(*x.shape[:2], n, c.H)  # noqa: E731
+    heads = lambda part, n: project(p, f"{name}.{part}", x).reshape(*x.shape[:2], n, c.H)
     q, k, v = heads("q", c.heads), heads("k", c.N_kv), heads("v", c.N_kv)
     if c.qk_norm:
         q, k = normed(c, p, f"{name}.q_norm", q), normed(c, p, f"{name}.k_norm", k)
@@ -403,7 +403,7 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(x64, field, site):
     rate, n = 0.3, 1000
     config = tiny(layers=1, mlp="relu2", **{field: rate})
     model = assemble(config, weights(config))
-    see = lambda key: model(jnp.asarray(TOKENS), dropout_key=key, observe=lambda seen: seen[site])[1][0]  # noqa: E731
+    see = lambda key: model(jnp.asarray(TOKENS), dropout_key=key, observe=lambda seen: seen[site])[1][0]
     plain, drawn = see(None), jax.jit(jax.vmap(see))(jax.random.split(jax.random.key(0), n))
     zero = (drawn == 0).mean(0)
     assert np.abs(zero - rate).max() < 5 * (rate * (1 - rate) / n) ** 0.5
@@ -414,7 +414,7 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(x64, field, site):
 def test_every_part_of_every_layer_drops_entries_of_its_own(x64):
     config = tiny(resid_dropout=0.5, mlp_dropout=0.5)
     model = assemble(config, weights(config))
-    observe = lambda seen: (seen["attn_out"] == 0, seen["mlp_out"] == 0)  # noqa: E731
+    observe = lambda seen: (seen["attn_out"] == 0, seen["mlp_out"] == 0)
     dropped = np.concatenate(model(jnp.asarray(TOKENS), dropout_key=jax.random.key(0), observe=observe)[1])
     # Two independent halves agree in half of the entries.
     agree = (dropped[:, None] == dropped[None]).mean((2, 3, 4))

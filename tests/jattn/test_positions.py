@@ -43,7 +43,7 @@ def test_norm_of_every_pair_is_kept(x64):
     turned = rope(x, at(0, 1, 2, 50, 4000))
     for a in (x, turned):
         assert a.shape == (B, T, N, H)
-    square = lambda a: a[..., : H // 2] ** 2 + a[..., H // 2 :] ** 2  # noqa: E731
+    square = lambda a: a[..., : H // 2] ** 2 + a[..., H // 2 :] ** 2
     np.testing.assert_allclose(square(turned), square(x), rtol=1e-12)
 
 
@@ -52,7 +52,7 @@ def test_norm_of_every_pair_is_kept(x64):
 def test_product_of_query_and_key_depends_on_their_distance_only(t, s, shift):
     with jax.enable_x64(True):
         q, k = normal(1, 1, 1, N, H), normal(2, 1, 1, N, H)
-        product = lambda t, s: (rope(q, at(t)) * rope(k, at(s))).sum(-1)  # noqa: E731
+        product = lambda t, s: (rope(q, at(t)) * rope(k, at(s))).sum(-1)
         # Angles reach 4,000 radians: 4,000 eps is 1e-12, over 24 products.
         np.testing.assert_allclose(product(t + shift, s + shift), product(t, s), rtol=0, atol=1e-10)
 

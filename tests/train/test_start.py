@@ -110,7 +110,7 @@ def test_null_near_off_starts_with_a_thousandth_of_all_attention_in_every_head(f
     config = arm(foreign, text, "logit")
     tokens = jnp.asarray(loop.prepare(config).data.train[: 4 * 16].reshape(4, 16))
     parameters = parameters_from(load(foreign), config, np.asarray(tokens))
-    see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))  # noqa: E731
+    see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))
     first = assemble(config.model, parameters)(tokens, observe=see)[1][0]  # later layers read the first one's null
     np.testing.assert_allclose(first, 1e-3, rtol=1e-4)
 
@@ -121,7 +121,7 @@ def test_null_copied_from_the_sink_takes_the_same_share_as_the_first_token(forei
     run = load(foreign)
     opening = np.tile(run.tokenizer.encode("the null token"), (2, 1))
     parameters = parameters_from(run, config, opening)
-    see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))  # noqa: E731
+    see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))
     first, null = assemble(config.model, parameters)(jnp.asarray(opening), observe=see)[1]
     np.testing.assert_allclose(first[0], null[0], rtol=1e-5)
     assert config.model.null.rotary == "after"

@@ -154,7 +154,7 @@ def test_model_without_layers_has_no_null_mass(config):
 def test_null_mass_is_what_the_weights_leave_over_in_layers_with_a_null(config, attention):
     chosen = config({"model.layers": 2, "model.attention": attention})
     parameters = random_parameters(chosen)
-    leave = lambda seen: 1 - seen.weights().sum(-1)  # noqa: E731
+    leave = lambda seen: 1 - seen.weights().sum(-1)
     left = np.asarray(jax.jit(lambda p, x: assemble(chosen.model, p)(x, observe=leave)[1])(parameters, BATCH[:, :-1]))
     assert left.shape == (2, B, 2, T)
     _, metrics = loss_of(chosen.model, parameters, BATCH)

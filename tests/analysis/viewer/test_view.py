@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import analysis
+from analysis.report.attention_page import comparison_page
 from analysis.viewer import codec
-from analysis.viewer.of_comparison import comparison_page
 from analysis.viewer.show import parse_heads
 from jattn.errors import InputError
 from tests.analysis.viewer.conftest import Read, attention, made
