@@ -1,5 +1,5 @@
-"""Arrows run one way: between the packages and between their rooms; heavy libraries keep to theirs; light modules import
-no JAX. Every import counts, also those inside functions and under TYPE_CHECKING.
+"""Arrows run one way: between the packages and between their rooms; heavy libraries keep to theirs; light modules
+import no JAX. Every import counts, also those inside functions and under TYPE_CHECKING.
 """
 
 import ast

@@ -13,6 +13,7 @@ from jattn.config import ModelConfig
 from jattn.model import Parameters, assemble, init_parameters
 from train import optimizer
 from train.config import OptimizerConfig, RunConfig
+from train.losses import next_token_losses
 
 
 class TrainState(NamedTuple):
@@ -43,7 +44,7 @@ def loss_fn(
     observe = (lambda seen: seen.null_mass.mean()) if config.has_null else None
     out = model(batch[:, :-1], dropout_key=dropout_key, observe=observe)
     logits, mass = out if observe else (out, None)
-    loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch[:, 1:]).mean()
+    loss = next_token_losses(logits, batch[:, 1:]).mean()
     if mass is None:
         return loss, {}
     with_null = jnp.array([config.layer(i).null is not None or config.layer(i).token for i in range(config.layers)])
@@ -95,6 +96,6 @@ def make_eval_step(config: ModelConfig) -> Callable[[Parameters, Array], Array]:
     @jax.jit
     def evaluate(parameters, windows):
         logits = assemble(config, parameters)(windows[:, :-1])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:]).sum(-1)
+        return next_token_losses(logits, windows[:, 1:]).sum(-1)
 
     return evaluate

@@ -5,8 +5,8 @@ per measure, block of windows, layer and head, the mean map, and the full maps o
 devices each read a part of every batch.
 """
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,17 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from analysis.capture.batches import block_of, in_batches
 from analysis.capture.layers import attention_of, visible_maps
-from analysis.measures import outliers, patterns, text_patterns
+from analysis.measures import outliers, patterns
 from analysis.measures.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
 from analysis.record import Record, Sums
+from analysis.texts.marks import delimiters, paragraphs
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Edit, Seen
 from train.checkpoint import Run
 from train.devices import batches_over_devices, replicated
-from train.tokenizers import Tokenizer
+from train.losses import next_token_losses
 from train.windows import frame_keys, predicts_next
 
 BLOCKS = 64  # of windows, at most: the texts that an interval over texts resamples
@@ -60,10 +62,11 @@ def capture(
     size = batch or batch_size(config, T, count)
     size = -(-size // len(jax.devices())) * len(jax.devices())
     put, parameters = batches_over_devices(), replicated(run.parameters)
-    block_of = np.arange(count) * min(BLOCKS, count) // count
+    block = block_of(count, BLOCKS)
     state, before, kept = None, None, []
-    for start, n, rows in _batches(windows, size):
-        blocks = np.pad(block_of[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
+    for start, n, (rows,) in in_batches(size, windows):
+        rows = rows.astype(np.int32)
+        blocks = np.pad(block[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
         batched = jax.tree.map(put, (rows, marks_of(run, rows[:, :T]), blocks))
         controlled = start < CONTROL
         state, full = _text_step(config, edit, maps, state, parameters, *batched, visible, controlled)
@@ -104,28 +107,15 @@ def batch_size(config: ModelConfig, T: int, count: int) -> int:
     return -(-count // -(-count // most))
 
 
-def _batches(rows: np.ndarray, size: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Where a batch starts, how many rows are its own, and the batch; the last is filled up, for one shape is one
-    compiled program."""
-    for start in range(0, len(rows), size):
-        own = np.asarray(rows[start : start + size], np.int32)
-        yield start, len(own), np.pad(own, ((0, size - len(own)), (0, 0)), mode="edge")
-
-
 def _sums(pair: tuple[np.ndarray, np.ndarray], X: int) -> Sums:
     """[L, X, ...] as [X, L, ...]."""
     return Sums(*(a.swapaxes(0, 1)[:X] for a in pair))
 
 
-@lru_cache(maxsize=8)
-def _delimiters(tokenizer: Tokenizer) -> np.ndarray:
-    return text_patterns.delimiters(tokenizer)
-
-
 def marks_of(run: Run, tokens: np.ndarray) -> Marks:
     """What is known of a batch of texts [B, T] besides its maps: delimiters, paragraphs, what stands around texts."""
     shares = frame_keys(run.config.model, run.tokenizer.frame, tokens)
-    return Marks(tokens, shares, _delimiters(run.tokenizer)[tokens], text_patterns.paragraphs(run.tokenizer, tokens))
+    return Marks(tokens, shares, delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)  # once per config: runs that differ in seed share it
@@ -160,8 +150,7 @@ def _text_step(
     logits, (heads, layers, summed, full) = assemble(config, parameters)(marks.tokens, observe=observe, edit=edit)
     loss = None
     if predicts_next(config):
-        taken = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]
-        loss = _by_block({"loss": (jax.nn.logsumexp(logits, -1) - taken).mean(-1)}, blocks)["loss"]
+        loss = _by_block({"loss": next_token_losses(logits, windows[:, 1:]).mean(-1)}, blocks)["loss"]
     found = loss, heads, layers, summed
     return (found if state is None else jax.tree.map(jnp.add, state, found)), full
 
@@ -189,7 +178,7 @@ def _on_repeats(run: Run, T: int, count: int, size: int) -> dict[str, Sums]:
     """The repeat measures on sequences that are said twice."""
     repeated = random_repeats(run, T, min(count, REPEATS))
     parts: dict[str, list[np.ndarray]] = {}
-    for _, n, rows in _batches(repeated, min(size, len(repeated))):
+    for _, n, (rows,) in in_batches(min(size, len(repeated)), repeated):
         for name, values in _repeat_step(run.config.model, run.parameters, rows).items():
             parts.setdefault(name, []).append(np.asarray(values).swapaxes(0, 1)[:n])
     joined = {name: np.concatenate(values) for name, values in parts.items()}

@@ -29,6 +29,7 @@ from jattn.model import assemble
 from train.checkpoint import Run
 from train.corpora import files
 from train.corpora.annotated import Annotated
+from train.losses import next_token_losses
 from train.windows import predicts_next
 
 FEMALE = ("nurse", "secretary", "librarian", "receptionist", "housekeeper", "hairdresser")
@@ -155,8 +156,7 @@ def _eights(rows: np.ndarray) -> range:
 @partial(jax.jit, static_argnums=0)
 def _log_probs(config: ModelConfig, parameters, tokens, asked):
     logits = assemble(config, parameters)(tokens)[:, :-1]
-    taken = jnp.take_along_axis(logits, tokens[:, 1:, None], -1)[..., 0] - jax.nn.logsumexp(logits, -1)
-    return jnp.where(asked[:, 1:], taken, 0).sum(-1)
+    return jnp.where(asked[:, 1:], -next_token_losses(logits, tokens[:, 1:]), 0).sum(-1)
 
 
 def _word_at(sentence: Annotated, start: int) -> int:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analysis.capture.batches import block_of, in_batches
 from analysis.capture.capture import batch_size, check_finite, random_repeats
 from analysis.capture.layers import attention_of, layers_with_null, visible_maps
 from analysis.capture.topics import topic_scores
@@ -80,14 +81,12 @@ def wake(
     halves = _halves(counted)
     marks, blocks = delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens)
     size, X = batch_size(config, T, W), min(BLOCKS, W)
-    block_of = np.arange(W) * X // W
+    block = block_of(W, BLOCKS)
     found = dormancy.no_contexts(config.layers, config.heads, T, contexts)
     bars = np.zeros((config.layers, config.heads, dormancy.BINS), int)
     sums = np.zeros((X, config.layers, config.heads, 5))
     parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, W, size):
-        n = min(size, W - start)
-        batch = [_filled(a[start : start + n], size) for a in (tokens, marks, blocks)]
+    for start, n, batch in in_batches(size, tokens, marks, blocks):
         seen = _step(config, run.parameters, *batch, visible, counted, halves)
         seen = {name: np.asarray(a)[:, :n] for name, a in seen.items()}
         real, powers = seen.pop("real"), np.asarray(seen.pop("powers"), np.float64)
@@ -98,14 +97,14 @@ def wake(
         best, query, row = (seen.pop(name) for name in ("best", "query", "row"))
         found = dormancy.add_contexts(found, best, query, row, tokens[start : start + n], start)
         bars += dormancy.histogram(real, counted)
-        np.add.at(sums, block_of[start : start + n], powers.swapaxes(0, 1))
+        np.add.at(sums, block[start : start + n], powers.swapaxes(0, 1))
         for name, values in seen.items():
             parts.setdefault(name, []).append(values.swapaxes(0, 1))
         progress(start + n, W)
     values = {name: np.concatenate(part) for name, part in parts.items()}  # [W, L, N]
     positions = values.pop("position").astype(int)
     values |= _sinks(values["sink_alpha"], positions)
-    split = [np.flatnonzero(block_of == x) for x in range(X)]
+    split = [np.flatnonzero(block == x) for x in range(X)]
     by_block = {name: np.stack([known_mean(v[rows], 0) for rows in split]) for name, v in values.items()}
     by_block["bimodality"] = dormancy.bimodality(sums)
     mean = {name: known_mean(v, 0) for name, v in values.items()} | {"bimodality": dormancy.bimodality(sums.sum(0))}
@@ -192,9 +191,8 @@ def _on_repeats(run: Run, T: int, size: int, visible: np.ndarray) -> dict[str, n
     """Scores and chance on T/2 random ordinary tokens said twice, [L, N]: the same sequences for every run."""
     rows, parts = random_repeats(run, T, REPEATS), []
     visible = visible[:, : rows.shape[1], : rows.shape[1]]
-    for start in range(0, REPEATS, size):
-        n = min(size, REPEATS - start)
-        seen = _repeat_step(run.config.model, run.parameters, _filled(rows[start : start + n], size), visible)
+    for _, n, (batch,) in in_batches(size, rows):
+        seen = _repeat_step(run.config.model, run.parameters, batch, visible)
         parts.append({name: np.asarray(a)[:, :n] for name, a in seen.items()})
     return {name: known_mean(np.concatenate([p[name] for p in parts], 1), 1) for name in parts[0]}
 
@@ -246,7 +244,3 @@ def _halves(counted: np.ndarray) -> np.ndarray:
     """The earlier and the later half of the queries that count in each layer, [2, L, T]; one alone is in both."""
     place, count = counted.cumsum(-1), counted.sum(-1, keepdims=True)
     return np.stack([counted & (2 * place <= count + 1), counted & (2 * place > count)])
-
-
-def _filled(rows: np.ndarray, size: int) -> np.ndarray:
-    return np.pad(rows, ((0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)), mode="edge")

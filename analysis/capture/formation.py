@@ -30,6 +30,7 @@ from jattn.taps import Seen
 from train import checkpoint
 from train.checkpoint import Run
 from train.folders import finished_steps
+from train.losses import next_token_losses
 from train.windows import predicts_next
 
 NEGLIGIBLE = 0.05  # of a share, or nats
@@ -165,8 +166,7 @@ def _repeats(config: ModelConfig, parameters, tokens):
 def _losses(config: ModelConfig, parameters, tokens, observe):
     """The loss of every target, and what `observe` saw."""
     logits, seen = assemble(config, parameters)(tokens[:, :-1], observe=observe)
-    taken = jnp.take_along_axis(logits, tokens[:, 1:, None], -1)[..., 0]
-    return jax.nn.logsumexp(logits, -1) - taken, seen
+    return next_token_losses(logits, tokens[:, 1:]), seen
 
 
 def _chance(config: ModelConfig, T: int, repeated: np.ndarray) -> dict[str, float]:

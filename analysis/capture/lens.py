@@ -22,6 +22,7 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import Transformer, assemble, parameters_of
 from jattn.taps import Seen
+from train.losses import next_token_losses
 
 Tokens = Int[Array | np.ndarray, "B T"]
 
@@ -63,7 +64,7 @@ def lens_measures(
     """
     log_p, log_final = jax.nn.log_softmax(logits), jax.nn.log_softmax(final)
     return {
-        "loss_nats": -jnp.take_along_axis(log_p, targets[..., None], -1)[..., 0].mean(-1),
+        "loss_nats": next_token_losses(logits, targets).mean(-1),
         "kl_nats": (jnp.exp(log_final) * (log_final - log_p)).sum(-1).mean(-1),
         "agreement": (logits.argmax(-1) == final.argmax(-1)).mean(-1, dtype=log_p.dtype),
     }

@@ -18,6 +18,7 @@ from jattn.model import assemble
 from jattn.taps import Seen
 from train.checkpoint import Run
 from train.corpora import backcopy
+from train.losses import next_token_losses
 
 SCORED = ("null", "max_weight", "entropy_null", "entropy", "norm", "first")  # of readouts.READOUTS
 
@@ -116,5 +117,4 @@ def _readouts(config: ModelConfig, parameters, windows):
         }
 
     logits, seen = assemble(config, parameters)(windows[:, :-1], observe=observe)
-    log_probs = jax.nn.log_softmax(logits)
-    return -jnp.take_along_axis(log_probs, windows[:, 1:, None], -1)[..., 0], seen
+    return next_token_losses(logits, windows[:, 1:]), seen

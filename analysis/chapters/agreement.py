@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from analysis.capture.batches import in_batches
 from analysis.capture.layers import attention_of
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.drawing.style import INK, Figure, plain
@@ -57,11 +58,9 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[np.ndar
     if len(tokens) < 2 or tokens.shape[1] < 4:
         raise Unfit(f"agreement needs two windows of at least 4 tokens, got {len(tokens)} of {tokens.shape[1]}")
     parts = []
-    for start in range(0, len(tokens), BATCH):
-        batch = tokens[start : start + BATCH]
-        found = _maps(config, run.parameters, np.pad(batch, ((0, BATCH - len(batch)), (0, 0)), mode="edge"))
-        parts.append(np.asarray(found)[:, : len(batch)].swapaxes(0, 1))
-        progress(start + len(batch), len(tokens))
+    for start, n, (batch,) in in_batches(BATCH, tokens):
+        parts.append(np.asarray(_maps(config, run.parameters, batch))[:, :n].swapaxes(0, 1))
+        progress(start + n, len(tokens))
     return Measurements(np.concatenate(parts))
 
 

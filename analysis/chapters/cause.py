@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
+from analysis.capture.batches import in_batches
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.cause_figures import elements
 from analysis.interventions import ablation, cause
 from analysis.interventions.cause import EVICTIONS, SILENCED
 from analysis.measures import cause_scores
 from analysis.measures.cause_scores import Score
-from analysis.measures.readouts import READOUTS
+from analysis.measures.readouts import NEED_NULL, READOUTS
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
 from train.checkpoint import Run
@@ -108,7 +110,7 @@ def against_readouts(
     values, by, pooled, of_heads, causes = {}, {}, {}, {}, {}
     for name, value in (("zero", jnp.zeros_like(averages)), ("mean", averages)):
         key = "cause" if name == "zero" else "cause_mean"
-        causes[name] = nats = in_batches(run, tokens, queries, heads, value)
+        causes[name] = nats = cause_of(run, tokens, queries, heads, value)
         by[f"{key}_nats"] = by_head(config, heads, np.stack([nats[:, b].mean((1, 2)) for b in blocks], 1))
         scored = {readout: cause_scores.score_heads(r, nats, blocks) for readout, r in seen.items()}
         pooled[name] = {readout: s[0] for readout, s in scored.items()}
@@ -203,18 +205,15 @@ def readings_at(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.nda
     return {name: np.stack(parts, 1) for name, parts in found.items()}
 
 
-def in_batches(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values) -> np.ndarray:
+def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values) -> np.ndarray:
     """`cause_nats` of all windows, [P, W, Q], some windows at a time: logits and caches of every query are large."""
     config, T = run.config.model, tokens.shape[1]
     row = 4 * queries.shape[1] * (3 * config.vocab_size + 4 * (T + 1) * config.N_kv * config.H)
     size = int(np.clip((256 << 20) // row, 1, len(tokens)))
     parts = []
-    for start in range(0, len(tokens), size):
-        rows = np.arange(start, start + size).clip(max=len(tokens) - 1)  # the last batch is filled up: one shape
-        found = cause.cause_nats(
-            config, run.parameters, jnp.asarray(tokens[rows]), jnp.asarray(queries[rows]), jnp.asarray(heads), values
-        )
-        parts.append(np.asarray(found)[:, : len(tokens) - start])
+    for _, n, batch in in_batches(size, tokens, queries):
+        nats = cause.cause_nats(config, run.parameters, *map(jnp.asarray, batch), jnp.asarray(heads), values)
+        parts.append(np.asarray(nats)[:, :n])
     return np.concatenate(parts, 1)
 
 
@@ -226,14 +225,8 @@ def as_values(key: str, scored: Mapping[str, tuple]) -> dict[str, np.ndarray]:
         for name in ("auroc", "accuracy", "rank"):
             found[f"{key}_{name}_{readout}"] = np.array([getattr(b, name) for b in blocks])
         found[f"{key}_positive_share"] = np.array([b.positive_share for b in blocks])
-    best = cause_scores.best_readout([{name: s[0] for name, s in scored.items()}], other_than=cause.NEED_NULL)
+    best = cause_scores.best_readout([{name: s[0] for name, s in scored.items()}], other_than=NEED_NULL)
     return found | {f"{key}_auroc_best_other": found[f"{key}_auroc_{best}"]}
-
-
-def show(results):
-    from analysis.chapters.cause_figures import elements
-
-    return elements(results)
 
 
 CHAPTER = Chapter(
@@ -243,5 +236,5 @@ CHAPTER = Chapter(
     "the queries at which a head does nothing.",
     measures(),
     read,
-    show,
+    elements,
 )

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analysis.capture.batches import in_batches
 from analysis.capture.circuit_tables import (
     MOST_TOKENS,
     HeadPairs,
@@ -31,6 +32,7 @@ from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
 from train.checkpoint import Run
 from train.corpora.corpus import SEPARATOR, RowCorpus
+from train.losses import next_token_losses
 from train.windows import predicts_next, text_of
 
 LARGE = 20_000_000  # parameters
@@ -127,16 +129,14 @@ def _on_text(run: Run, reading: Reading, ids: np.ndarray) -> tuple[dict[str, np.
     grams = jnp.asarray(np.stack([o @ o.swapaxes(1, 2) for o in weights]))
     known, counted = _bigram_of(run, reading, len(windows))
     losses, outputs, correlations = [], [], []
-    for start in range(0, len(windows), BATCH):
-        batch = windows[start : start + BATCH]
-        padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0)), mode="edge")
-        found = jax.device_get(_step(config, run.parameters, jnp.asarray(padded), grams, jnp.asarray(ids)))
-        loss, of_heads, log_probs = (a[: len(batch)] for a in (found[0], found[1].swapaxes(0, 1), found[2]))
+    for _, n, (batch,) in in_batches(BATCH, windows):
+        seen = jax.device_get(_step(config, run.parameters, jnp.asarray(batch), grams, jnp.asarray(ids)))
+        loss, of_heads, log_probs = (a[:n] for a in (seen[0], seen[1].swapaxes(0, 1), seen[2]))
         losses.append(loss)
         outputs.append(of_heads)
         if known is not None:
-            theirs = known.log_probs(batch[:, :-1].ravel(), ids).reshape(log_probs.shape)
-            correlations.append(correlation(*(a.reshape(len(batch), -1) for a in (log_probs, theirs))))
+            theirs = known.log_probs(batch[:n, :-1].ravel(), ids).reshape(log_probs.shape)
+            correlations.append(correlation(*(a.reshape(n, -1) for a in (log_probs, theirs))))
     loss = np.concatenate(losses)
     repeated = said_twice(run.tokenizer.ordinary, len(windows), windows.shape[1] - 1)
     twice = [
@@ -161,9 +161,7 @@ def _step(config: ModelConfig, parameters, windows, grams, ids):
         return jnp.sqrt(jnp.maximum(square, 0)).mean(1)
 
     logits, outputs = assemble(config, parameters)(windows[:, :-1], observe=observe)
-    log_probs = jax.nn.log_softmax(logits)
-    taken = jnp.take_along_axis(log_probs, windows[:, 1:, None], -1)[..., 0]
-    return -taken, outputs, log_probs[..., ids]
+    return next_token_losses(logits, windows[:, 1:]), outputs, jax.nn.log_softmax(logits)[..., ids]
 
 
 def _bigram_of(run: Run, reading: Reading, read_here: int) -> tuple[Bigram | None, str]:

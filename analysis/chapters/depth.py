@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.capture import lens
+from analysis.capture.batches import in_batches
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.depth_figures import centre, show
 from analysis.measures import probes, similarity
@@ -126,11 +127,8 @@ def words_of(run: Run, reading: Reading) -> Words:
 def states_of(run: Run, words: Words, points: np.ndarray, batch: int = 16) -> np.ndarray:
     """The stream at the words, [R, M, D]."""
     found = np.zeros((len(points), len(words.text), run.config.model.width), np.float32)
-    for start in range(0, len(words.ids), batch):
-        own = slice(start, start + batch)
-        n = len(words.ids[own])
-        filling = np.arange(words.ids.shape[1]) >= words.lengths[own, None]
-        full = [np.pad(a, ((0, batch - n), (0, 0)), mode="edge") for a in (words.ids[own], words.types[own], filling)]
+    filling = np.arange(words.ids.shape[1]) >= words.lengths[:, None]
+    for start, n, full in in_batches(batch, words.ids, words.types, filling):
         x = np.asarray(_stream(run.config.model, run.parameters, *full), np.float32)
         here = (words.text >= start) & (words.text < start + n)
         found[:, here] = x[points][:, words.text[here] - start, words.column[here]]

@@ -20,6 +20,7 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError, one_of
 from jattn.model import assemble
 from jattn.taps import Edit
+from train.losses import next_token_losses
 
 Heads = Int[Array, "P 2"]  # (layer, head) of each, counted from 0
 EVICTIONS = ("null_column", "null_value", "first_column", "first_value")
@@ -55,8 +56,7 @@ def silence(layer: Array | int, head: Array | int, value: Float[Array, " H"] | f
 def loss_nats(model, windows: Int[Array, "B columns"], **options) -> Float[Array, " B"]:
     """Mean of -log P(next token) of each text of T + 1 tokens; options as of `model(tokens, ...)`."""
     logits = model(windows[:, :-1], **options)
-    taken = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]
-    return (jax.nn.logsumexp(logits, -1) - taken).mean(-1)
+    return next_token_losses(logits, windows[:, 1:]).mean(-1)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
+from train.losses import next_token_losses
 from train.windows import predicts_next
 
 LEVELS = 127  # of each sign
@@ -81,8 +82,7 @@ def _loss(config: ModelConfig, parameters, windows, ranges):
             name = ".".join(map(str, path))
             module.dot_general = partial(_dot, seen, name, None if ranges is None else ranges[name])
     logits = model(windows[:, :-1])
-    taken = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]
-    return (jax.nn.logsumexp(logits, -1) - taken).mean(-1), seen
+    return next_token_losses(logits, windows[:, 1:]).mean(-1), seen
 
 
 def _dot(seen, name, absmax, x, kernel, *args, **kwargs):

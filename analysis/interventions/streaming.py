@@ -31,6 +31,7 @@ from jattn.partial import Partial
 from jattn.positions import frequencies, rope
 from jattn.scores import Score
 from jattn.taps import at
+from train.losses import next_token_losses
 from train.windows import predicts_next
 
 
@@ -109,5 +110,4 @@ def _losses(config: ModelConfig, cache: CacheWindow | None, keep_null: Array, pa
         for block in model.blocks:
             block.attention.attend = cache
     logits = model(windows[:, :-1], edit=at("s_null", lambda s: jnp.where(keep_null, s, -jnp.inf)))
-    taken = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]
-    return jax.nn.logsumexp(logits, -1) - taken
+    return next_token_losses(logits, windows[:, 1:])

@@ -167,7 +167,7 @@ def test_windows_too_short_for_the_frame_are_refused(bert):
         analysis.compare(bert=str(bert), tokens=3, windows=2, chapters=[])
 
 
-# Measurements ------------------------------------------------------------------------------------------------------------
+# Measures ---------------------------------------------------------------------------------------------------------
 
 
 def test_layers_equal_plain_loops_over_the_residual_stream(gpt2, of_gpt2):
