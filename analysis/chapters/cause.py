@@ -15,10 +15,10 @@ import numpy as np
 from analysis.capture.batches import in_batches
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.cause_figures import elements
+from analysis.chapters.cause_margin import Detail
 from analysis.interventions import ablation, cause
 from analysis.interventions.cause import EVICTIONS, SILENCED
 from analysis.measures import cause_scores
-from analysis.measures.cause_scores import Score
 from analysis.measures.readouts import NEED_NULL, READOUTS
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
@@ -53,22 +53,6 @@ def measures() -> dict[str, Measure]:
             found[f"{key}_accuracy_{readout}"] = Measure(f"accuracy at 0.5 against cause ({how}): {title}", "0-1")
             found[f"{key}_rank_{readout}"] = Measure(f"rank correlation with cause ({how}): {title}", "-1-1")
     return found
-
-
-@dataclass(frozen=True)
-class Detail:
-    """What `show` needs. pooled, by_head: silencing -> readout -> scores. heads: (layer, head) of each, [P, 2].
-
-    sample: 1 - null mass (without a null: 1 - mass on position 1) and the cause in nats (zero) of up to
-    `SAMPLE` queries and heads. queries, texts: how many were read.
-    """
-
-    pooled: Mapping[str, Mapping[str, Score | None]]
-    by_head: Mapping[str, Mapping[str, list[Score | None]]]
-    heads: np.ndarray
-    sample: np.ndarray
-    queries: int
-    texts: int
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:

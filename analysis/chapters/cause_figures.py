@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.chapter import Measurements, Results
-from analysis.chapters.cause_margin import told_apart
+from analysis.chapters.cause_margin import Detail, told_apart
 from analysis.drawing.style import INK, PALE, Figure, plain
 from analysis.elements import Element, Plot, Table
 from analysis.interventions.cause import EVICTIONS, SILENCED
@@ -17,7 +17,7 @@ from analysis.measures.readouts import READOUTS
 from analysis.stats import Interval, interval
 
 
-def elements(results: Results) -> list[Element]:
+def elements(results: Results[Detail]) -> list[Element]:
     """Margin, readouts (figure, table), cause against the null's share, ablation, eviction."""
     return [
         *margins(results),
@@ -59,7 +59,7 @@ def elements(results: Results) -> list[Element]:
 FAINT = "#a9b4c0"  # a query at which a head does nothing; no group's colour
 
 
-def margins(results: Results) -> list[Table]:
+def margins(results: Results[Detail]) -> list[Table]:
     """The null's claim, one row per group with a null against the first group; empty without such a pair."""
     rows = []
     for group, m in told_apart(results).items():
@@ -93,7 +93,7 @@ def scores_of(found: Sequence[Measurements], silenced: str, readout: str) -> lis
     return [s for s in scores if s is not None]
 
 
-def readout_table(results: Results) -> Table:
+def readout_table(results: Results[Detail]) -> Table:
     """All scores: pooled over heads, and the mean of the heads' own AUROC."""
     rows = []
     for group, found in results.measured.items():
@@ -115,7 +115,7 @@ def readout_table(results: Results) -> Table:
     return Table("cause-scores", caption, (*columns, "mean AUROC of heads"), rows)
 
 
-def class_table(results: Results) -> Table:
+def class_table(results: Results[Detail]) -> Table:
     """How many queries are positive, and which heads have queries of one class alone."""
     rows = []
     for group, found in results.measured.items():
@@ -143,7 +143,7 @@ def heads_of(found: Sequence[Measurements], silenced: str, readout: str) -> list
     ]
 
 
-def eviction_table(results: Results) -> Table:
+def eviction_table(results: Results[Detail]) -> Table:
     """Loss added by each eviction, over seeds."""
     rows = []
     for name, title in EVICTIONS.items():
@@ -157,7 +157,7 @@ def eviction_table(results: Results) -> Table:
     )
 
 
-def readout_figure(results: Results) -> Figure:
+def readout_figure(results: Results[Detail]) -> Figure:
     """Dots per seed: AUROC left, balanced accuracy at 0.5 right; a row per readout."""
     names = [r for r in READOUTS if any(scores_of(f, "zero", r) for f in results.measured.values())]
     figure = Figure(figsize=(9, 0.62 * len(names) + 1.2), layout="constrained")
@@ -187,7 +187,7 @@ def readout_figure(results: Results) -> Figure:
     return figure
 
 
-def scatter_figure(results: Results) -> Figure:
+def scatter_figure(results: Results[Detail]) -> Figure:
     """1 - null mass against cause, a panel per group, the first run."""
     groups = list(results.measured)
     figure = Figure(figsize=(max(4.2, 3.1 * len(groups)), 3.2), layout="constrained")
@@ -208,7 +208,7 @@ def scatter_figure(results: Results) -> Figure:
     return figure
 
 
-def ablation_figure(results: Results) -> Figure:
+def ablation_figure(results: Results[Detail]) -> Figure:
     """Loss added per head, sorted, a line per seed."""
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axis = figure.subplots()
@@ -237,7 +237,7 @@ def ablation_figure(results: Results) -> Figure:
     return figure
 
 
-def eviction_figure(results: Results) -> Figure:
+def eviction_figure(results: Results[Detail]) -> Figure:
     """Loss added per eviction, a dot per seed."""
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axis = figure.subplots()

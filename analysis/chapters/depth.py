@@ -14,7 +14,8 @@ import numpy as np
 from analysis.capture import lens
 from analysis.capture.batches import in_batches
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
-from analysis.chapters.depth_figures import centre, show
+from analysis.chapters.depth_figures import show
+from analysis.chapters.depth_ladder import Ladder, centre
 from analysis.measures import probes, similarity
 from analysis.texts import probing_tasks
 from analysis.texts.probing_tasks import FACTS, PARAPHRASE, Words
@@ -31,25 +32,6 @@ BLOCKS = 32  # of texts
 MOST = 600  # words per fact and vectors per CKA
 LENS_OPERATIONS = 3e11  # unembeddings, about
 TEXT_OPERATIONS = 1.5e12  # of the grammar's texts through the model, about
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """What the figures need. points: layers after which the stream was read, 0 before the first.
-
-    scores: fact -> [X, R], 0 for the best guess and 1 for all right. selectivity, compression: fact -> [R].
-    lens: measure -> [R], none without a next token. cka: [R, R]. parts: source -> share of the logit, in logit units;
-    none where it is no sum. heads: the same per head, [L, N].
-    """
-
-    points: np.ndarray
-    scores: dict[str, np.ndarray]
-    selectivity: dict[str, np.ndarray]
-    compression: dict[str, np.ndarray]
-    lens: dict[str, np.ndarray]
-    cka: np.ndarray
-    parts: dict[str, float]
-    heads: np.ndarray | None
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Ladder]:

@@ -5,17 +5,14 @@ right, so that curves compare. Layer 0 is the stream before the first layer.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from analysis.chapter import Results
+from analysis.chapters.depth_ladder import ALL, RUNGS, Ladder, centre, verdict
 from analysis.drawing.style import INK, PALE, RATIO, REAL, Axes, Figure, Normalize, plain
 from analysis.elements import Element, Plot, Table
-from analysis.texts.probing_tasks import CONTENT, FACTS, PARAPHRASE, SURFACE, SYNTAX
 
-RUNGS = (SURFACE, SYNTAX, CONTENT)
-ALL = FACTS | {"paraphrase": PARAPHRASE}
 COLOURS = {
     "position": "#5f6b7a",
     "token": "#d9730d",
@@ -28,11 +25,9 @@ COLOURS = {
     "paraphrase": "#6b4f2a",
 }
 LOWEST = -0.1  # score that is drawn
-SURE, DRAWS = 0.95, 1000  # share of resampled texts in which an order must hold (or not); resamples
-KNOWN = 0.05  # a score that is nowhere above it is no knowledge, and has no centre
 
 
-def show(results: Results) -> list[Element]:
+def show(results: Results[Ladder]) -> list[Element]:
     """The ladder first, then the lens, the heads, the layers, and the numbers behind the ladder."""
     elements: list[Element] = [Plot("ladder", ladder(results), ladder_caption(results))]
     if any(f.detail.lens for fs in results.measured.values() for f in fs):
@@ -58,37 +53,7 @@ HEADS = (
 )
 
 
-def centre(points: np.ndarray, scores: np.ndarray) -> float:
-    """Centre of gravity of what is known: sum of layer x score / sum of scores, in layers.
-
-    Scores below 0 count as 0; NaN where none is above 0.05. A fact that fades has a low one, one that is made late a
-    high one, one that is always known that of the middle. After Tenney et al. 2019 (arXiv 1905.05950), section 3.3,
-    whose weights are learned and not measured layer by layer.
-    """
-    known = np.maximum(scores, 0)
-    return float((points * known).sum() / known.sum()) if known.max() > KNOWN else float("nan")
-
-
-def rung_centres(points: np.ndarray, scores: dict[str, np.ndarray]) -> np.ndarray:
-    """Centre of each rung, the mean over its facts that are known anywhere; NaN for a rung with none. [3]"""
-    found = [[centre(points, scores[f]) for f in ALL if f in scores and ALL[f].rung == rung] for rung in RUNGS]
-    return np.array([np.nanmean(known) if (known := [c for c in cs if np.isfinite(c)]) else np.nan for cs in found])
-
-
-def order_share(points: np.ndarray, scores: dict[str, np.ndarray], seed: int = 0) -> float:
-    """Share of resamples of the blocks of texts, scores [X, R], in which surface < syntax < content by their centres.
-
-    NaN if a rung is missing.
-    """
-    if not np.isfinite(rung_centres(points, {f: np.nanmean(s, 0) for f, s in scores.items()})).all():
-        return float("nan")
-    draw = np.random.default_rng(seed)
-    means = {f: s[draw.integers(0, len(s), (DRAWS, len(s)))].mean(1) for f, s in scores.items()}  # [draws, R]
-    drawn = np.array([rung_centres(points, {f: m[i] for f, m in means.items()}) for i in range(DRAWS)])
-    return float(((drawn[:, 0] < drawn[:, 1]) & (drawn[:, 1] < drawn[:, 2])).mean())
-
-
-def ladder_caption(results: Results) -> str:
+def ladder_caption(results: Results[Ladder]) -> str:
     """How to read the ladder, and what it says of the order in each group."""
     told = " ".join(verdict(group, [f.detail for f in found]) for group, found in results.measured.items())
     return (
@@ -99,20 +64,7 @@ def ladder_caption(results: Results) -> str:
     )
 
 
-def verdict(group: str, details: Sequence[Any]) -> str:
-    """One sentence: the order of the three centres holds in these runs, does not, or is not settled by these texts."""
-    centres = np.array([rung_centres(d.points, {f: np.nanmean(s, 0) for f, s in d.scores.items()}) for d in details])
-    missing = [rung for i, rung in enumerate(RUNGS) if not np.isfinite(centres[:, i]).all()]
-    if missing:
-        return f"{group}: no order can be told, as nothing is known of {' and '.join(missing)}."
-    shares = [order_share(d.points, d.scores) for d in details]
-    says = "holds" if min(shares) >= SURE else "does not hold" if max(shares) <= 1 - SURE else "is not settled"
-    where = ", ".join(f"{rung} {c:.2f}" for rung, c in zip(RUNGS, centres.mean(0), strict=True))
-    among = f"{min(shares):.0%}" if len(shares) == 1 else f"{min(shares):.0%} to {max(shares):.0%}"
-    return f"{group}: the order {says} ({where} layers; in {among} of resampled texts)."
-
-
-def ladder(results: Results) -> Figure:
+def ladder(results: Results[Ladder]) -> Figure:
     """Rungs down, groups across; a curve per fact."""
     groups = list(results.measured)
     rungs = [r for r in RUNGS if any(_facts_of(results, g, r) for g in groups)]
@@ -140,11 +92,11 @@ def ladder(results: Results) -> Figure:
     return figure
 
 
-def _facts_of(results: Results, group: str, rung: str) -> list[str]:
+def _facts_of(results: Results[Ladder], group: str, rung: str) -> list[str]:
     return [f for f in ALL if ALL[f].rung == rung and all(f in r.detail.scores for r in results.measured[group])]
 
 
-def _curve(axis: Axes, details: Sequence[Any], fact: str) -> None:
+def _curve(axis: Axes, details: Sequence[Ladder], fact: str) -> None:
     """Runs thin, their mean thick; a dot at its peak and a triangle under its centre of gravity."""
     points = details[0].points
     runs = np.maximum([np.nanmean(d.scores[fact], 0) for d in details], LOWEST)
@@ -157,7 +109,7 @@ def _curve(axis: Axes, details: Sequence[Any], fact: str) -> None:
         axis.plot(at, -0.07, "^", color=COLOURS[fact], ms=5.5, mec="white", mew=0.5, zorder=4, clip_on=False)
 
 
-def lens(results: Results) -> Figure:
+def lens(results: Results[Ladder]) -> Figure:
     """Loss and agreement of the logit lens, a line per run."""
     figure = Figure(figsize=(5.6, 2.5))
     left, right = figure.subplots(1, 2)
@@ -178,7 +130,7 @@ def lens(results: Results) -> Figure:
     return figure
 
 
-def alike(results: Results) -> Figure:
+def alike(results: Results[Ladder]) -> Figure:
     """CKA of every two points of the stream, a map per group."""
     groups = list(results.measured)
     figure = Figure(figsize=(2.4 * len(groups) + 0.7, 2.6))
@@ -207,7 +159,7 @@ SOURCES = {"logit_embedding": "emb.", "logit_heads": "heads", "logit_nulls": "nu
 SOURCES |= {"logit_biases": "biases"}
 
 
-def attribution(results: Results) -> Figure:
+def attribution(results: Results[Ladder]) -> Figure:
     """A map of heads per group, and bars of what all parts of a kind add."""
     groups = [g for g, found in results.measured.items() if found[0].detail.heads is not None]
     shapes = [results.measured[g][0].detail.heads.shape for g in groups]
@@ -252,7 +204,7 @@ def _layers_axis(axis: Axes, points: np.ndarray) -> None:
     plain(axis)
 
 
-def facts_table(results: Results) -> Table:
+def facts_table(results: Results[Ladder]) -> Table:
     """Every fact in every group: score at both ends and at the peak, where, and what control and code say there."""
     rows = []
     for group, found in results.measured.items():

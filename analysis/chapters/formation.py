@@ -5,7 +5,7 @@ import numpy as np
 from analysis.capture.formation import MEASURES as FOLLOWED
 from analysis.capture.formation import Formation, formation
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
-from analysis.chapters import circuit_figures
+from analysis.chapters.formation_figures import formed
 from analysis.elements import Element, Plot, Table
 from analysis.measures.incontext import MIN_TOKENS
 from train.checkpoint import Run
@@ -46,7 +46,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Formati
 def show(results: Results) -> list[Element]:
     plot = Plot(
         "along-training",
-        circuit_figures.formed(results),
+        formed(results),
         "A line per run, a point per checkpoint; dotted: even attention, or no use of context. A ring marks the onset: "
         "the first checkpoint at which the measure has come half of the way from chance to where it ends. Where "
         "induction heads form, prefix matching rises and the second copy's loss falls at the same checkpoints.",
@@ -54,10 +54,9 @@ def show(results: Results) -> list[Element]:
     rows = []
     for group, found in results.measured.items():
         for run, f in zip(results.runs[group], found, strict=True):
-            formed: Formation = f.detail
-            ends = [float(formed.values[name][-1]) for name in FOLLOWED]
-            onsets = [_whole(formed.onset(name)) for name in TITLES]
-            rows.append([group, run.config.seed, len(formed.steps), *onsets, *ends])
+            ends = [float(f.detail.values[name][-1]) for name in FOLLOWED]
+            onsets = [_whole(f.detail.onset(name)) for name in TITLES]
+            rows.append([group, run.config.seed, len(f.detail.steps), *onsets, *ends])
     table = Table(
         "onsets",
         "Tokens seen at each onset (empty: the measure did not form), and where each measure ends.",

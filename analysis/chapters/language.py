@@ -6,14 +6,14 @@ million parameters reads a third of each.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.capture import coreference
-from analysis.capture.language import Pairs, Syntax, pairs, syntax
+from analysis.capture.language import Syntax, pairs, syntax
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters import language_figures
+from analysis.chapters.language_figures import Detail
 from analysis.elements import Element, Plot, Table
 from analysis.stats import known_mean
 from analysis.texts.annotations import grammar, python_source, sentence_pairs
@@ -28,17 +28,6 @@ LARGE = 50_000_000  # parameters
 SEED = 0  # of the sentences: every run reads the same ones
 SHARE = "0-1"
 GIVEN = "conditional on neither null nor first token"
-
-
-@dataclass(frozen=True)
-class Detail:
-    """What `show` needs of a run; code is None without Python, the others where they could not be read."""
-
-    grammar: Syntax
-    pairs: Pairs | None
-    code: Syntax | None
-    gender: coreference.Coreference | None
-    not_read: Sequence[str]  # parts that could not be read, and why
 
 
 MEASURES = {

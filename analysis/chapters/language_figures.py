@@ -1,19 +1,31 @@
 """Figures of the chapter "language": dependency alignment, links, word classes, sentence blocks."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.capture.coreference import Coreference
+from analysis.capture.language import Pairs, Syntax
 from analysis.drawing.style import INK, NULL_COLOUR, PALE, RATIO, Figure, plain
 from analysis.stats import known_mean
 
-if TYPE_CHECKING:
-    from analysis.capture.language import Pairs, Syntax
-
 LINES = 12  # heads shown
 TO = {"A": "#1f5fa8", "B": "#7fb0de", "null": NULL_COLOUR, "apart": "#e8b98a", "rest": PALE}
-Details = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What `show` needs of a run; code is None without Python, the others where they could not be read."""
+
+    grammar: Syntax
+    pairs: Pairs | None
+    code: Syntax | None
+    gender: Coreference | None
+    not_read: Sequence[str]  # parts that could not be read, and why
+
+
+Details = Mapping[str, Sequence[Detail]]
 
 
 def alignment(details: Details, colours: Mapping[str, str]) -> Figure:

@@ -4,7 +4,6 @@ What a row of attention alone tells (entropy, distance, keys that hold 90 %) is 
 Measures: structure.py and decay.py. Figures: analysis/chapters/shape_figures.py.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -12,7 +11,7 @@ import numpy as np
 
 from analysis.capture.layers import attention_of, layers_with_null
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
-from analysis.chapters.shape_figures import show
+from analysis.chapters.shape_figures import Curves, show
 from analysis.measures import decay, structure
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
@@ -31,13 +30,6 @@ MEASURES = {
     "decay_correlation": Measure("Rank correlation of q·k with distance", "-1 to 1"),
     "decaying_dimensions": Measure("Share of dimensions that decay with distance", "0-1"),
 }
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Mean scaled product by distance, [N, H, D] for each layer; D is what the layer's window shows of T / 2."""
-
-    layers: tuple[np.ndarray, ...]
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Curves]:

@@ -1,6 +1,8 @@
 """How the chapter on shape is shown: q . k by distance with its decaying dimensions, and heads between position and
 content. `Results` of analysis/chapters/shape.py; axes as in decay.py."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from analysis.chapter import Results
@@ -13,7 +15,14 @@ LISTED = 6  # rows of the table per group
 NAMED = 8  # dimensions
 
 
-def show(results: Results) -> list[Element]:
+@dataclass(frozen=True)
+class Curves:
+    """Mean scaled product by distance, [N, H, D] for each layer; D is what the layer's window shows of T / 2."""
+
+    layers: tuple[np.ndarray, ...]
+
+
+def show(results: Results[Curves]) -> list[Element]:
     """The curves of the heads that fall most, the same as a table, and all heads between position and content."""
     falling = {group: _falling(found[0].detail.layers) for group, found in results.measured.items()}
     elements: list[Element] = []
@@ -63,7 +72,7 @@ def _falling(layers: tuple[np.ndarray, ...]) -> list[tuple[int, int]]:
     return sorted(falls, key=lambda at: -falls[at])[:LISTED]
 
 
-def _rows(results: Results, group: str, heads: list[tuple[int, int]]) -> list[list[str | float | int | None]]:
+def _rows(results: Results[Curves], group: str, heads: list[tuple[int, int]]) -> list[list[str | float | int | None]]:
     rows = []
     for layer, head in heads:
         curves = results.measured[group][0].detail.layers[layer][head]
@@ -84,7 +93,7 @@ def _rows(results: Results, group: str, heads: list[tuple[int, int]]) -> list[li
     return rows
 
 
-def _curves(results: Results, falling: dict[str, list[tuple[int, int]]]) -> Figure:
+def _curves(results: Results[Curves], falling: dict[str, list[tuple[int, int]]]) -> Figure:
     groups = [group for group, heads in falling.items() if heads]
     figure = Figure(figsize=(2.5 * HEADS + 0.4, 1.9 * len(groups) + 0.3))
     axes = figure.subplots(len(groups), HEADS, squeeze=False, sharey=True)
@@ -115,7 +124,7 @@ def _above_far(curve: np.ndarray) -> np.ndarray:
     return curve - curve[-(len(curve) // 4) :].mean()
 
 
-def _scatter(results: Results) -> Figure:
+def _scatter(results: Results[Curves]) -> Figure:
     figure = Figure(figsize=(3.6, 3.1))
     axis = figure.subplots()
     for group, found in results.measured.items():

@@ -2,14 +2,14 @@
 what the attention costs in parameters. Measures: outliers.py, int8.py, streaming.py. Figures: side_effects_figures.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import jax
 import numpy as np
 
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
-from analysis.chapters.side_effects_figures import show
+from analysis.chapters.side_effects_figures import Detail, show
 from analysis.interventions import int8, streaming
 from analysis.measures import outliers
 from analysis.texts.sample import few, inputs_of
@@ -43,20 +43,6 @@ MEASURES = (
         "parameters_added_share": Measure("Parameters added by the attention, of all others", "0-1", 6),
     }
 )
-
-
-@dataclass(frozen=True)
-class Detail:
-    """What the tables and figures need besides the measures.
-
-    loss: of the whole text in nats, for the int8 table. late_loss: of the tokens past the cache. cache: keys in it, 0
-    where there was no such reading. layers: measure -> [L], the mean over texts of what text-wide capture reports too.
-    """
-
-    loss: float | None
-    late_loss: float | None
-    cache: int
-    layers: dict[str, np.ndarray]
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:

@@ -2,6 +2,7 @@
 `Results` of analysis/chapters/side_effects.py."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,21 @@ LINES = (
 )
 
 
-def show(results: Results) -> list[Element]:
+@dataclass(frozen=True)
+class Detail:
+    """What the tables and figures need besides the measures.
+
+    loss: of the whole text in nats, for the int8 table. late_loss: of the tokens past the cache. cache: keys in it, 0
+    where there was no such reading. layers: measure -> [L], the mean over texts of what text-wide capture reports too.
+    """
+
+    loss: float | None
+    late_loss: float | None
+    cache: int
+    layers: dict[str, np.ndarray]
+
+
+def show(results: Results[Detail]) -> list[Element]:
     """Outliers by layer; the loss that a short cache adds; one table of outliers and int8, one of caches."""
     elements: list[Element] = [
         Plot(
@@ -44,7 +59,7 @@ def show(results: Results) -> list[Element]:
     return [*elements, _cache_table(cached)] if cached else elements
 
 
-def _price_table(results: Results) -> Table:
+def _price_table(results: Results[Detail]) -> Table:
     columns = ("kurtosis", "max_infinity_norm", "int8_weights", "int8_activations", "int8_both", "parameters_added")
     rows = [
         [
@@ -76,7 +91,7 @@ def _price_table(results: Results) -> Table:
     )
 
 
-def _cache_table(cached: dict[str, Sequence[Measurements]]) -> Table:
+def _cache_table(cached: dict[str, Sequence[Measurements[Detail]]]) -> Table:
     rows = []
     for group, found in cached.items():
         size = found[0].detail.cache
@@ -98,7 +113,7 @@ def _cache_table(cached: dict[str, Sequence[Measurements]]) -> Table:
     )
 
 
-def _number(found: Sequence[Measurements], name: str, digits: int) -> float | None:
+def _number(found: Sequence[Measurements[Detail]], name: str, digits: int) -> float | None:
     values = [{**f.values, **f.layers}.get(name) for f in found]
     return _rounded([None if v is None else v.mean() for v in values], digits)
 
@@ -107,7 +122,7 @@ def _rounded(values: Any, digits: int = 4) -> float | None:
     return None if any(v is None for v in values) else round(float(np.mean(values)), digits) + 0.0  # no -0.0
 
 
-def _outliers(results: Results) -> Figure:
+def _outliers(results: Results[Detail]) -> Figure:
     figure = Figure(figsize=(2.6 * len(LINES), 2.6))
     axes = figure.subplots(1, len(LINES))
     for axis, (name, title) in zip(axes, LINES, strict=True):
@@ -133,7 +148,7 @@ def _outliers(results: Results) -> Figure:
     return figure
 
 
-def _caches(results: Results, cached: dict[str, Sequence[Measurements]]) -> Figure:
+def _caches(results: Results[Detail], cached: dict[str, Sequence[Measurements[Detail]]]) -> Figure:
     figure = Figure(figsize=(3.9, 2.9))
     axis = figure.subplots()
     size = next(iter(cached.values()))[0].detail.cache

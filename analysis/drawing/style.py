@@ -4,6 +4,7 @@ In every map the null is a column of its own on the left, orange, apart from the
 and what goes to a token are never the same colour.
 """
 
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from textwrap import fill
 from typing import Any
@@ -88,3 +89,10 @@ def plain(axis: Axes) -> None:
 def wrapped(text: str, width: int) -> str:
     """The text in lines of at most `width` characters."""
     return fill(text, width)
+
+
+def legend(axis: Axes, colours: Mapping[str, str], groups: Sequence[str]) -> None:
+    """A dot in its colour for each group."""
+    for group in groups:
+        axis.plot([], [], "o", color=colours[group], ms=4, label=group)
+    axis.legend(fontsize=7.5, frameon=False)

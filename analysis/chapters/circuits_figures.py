@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.chapter import Measure, Results
-from analysis.drawing.style import INK, PALE, RATIO, Figure, plain, wrapped
+from analysis.chapters.circuits_tables import Detail
+from analysis.drawing.style import INK, PALE, RATIO, Figure, legend, plain, wrapped
 
 MOST_HEADS = 64  # of a model whose pairs of heads fit into one picture
 
 
-def by_layer(results: Results, names: Sequence[str], measures: Mapping[str, Measure]) -> Figure:
+def by_layer(results: Results[Detail], names: Sequence[str], measures: Mapping[str, Measure]) -> Figure:
     """One panel per measure: a dot per head and run, layers along x, groups side by side in their colours.
 
     Composition is left out where no head has any: every model has one layer.
@@ -35,16 +36,16 @@ def by_layer(results: Results, names: Sequence[str], measures: Mapping[str, Meas
         if "composition" not in name:
             axis.set_ylim(-1.05, 1.05)
         plain(axis)
-    _legend(axes[0], results)
+    legend(axes[0], results.colours, list(results.measured))
     return figure
 
 
-def known(results: Results, name: str) -> bool:
+def known(results: Results[Detail], name: str) -> bool:
     """Whether any head of any run has the measure."""
     return any(np.isfinite(f.heads[name]).any() for found in results.measured.values() for f in found)
 
 
-def composition(results: Results) -> Figure | None:
+def composition(results: Results[Detail]) -> Figure | None:
     """K-composition less the baseline of every pair of heads, a square per group; None if no model has two layers."""
     groups = []
     for group, found in results.measured.items():
@@ -76,54 +77,9 @@ def composition(results: Results) -> Figure | None:
     return figure
 
 
-def _excess(results: Results, group: str) -> np.ndarray:
+def _excess(results: Results[Detail], group: str) -> np.ndarray:
     """[writers, readers]: without the last layer's writers and the first layer's readers, which have no pair."""
     scores, run = results.measured[group][0].detail.composition["k"], results.runs[group][0]
     L, N = scores.shape[:2]
     flat = scores.reshape(L * N, L * N)[: N * (L - 1), N:]
     return flat - run.config.model.width**-0.5
-
-
-FORMED = (
-    ("loss on the windows read (nats)", ("loss",)),
-    ("heads: prefix matching (line), previous token (dashes)", ("induction", "previous")),
-    ("second copy less the first (line), late less early (dashes), nats", ("second_copy", "icl")),
-    ("first-token share (line), null share (dashes)", ("first_token_share", "null_share")),
-)
-
-
-def formed(results: Results) -> Figure:
-    """Four panels along the tokens seen: a line per run in its group's colour, chance as dots, onsets as marks."""
-    figure = Figure(figsize=(10.4, 5.6), layout="constrained")
-    axes = figure.subplots(2, 2).flat
-    for axis, (title, names) in zip(axes, FORMED, strict=True):
-        for group, found in results.measured.items():
-            for f in found:
-                formation = f.detail
-                for name, style in zip(names, ("-", "--"), strict=False):
-                    values, x = formation.values[name], formation.tokens / 1e3
-                    if not np.isfinite(values).any() or (name == "null_share" and not values.any()):
-                        continue
-                    axis.plot(x, values, style, color=results.colours[group], lw=1.3, marker="o", ms=2.5)
-                    onset = formation.onset(name) if name != "loss" else np.nan
-                    if np.isfinite(onset):
-                        at = values[list(formation.tokens).index(onset)]
-                        axis.scatter(
-                            onset / 1e3, at, s=42, facecolor="white", edgecolor=results.colours[group], zorder=4
-                        )
-        chance = next(iter(results.measured.values()))[0].detail.chance
-        if names[0] != "loss":
-            axis.axhline(chance[names[0]], color=INK, lw=0.8, ls=":", zorder=0)
-        axis.set_title(title, fontsize=8.5, color=INK)
-        axis.set_xlabel("thousand tokens seen", fontsize=7.5)
-        if names[0] in ("induction", "first_token_share"):
-            axis.set_ylim(0, 1.02)
-        plain(axis)
-    _legend(figure.axes[0], results)
-    return figure
-
-
-def _legend(axis, results: Results) -> None:
-    for group in results.measured:
-        axis.plot([], [], "o", color=results.colours[group], ms=4, label=group)
-    axis.legend(fontsize=7.5, frameon=False)
