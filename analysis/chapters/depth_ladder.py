@@ -16,7 +16,7 @@ SURE, DRAWS = (
     0.95,
     1000,
 )  # share of resampled texts in which an order must hold (or not); resamples  # share of resampled texts in which an order must hold (or not); resamples
-KNOWN = 0.05  # a score that is nowhere above it is no knowledge, and has no centre  # a score that is nowhere above it is no knowledge, and has no centre
+KNOWN = 0.05  # a score that is nowhere above it is no knowledge, and has no centre
 
 
 @dataclass(frozen=True)

@@ -137,9 +137,9 @@ def _layers_caption(results: Results[Record]) -> str:
         f"Where sinks sit, layers down and heads across;{several} means over {len(results.reading.windows)} windows of "
         f"T = {results.reading.tokens} tokens. Sink rate: share of windows in which alpha_1, the mean attention to "
         f"position 1, is above eps = {EPS[-1]}; even attention would give alpha_1 = {_even(results)}. Value norm: "
-        "that of the value at position 1 over the mean of the others, purple where it is smaller. Right, on a log scale: "
-        "the residual stream after each layer, the norm of position 1 over the mean of the others, and its largest entry "
-        "over the median one. Dotted: 1."
+        "that of the value at position 1 over the mean of the others, purple where it is smaller. Right, on a log "
+        "scale: the residual stream after each layer, the norm of position 1 over the mean of the others, and its "
+        "largest entry over the median one. Dotted: 1."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.chapter import Reading, Results, Unfit
-from analysis.chapters import depth, depth_figures
+from analysis.chapters import depth, depth_ladder
 from analysis.chapters.depth import CHAPTER, Ladder
 from analysis.texts import probing_tasks
 from jattn.config import ModelConfig
@@ -122,28 +122,28 @@ def test_a_planted_fact_is_known_in_its_layer_and_nowhere_else(monkeypatch):
 def test_a_planted_ladder_is_told_as_planted(order, says, monkeypatch):
     points, scores, _ = planted(order, monkeypatch)
     ladder = Ladder(points, scores, {}, {}, {}, np.eye(3), {}, None)
-    assert depth_figures.order_share(points, scores) == (says == "holds")
-    assert f"the order {says} (" in depth_figures.verdict("group", [ladder, ladder])
+    assert depth_ladder.order_share(points, scores) == (says == "holds")
+    assert f"the order {says} (" in depth_ladder.verdict("group", [ladder, ladder])
 
 
 def test_an_order_that_texts_do_not_settle_is_said_to_be_unsettled():
     """Three facts with the same noisy scores: each of the six orders of resampled texts is as likely."""
     noisy = 0.5 + 0.3 * np.random.default_rng(0).normal(size=(20, 4))
     scores = dict.fromkeys(("position", "class", "topic"), noisy)
-    share = depth_figures.order_share(np.arange(4), scores)
+    share = depth_ladder.order_share(np.arange(4), scores)
     assert abs(share - 1 / 6) < 0.06
-    told = depth_figures.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
+    told = depth_ladder.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
     assert "is not settled" in told
     del scores["topic"]
-    told = depth_figures.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
+    told = depth_ladder.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
     assert told == "group: no order can be told, as nothing is known of content."
 
 
 def test_the_centre_of_gravity_has_its_closed_form():
-    assert depth_figures.centre(np.array([0, 1, 2]), np.array([0.0, 1, 0])) == 1
-    assert depth_figures.centre(np.array([0, 4, 8]), np.array([1.0, 0, 1])) == 4
-    assert depth_figures.centre(np.array([0, 1, 2]), np.array([-9.0, 0.5, 1.5])) == 1.75
-    assert np.isnan(depth_figures.centre(np.array([0, 1]), np.array([0.04, -1])))
+    assert depth_ladder.centre(np.array([0, 1, 2]), np.array([0.0, 1, 0])) == 1
+    assert depth_ladder.centre(np.array([0, 4, 8]), np.array([1.0, 0, 1])) == 4
+    assert depth_ladder.centre(np.array([0, 1, 2]), np.array([-9.0, 0.5, 1.5])) == 1.75
+    assert np.isnan(depth_ladder.centre(np.array([0, 1]), np.array([0.04, -1])))
 
 
 def test_deep_models_are_read_at_eight_layers_and_the_last():
@@ -177,7 +177,7 @@ def test_a_tokenizer_that_cannot_write_the_grammar_is_asked_of_the_surface_alone
     config = replace(SMALL, vocab_size=20)
     found = read(config, Tokenizer.symbols("abcdefghijklmnopqrst"))
     assert set(found.detail.scores) == {"position", "token", "previous"}
-    assert "nothing is known of syntax and content" in depth_figures.verdict("g", [found.detail])
+    assert "nothing is known of syntax and content" in depth_ladder.verdict("g", [found.detail])
 
 
 def test_a_model_that_sees_both_sides_is_probed_but_has_no_lens_and_its_filling_is_not_seen():
