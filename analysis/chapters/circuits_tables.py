@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from analysis.capture.circuit_tables import MOST_TOKENS, HeadPairs, NullCircuit
-from analysis.chapter import Measure, Measurements, Results
+from analysis.chapter import Measure, Results
 from analysis.drawing.style import label
 from analysis.elements import Table
 from train.checkpoint import Run
@@ -41,7 +42,7 @@ def tables(results: Results[Detail], measures: Mapping[str, Measure]) -> list[Ta
                 [group, f"{p.layer}.{p.head}", *(float(one.heads[m][at]) for m in ("copying", "matching")), ov, qk]
             )
         if d.null is not None:
-            nulls += _null_rows(group, run, one)
+            nulls += _null_rows(group, run, d.null, d.ids, one.heads["null_write_ratio"])
         for run, f in zip(results.runs[group], found, strict=True):
             numbers = [float(np.mean(f.values[m])) if m in f.values else None for m in BASELINES]
             baselines.append([group, run.config.seed, *numbers, f.detail.counted])
@@ -79,16 +80,16 @@ def tables(results: Results[Detail], measures: Mapping[str, Measure]) -> list[Ta
     return made
 
 
-def _null_rows(group: str, run: Run, found: Measurements[Detail]) -> list[list]:
-    d, rows = found.detail, []
-    ratio = np.nanmean(found.heads["null_write_ratio"], 0) if len(found.heads["null_write_ratio"]) else None
-    for layer, head in np.ndindex(*d.null.scores.shape[:2]):
-        scores, writes = d.null.scores[layer, head], d.null.writes[layer, head]
+def _null_rows(group: str, run: Run, null: NullCircuit, ids: np.ndarray, ratios: np.ndarray) -> list[list[Any]]:
+    rows = []
+    ratio = np.nanmean(ratios, 0) if len(ratios) else None
+    for layer, head in np.ndindex(*null.scores.shape[:2]):
+        scores, writes = null.scores[layer, head], null.writes[layer, head]
         if np.isnan(scores).any():
             continue
         order, best = np.argsort(-scores, kind="stable"), np.argsort(-writes, kind="stable")[:PAIRS]
         same = np.ptp(scores) < 1e-6
-        ends = ["–"] * 2 if same else [_scored(run, d.ids, scores, o) for o in (order[:PAIRS], order[::-1][:PAIRS])]
+        ends = ["–"] * 2 if same else [_scored(run, ids, scores, o) for o in (order[:PAIRS], order[::-1][:PAIRS])]
         most = ", ".join(f"{_token(run, i)} {writes[i]:.2f}" for i in best) if writes.any() else "nothing"
         rows.append([group, f"{layer}.{head}", None if ratio is None else float(ratio[layer, head]), most, *ends])
     return rows

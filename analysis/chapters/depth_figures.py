@@ -161,17 +161,17 @@ SOURCES |= {"logit_biases": "biases"}
 
 def attribution(results: Results[Ladder]) -> Figure:
     """A map of heads per group, and bars of what all parts of a kind add."""
-    groups = [g for g, found in results.measured.items() if found[0].detail.heads is not None]
-    shapes = [results.measured[g][0].detail.heads.shape for g in groups]
-    height = max(1.9, 0.16 * max(L for L, _ in shapes) + 1.0)
+    written = {g: of for g, found in results.measured.items() if (of := found[0].detail.heads) is not None}
+    groups = list(written)
+    height = max(1.9, 0.16 * max(len(of_heads) for of_heads in written.values()) + 1.0)
     figure = Figure(figsize=(3.9 * len(groups), height))
     axes = figure.subplots(1, 2 * len(groups), squeeze=False, width_ratios=[1.5, 1] * len(groups))[0]
-    most = max(float(np.abs(results.measured[g][0].detail.heads).max()) for g in groups) or 1.0
+    most = max(float(np.abs(of_heads).max()) for of_heads in written.values()) or 1.0
     for i, group in enumerate(groups):
         left, right, detail = axes[2 * i], axes[2 * i + 1], results.measured[group][0].detail
-        L, N = detail.heads.shape
+        L, N = written[group].shape
         edges = np.arange(N + 1) - 0.5, np.arange(L + 1) - 0.5
-        image = left.pcolormesh(*edges, detail.heads, cmap=RATIO, norm=Normalize(-most, most), edgecolor="w", lw=0.4)
+        image = left.pcolormesh(*edges, written[group], cmap=RATIO, norm=Normalize(-most, most), edgecolor="w", lw=0.4)
         left.set_yticks(_few(np.arange(L)))
         left.set_xticks(_few(np.arange(N)))
         left.set_title(group, fontsize=9, color=results.colours[group])

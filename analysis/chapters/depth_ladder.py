@@ -12,10 +12,8 @@ from analysis.texts.probing_tasks import CONTENT, FACTS, PARAPHRASE, SURFACE, SY
 
 RUNGS = (SURFACE, SYNTAX, CONTENT)
 ALL = FACTS | {"paraphrase": PARAPHRASE}
-SURE, DRAWS = (
-    0.95,
-    1000,
-)  # share of resampled texts in which an order must hold (or not); resamples  # share of resampled texts in which an order must hold (or not); resamples
+SURE = 0.95  # share of resampled texts in which an order must hold (or not)
+DRAWS = 1000  # resamples
 KNOWN = 0.05  # a score that is nowhere above it is no knowledge, and has no centre
 
 

@@ -98,10 +98,9 @@ def _cache_table(cached: dict[str, Sequence[Measurements[Detail]]]) -> Table:
         for suffix, title in (("", "kept"), ("_no_null", "evicted")):
             if f"cache_0{suffix}" not in found[0].values:
                 continue
-            whole = [f.detail.late_loss + (f.values["no_null"].mean() if suffix else 0.0) for f in found]
-            losses = [whole] + [
-                [f.detail.late_loss + f.values[f"cache_{s}{suffix}"].mean() for f in found] for s in CACHES
-            ]
+            late = np.array([f.detail.late_loss for f in found], float)
+            whole = late + [f.values["no_null"].mean() if suffix else 0.0 for f in found]
+            losses = [whole, *(late + [f.values[f"cache_{s}{suffix}"].mean() for f in found] for s in CACHES)]
             has_null = "no_null" in found[0].values
             rows.append([group, title if has_null else "none", size, *(_rounded(np.exp(loss), 3) for loss in losses)])
     return Table(

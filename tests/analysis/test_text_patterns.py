@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.measures import patterns, text_patterns
+from analysis.texts.marks import delimiters, paragraphs
 from jattn.errors import InputError
 from train.tokenizers import Tokenizer
 
@@ -21,14 +22,14 @@ def even(visible, null=False):
 
 def test_delimiters_are_punctuation_line_breaks_and_special_tokens():
     tokenizer = Tokenizer.symbols("a1 .,;-\n+\t(", bos=True)
-    found = {tokenizer.token(int(i)) for i in np.flatnonzero(text_patterns.delimiters(tokenizer))}
+    found = {tokenizer.token(int(i)) for i in np.flatnonzero(delimiters(tokenizer))}
     assert found == {".", ",", ";", "-", "\n", "(", "<bos>"}
 
 
 def test_delimiters_may_carry_a_space_and_no_letter():
     text = "one , two. three ... four.five (six)\n\n" * 30
     tokenizer = Tokenizer.train("bpe", [text], 280)
-    marked = text_patterns.delimiters(tokenizer)
+    marked = delimiters(tokenizer)
     assert not any(c.isalnum() for i in np.flatnonzero(marked) for c in tokenizer.token(int(i)))
     assert {" ,", "\n\n"} <= {tokenizer.token(int(i)) for i in np.flatnonzero(marked)}
 
@@ -57,12 +58,12 @@ def test_paragraphs_end_at_blank_lines_and_lines_at_every_one():
     text = "ab\nc\n\n de\n \n\nf"
     tokenizer = Tokenizer.train("char", [text])
     tokens = tokenizer.encode(text)[None]
-    by_blank = "".join(map(str, text_patterns.paragraphs(tokenizer, tokens)[0]))
-    by_line = "".join(map(str, text_patterns.paragraphs(tokenizer, tokens, breaks=1)[0]))
+    by_blank = "".join(map(str, paragraphs(tokenizer, tokens)[0]))
+    by_line = "".join(map(str, paragraphs(tokenizer, tokens, breaks=1)[0]))
     assert by_blank == "00000001111112"  # white space stays with what it follows, up to the first ink
     assert by_line == "00011112222223"
     with pytest.raises(InputError, match=r"breaks .* must be >= 1, got 0"):
-        text_patterns.paragraphs(tokenizer, tokens, breaks=0)
+        paragraphs(tokenizer, tokens, breaks=0)
 
 
 def test_a_head_within_its_paragraph_scores_one_and_even_attention_the_share_of_its_keys():
