@@ -1,4 +1,4 @@
-"""What the page is given, as `web/src/payload.ts` says: one JSON value, and per side a text of packed arrays."""
+"""What the page is given, as `web/src/payload/payload.ts` says: one JSON value, and per side a text of packed arrays."""
 
 import math
 from collections.abc import Sequence
