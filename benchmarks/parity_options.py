@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import parity
 import parity_models
+from parity_errors import difference, errors, largest, ours, rms, their_model, theirs
 
 from jattn import interop
 from jattn.decode import empty_cache, step
@@ -47,7 +47,7 @@ def their_cached(path: Path, dtype: str, tokens: np.ndarray) -> np.ndarray:
     """Logits of transformers, read in the same chunks with its own cache."""
     import torch
 
-    with parity.their_model(path, dtype) as model, torch.no_grad():
+    with their_model(path, dtype) as model, torch.no_grad():
         cache, start, parts = None, 0, []
         for size in CHUNKS:
             out = model(torch.tensor(tokens[:, start : start + size]), past_key_values=cache, use_cache=True)
@@ -64,13 +64,13 @@ def measure_cache(case: Any) -> dict[str, float]:
         parity_models.make(case, path)
         vocab = json.loads((path / "config.json").read_text()).get("vocab_size", 50257)
         tokens, real, _ = parity_models.inputs(case, vocab)
-        whole, pieces = parity.theirs(path, "float64", tokens, real).logits, their_cached(path, "float64", tokens)
+        whole, pieces = theirs(path, "float64", tokens, real).logits, their_cached(path, "float64", tokens)
         single, their_single = cached(path, "float32", tokens), their_cached(path, "float32", tokens)
         with jax.enable_x64(True):
-            mine, own = cached(path, "float64", tokens), parity.ours(path, "float64", tokens, real).logits
+            mine, own = cached(path, "float64", tokens), ours(path, "float64", tokens, real).logits
     real[:, : CHUNKS[0]] = 0  # the prompt is read as any text
-    off = lambda a, b: parity.difference(a, b, real, parity.largest)
-    size = lambda a: parity.difference(a, pieces, real, parity.rms)
+    off = lambda a, b: difference(a, b, real, largest)  # noqa: E731
+    size = lambda a: difference(a, pieces, real, rms)  # noqa: E731
     return {
         "from ours without": off(mine, own),
         "from theirs without": off(mine, whole),
@@ -134,8 +134,8 @@ def write_gguf(folder: Path, file: Path, *, reorder: bool = True) -> None:
     for name, array in load_file(folder / "model.safetensors").items():
         if reorder and (count := heads.get(name.split(".")[-2])):
             array = neighbours(array, count)
-        for theirs, short in GGUF_NAMES.items():
-            name = name.replace(theirs, short)
+        for long, short in GGUF_NAMES.items():
+            name = name.replace(long, short)
         writer.add_tensor(name, np.ascontiguousarray(array))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -159,9 +159,9 @@ def measure_row_order(reorder: bool) -> dict[str, list[float]]:
         parity_models.make(parity_models.Case(case.name, case.model, case.config | {"rms_norm_eps": 2.0**-16}), folder)
         write_gguf(folder, file, reorder=reorder)
         tokens, real, _ = parity_models.inputs(case, case.config["vocab_size"])
-        exact = parity.theirs(folder, "float64", tokens, real)
+        exact = theirs(folder, "float64", tokens, real)
         with jax.enable_x64(True):
-            return parity.errors(parity.ours(file, "float64", tokens, real), exact, real)
+            return errors(ours(file, "float64", tokens, real), exact, real)
 
 
 def row_order_table() -> str:

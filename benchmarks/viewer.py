@@ -105,7 +105,7 @@ def ours(given: Weights, vectors: Any = None) -> str:
 
 def with_vectors(given: Weights) -> str:
     """The same with queries and keys among its data, as of a run: of as many heads as the page chooses."""
-    from analysis.viewer.attention import Vectors
+    from analysis.viewer.layer import Vectors
 
     rng = np.random.default_rng(2)
     heads = [(layer, head) for layer in range(LAYERS) for head in range(HEADS)]

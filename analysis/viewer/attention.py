@@ -10,49 +10,16 @@ Axes: L layers, N heads, T queries, S keys (T of the same text where `keys` is n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32
 
 from analysis.viewer import words
-from analysis.viewer.checks import check
+from analysis.viewer.checks import check_layer, check_vectors
+from analysis.viewer.layer import Layer, Vectors
 from analysis.viewer.words import Tokens
 from jattn.errors import InputError
 from jattn.masks import Mask
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: weights [N, T, S], null [N, T] where it has a null or a sink token.
-
-    number, heads: what the layer and its heads are called, where some are left out. softmax: whether rows sum to 1.
-    """
-
-    weights: Float32[np.ndarray, "..."]  # any shape: the check's message says more than a shape
-    null: Float32[np.ndarray, "..."] | None = None
-    number: int = 0
-    heads: tuple[int, ...] = ()
-    window: int | None = None
-    first: int = 0
-    softmax: bool = True
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """Queries and keys of one head as they meet (after rotation); score = f(scale q . k), as in jattn/scores.py.
-
-    bias: of unnormalised sigmoid attention, added to the score.
-    """
-
-    q: Float[np.ndarray, "T H"]
-    k: Float[np.ndarray, "S H"]
-    s_null: Float[np.ndarray, " T"] | None = None
-    scale: float = 1.0
-    cap: float | None = None
-    slope: float | None = None
-    kind: Literal["softmax", "log-sigmoid", "sigmoid"] = "softmax"
-    bias: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +42,7 @@ class Attention:
     source: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
-        check(self)
+        _check(self)
 
     @classmethod
     def of(
@@ -145,6 +112,25 @@ class Attention:
         at = self.layers[layer]
         mask = Mask(causal=self.causal, window=at.window, first=at.first)
         return np.asarray(mask.dense(np.arange(self.T), np.arange(self.S))[0, 0])
+
+
+def _check(a: Attention) -> None:
+    """InputError for what cannot be attention: arrays that are none would only look like some."""
+    if not a.layers:
+        raise InputError(f"{a.name}: there are no layers; give at least one [heads, queries, keys]")
+    if not a.T or not a.S:
+        raise InputError(f"{a.name}: tokens is empty; give at least one token")
+    if a.causal and a.keys is not None:
+        raise InputError(f"{a.name}: causal with keys of another text means nothing; leave causal out")
+    if a.split is not None and not 0 < a.split < a.T:
+        raise InputError(f"{a.name}: split must be from 1 to {a.T - 1}, the first token of sentence B, got {a.split}")
+    for i, layer in enumerate(a.layers):
+        check_layer(f"{a.name}: layer {i}", layer, a.visible(i))
+    for (i, n), vectors in a.vectors.items():
+        where = f"{a.name}: vectors of head {i}.{n}"
+        if not (0 <= i < len(a.layers) and 0 <= n < len(a.layers[i].weights)):
+            raise InputError(f"{where}, which is not here")
+        check_vectors(where, vectors, a.T, a.S)
 
 
 def _array(what: str, values: Any) -> np.ndarray:

@@ -1,45 +1,21 @@
-"""What is refused before anything is drawn: arrays that cannot be attention would only look like some.
+"""What is refused of a layer and of a head before anything is drawn.
 
 Each refusal is one line: which model and layer, the value, what to do. Axes: N heads, T queries, S keys.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from jaxtyping import Bool, Float
 
+from analysis.viewer.layer import Layer, Vectors
 from jattn.errors import InputError
-
-if TYPE_CHECKING:
-    from analysis.viewer.attention import Attention, Layer
 
 ROW = 1e-3  # how far a row's sum may be from 1
 OUTSIDE = 1e-5  # how far a weight may be outside 0 to 1, and above 0 where the mask hides the key
 
 
-def check(a: "Attention") -> None:
-    """InputError for what cannot be attention."""
-    if not a.layers:
-        raise InputError(f"{a.name}: there are no layers; give at least one [heads, queries, keys]")
-    T, S = a.T, a.S
-    if not T or not S:
-        raise InputError(f"{a.name}: tokens is empty; give at least one token")
-    if a.causal and a.keys is not None:
-        raise InputError(f"{a.name}: causal with keys of another text means nothing; leave causal out")
-    if a.split is not None and not 0 < a.split < T:
-        raise InputError(f"{a.name}: split must be from 1 to {T - 1}, the first token of sentence B, got {a.split}")
-    for i, layer in enumerate(a.layers):
-        _check_layer(f"{a.name}: layer {i}", layer, a.visible(i), (T, S))
-    for (i, n), v in a.vectors.items():
-        H = v.q.shape[-1]
-        if not (0 <= i < len(a.layers) and 0 <= n < len(a.layers[i].weights)):
-            raise InputError(f"{a.name}: vectors of head {i}.{n}, which is not here")
-        if v.q.shape != (T, H) or v.k.shape != (S, H) or (v.s_null is not None and v.s_null.shape != (T,)):
-            raise InputError(
-                f"{a.name}: vectors of head {i}.{n} must be q ({T}, H) and k ({S}, H), got {v.q.shape} and {v.k.shape}"
-            )
-
-
-def _check_layer(where: str, layer: "Layer", visible: np.ndarray, size: tuple[int, int]) -> None:
+def check_layer(where: str, layer: Layer, visible: Bool[np.ndarray, "T S"]) -> None:
+    """InputError for weights or null mass that cannot be attention under this mask."""
+    size = visible.shape
     w, null = layer.weights, layer.null
     if w.ndim != 3 or w.shape[1:] != size or not len(w):
         raise InputError(
@@ -69,7 +45,14 @@ def _check_layer(where: str, layer: "Layer", visible: np.ndarray, size: tuple[in
         _check_sums(where, w.sum(-1) + (0 if null is None else null))
 
 
-def _check_sums(where: str, total: np.ndarray) -> None:
+def check_vectors(where: str, v: Vectors, T: int, S: int) -> None:
+    """InputError for queries and keys of another shape than their text."""
+    H = v.q.shape[-1]
+    if v.q.shape != (T, H) or v.k.shape != (S, H) or (v.s_null is not None and v.s_null.shape != (T,)):
+        raise InputError(f"{where} must be q ({T}, H) and k ({S}, H), got {v.q.shape} and {v.k.shape}")
+
+
+def _check_sums(where: str, total: Float[np.ndarray, "N T"]) -> None:
     head, query = np.unravel_index(np.abs(total - 1).argmax(), total.shape)
     if abs(worst := float(total[head, query]) - 1) > ROW:
         raise InputError(

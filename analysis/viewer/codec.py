@@ -2,7 +2,7 @@
 
 8 bits: u = round(255 sqrt(w)), so that a weight is off by at most about sqrt(w) / 255 and the small ones keep their
 ratios: a row of many small weights still sums to 1 within 0.01. 16 bits: u = round(65535 w), off by at most 1 / 131070.
-`decode.ts` does on the page what `unpack` does here.
+`web/src/payload/decode.ts` does on the page what `unpack` does here.
 
 Axes: N heads, T queries, S keys, h x w a thumbnail.
 """

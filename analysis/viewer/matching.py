@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.measures.agreement import SKIPPED, match
-from analysis.viewer.attention import Attention, Layer
+from analysis.viewer.attention import Attention
+from analysis.viewer.layer import Layer
 
 QUERIES = 128  # that are compared, evenly spaced
 
@@ -41,5 +42,4 @@ def _queries(T: int) -> np.ndarray:
 
 def _outcomes(layer: Layer, queries: np.ndarray) -> Float[np.ndarray, "1 1 N t outcomes"]:
     """One window of one layer as `match` takes it: column 0 the null."""
-    null = np.zeros(layer.weights.shape[:2], np.float32) if layer.null is None else layer.null
-    return np.concatenate([null[..., None], layer.weights], -1)[None, None, :, queries]
+    return np.concatenate([layer.null_mass[..., None], layer.weights], -1)[None, None, :, queries]

@@ -1,4 +1,7 @@
-"""What the page is given, as `web/src/payload.ts` says: one JSON value, and per side a text of packed arrays."""
+"""What the page is given: one JSON value, and per side a text of packed arrays.
+
+`web/src/payload/payload.ts` says the same in types.
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +14,10 @@ import numpy as np
 from analysis.measures.classes import NAMES, about
 from analysis.measures.decay import decaying_dimensions, products_by_distance
 from analysis.viewer import codec, words
-from analysis.viewer.attention import Attention, Layer, Vectors
+from analysis.viewer.attention import Attention
 from analysis.viewer.budget import HeadOf, Plan, coding_of
 from analysis.viewer.codec import Blobs
+from analysis.viewer.layer import Vectors
 from analysis.viewer.matching import partners
 from analysis.viewer.statistics import Measured, Statistic, columns
 from analysis.viewer.words import Tokens
@@ -109,17 +113,13 @@ def _small(side: Attention, writer: Blobs) -> dict[str, Any]:
     without = np.concatenate([codec.pooled(codec.renormalised(layer.weights, layer.null)) for layer in side.layers])
     null = None
     if any(layer.null is not None for layer in side.layers):
-        null = writer.add(codec.floats(np.concatenate([_null(layer) for layer in side.layers])))
+        null = writer.add(codec.floats(np.concatenate([layer.null_mass for layer in side.layers])))
     return {
         "thumbs": writer.add(codec.thumbs(raw)),
         "thumbs_without": writer.add(codec.thumbs(without)),
         "thumb": codec.thumb_size(side.T, side.S),
         "null_mass": null,
     }
-
-
-def _null(layer: Layer) -> np.ndarray:
-    return np.zeros(layer.weights.shape[:2], np.float32) if layer.null is None else layer.null
 
 
 def _layers(

@@ -17,7 +17,8 @@ from analysis.capture.capture import check_finite
 from analysis.capture.layers import rows_that_sum_to_one
 from analysis.texts import annotations
 from analysis.viewer import words
-from analysis.viewer.attention import Attention, Layer, Vectors
+from analysis.viewer.attention import Attention
+from analysis.viewer.layer import Layer, Vectors
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
@@ -29,6 +30,16 @@ from train.corpora.annotated import Annotated
 
 LONGEST = 300  # characters of the text that the reader is told
 BLOCK_BYTES = 256 << 20  # of weights that leave the model at once, about: a block of queries of all layers
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What runs are asked for: a text and a second sentence, checkpoints ("all" for every one), layers."""
+
+    text: str | Annotated | None = None
+    text_b: str | None = None
+    steps: str | Sequence[int] | None = None
+    layers: Sequence[int] | None = None
 
 
 def read(

@@ -1,19 +1,18 @@
 """`analysis.view`: runs, attention or plain arrays, beside each other on one page."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.viewer import budget
+from analysis.viewer import budget, notes
 from analysis.viewer.attention import Attention
 from analysis.viewer.budget import HeadOf
-from analysis.viewer.matching import alike
 from analysis.viewer.page import Page, page
 from analysis.viewer.payload import pack
-from analysis.viewer.read import read
+from analysis.viewer.read import Reading, read
 from analysis.viewer.statistics import Measured, measured
 from jattn.errors import InputError, one_of
 from jattn.interop.foreign import is_foreign
@@ -23,17 +22,6 @@ from train.folders import finished_steps
 
 LIMIT = 25.0  # MB
 Neurons = Sequence[tuple[int, int]]
-
-OF_THIS_TEXT = (
-    "Statistics and classes describe this text alone. A class says what a head does with the attention that goes to "
-    "neither the null nor the first token, above chance; a sink gives half or more to those two. Help (?) defines each."
-)
-MATCHED = (
-    "Best match pairs the heads of a layer one to one by the Jensen-Shannon distance of their maps on this text; by "
-    "number, two heads share nothing unless the models grew from the same weights."
-)
-UNNORMALISED = "Rows of sigmoid attention do not sum to 1; their statistics are of rows divided by their sum."
-OTHER_TEXTS = "The models cut the text into different tokens, so their maps stand side by side and have no difference."
 
 
 def view(
@@ -64,27 +52,13 @@ def view(
     named = [pair for thing in things for pair in _named(thing)]
     if not named:
         raise InputError("view: nothing to show; give at least one run, Attention or array")
-    of_runs = {"text": text, "text_b": text_b, "steps": steps, "layers": layers}
-    given = [option for option, value in of_runs.items() if value is not None]
-    if given and not any(isinstance(thing, str | Path | Run) for _, thing in named):
-        raise InputError(f"{given[0]}: is for runs, and there is none; arrays and Attention are shown as they are")
-    of_arrays = {"tokens": tokens, "null": null, "keys": keys}
-    given = [option for option, value in of_arrays.items() if value is not None]
-    if given and all(isinstance(thing, str | Path | Run | Attention) for _, thing in named):
-        raise InputError(f"{given[0]}: is for arrays, and there is none; runs and Attention have their own")
-    sides = []
-    for name, thing in named:
-        if isinstance(thing, Attention):
-            sides.append(replace(thing, name=name, run=name) if name else thing)
-        elif isinstance(thing, str | Path | Run):
-            sides += _of_run(name, thing, text, text_b, steps, layers)
-        elif not hasattr(thing, "__array__") and not isinstance(thing, list | tuple):
-            raise InputError(f"view: {thing!r} is no run, path, Attention or array of weights")
-        elif tokens is None:
-            raise InputError("view: an array of weights needs tokens=, one string for each query")
-        else:
-            sides.append(Attention.of(name or "attention", thing, tokens, null=null, keys=keys))
-    told = command if command is not None else _command(named, text, text_b, steps, layers)
+    reading, arrays = Reading(text, text_b, steps, layers), {"tokens": tokens, "null": null, "keys": keys}
+    runs = [isinstance(thing, str | Path | Run) for _, thing in named]
+    shown = [run or isinstance(thing, Attention) for run, (_, thing) in zip(runs, named, strict=True)]
+    _refuse("runs, and there is none; arrays and Attention are shown as they are", vars(reading), unless=any(runs))
+    _refuse("arrays, and there is none; runs and Attention have their own", arrays, unless=not all(shown))
+    sides = [side for name, thing in named for side in _sides(name, thing, reading, arrays)]
+    told = notes.command(named, reading) if command is None else command
     return draw(sides, neurons=asked, precision=precision, limit_mb=limit_mb, title=title, command=told)
 
 
@@ -111,7 +85,8 @@ def draw(
     plan = budget.plan(sides, chosen, precision, limit_mb * budget.MB, others)
     *first, last = dict.fromkeys(side.name for side in sides)
     name = title or (f"{', '.join(first)} and {last}" if first else last)
-    return page(pack(sides, found, plan, title=name, notes=_notes(sides), command=command, provenance=_told(sides)))
+    told = {"notes": notes.notes(sides), "provenance": notes.provenance(sides), "command": command}
+    return page(pack(sides, found, plan, title=name, **told))
 
 
 def parse_heads(text: str) -> list[tuple[int, int]]:
@@ -132,26 +107,38 @@ def _named(thing: Any) -> Iterator[tuple[str | None, Any]]:
         yield None, thing
 
 
-def _of_run(
-    name: str | None,
-    thing: str | Path | Run,
-    text: str | Annotated | None,
-    text_b: str | None,
-    steps: str | Sequence[int] | None,
-    layers: Sequence[int] | None,
-) -> list[Attention]:
-    """A run on the text, or each of its steps."""
-    if text is None:
+def _refuse(only_for: str, options: Mapping[str, Any], *, unless: bool) -> None:
+    """InputError for an option that is given and has nothing to act on."""
+    for option, value in options.items():
+        if value is not None and not unless:
+            raise InputError(f"{option}: is for {only_for}")
+
+
+def _sides(name: str | None, thing: Any, reading: Reading, arrays: Mapping[str, Any]) -> list[Attention]:
+    """What is shown of one thing: Attention as it is, a run on the text, or each of its steps, or an array."""
+    if isinstance(thing, Attention):
+        return [replace(thing, name=name, run=name) if name else thing]
+    if isinstance(thing, str | Path | Run):
+        return _of_run(name, thing, reading)
+    if not hasattr(thing, "__array__") and not isinstance(thing, list | tuple):
+        raise InputError(f"view: {thing!r} is no run, path, Attention or array of weights")
+    if arrays["tokens"] is None:
+        raise InputError("view: an array of weights needs tokens=, one string for each query")
+    return [Attention.of(name or "attention", thing, **arrays)]
+
+
+def _of_run(name: str | None, thing: str | Path | Run, reading: Reading) -> list[Attention]:
+    if reading.text is None:
         raise InputError("text: a run needs a text to read; give text=")
-    if steps is None:
-        run = thing if isinstance(thing, Run) else load(thing)
-        return [read(run, text, text_b, layers=layers, name=name)]
+    ask = partial(read, text=reading.text, text_b=reading.text_b, layers=reading.layers)
+    if reading.steps is None:
+        return [ask(thing if isinstance(thing, Run) else load(thing), name=name)]
     path = Path(thing.path if isinstance(thing, Run) else thing)
     if is_foreign(path):
         raise InputError(f"steps: {str(path)!r} is a model of another library, which has no steps; leave steps out")
     name = name or path.resolve().name
-    wanted = finished_steps(path) if steps == "all" else [int(step) for step in steps]
-    return [read(load(path, s), text, text_b, layers=layers, name=name) for s in dict.fromkeys(wanted)]
+    wanted = finished_steps(path) if reading.steps == "all" else [int(step) for step in reading.steps]
+    return [ask(load(path, step), name=name) for step in dict.fromkeys(wanted)]
 
 
 def _leading(found: Sequence[Sequence[Measured]]) -> list[HeadOf]:
@@ -187,52 +174,3 @@ def _asked(sides: Sequence[Attention], neurons: Neurons) -> list[HeadOf]:
             )
         chosen += here
     return chosen
-
-
-def _told(sides: Sequence[Attention]) -> list[tuple[str, str]]:
-    """What the sides were made of, each fact once: with the name of its run where the runs differ in it."""
-    runs: dict[str, dict[str, dict[str, None]]] = {}
-    for side in sides:
-        facts = runs.setdefault(side.run or side.name, {})
-        for what, value in side.source:
-            facts.setdefault(what, {})[value] = None
-    found = [
-        (what if all(other.get(what) == values for other in runs.values()) else f"{name}: {what}", ", ".join(values))
-        for name, facts in runs.items()
-        for what, values in facts.items()
-    ]
-    return list(dict.fromkeys(found))
-
-
-def _notes(sides: Sequence[Attention]) -> list[str]:
-    first = sides[0]
-    notes = [OF_THIS_TEXT]
-    if any(alike(side, first) for side in sides[1:]):
-        notes.append(MATCHED)
-    if not all(side.same_text(first) for side in sides):
-        notes.append(OTHER_TEXTS)
-    if not all(layer.softmax for side in sides for layer in side.layers):
-        notes.append(UNNORMALISED)
-    return [*notes, *dict.fromkeys(side.tokens.classes for side in sides)]
-
-
-def _command(
-    named: Sequence[tuple[str | None, Any]],
-    text: str | Annotated | None,
-    text_b: str | None,
-    steps: str | Sequence[int] | None,
-    layers: Sequence[int] | None,
-) -> str:
-    """The command line that writes this page with other heads; none where something is no run on the disk."""
-    parts = ["jattn", "view"]
-    for name, thing in named:
-        if not isinstance(thing, str | Path | Run):
-            return ""
-        path = thing.path if isinstance(thing, Run) else thing
-        parts.append(str(path) if name is None else f"{name}={path}")
-    text = text.text if isinstance(text, Annotated) else text
-    given = {"--text": text, "--text-b": text_b, "--steps": steps, "--layers": layers}
-    for option, value in given.items():
-        if value is not None:
-            parts += [option, value if isinstance(value, str) else ",".join(map(str, value))]
-    return shlex.join(parts) + " --neurons {heads}"

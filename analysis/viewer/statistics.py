@@ -20,7 +20,8 @@ from analysis.measures.row_sums import LOCAL_WIDTH, LONG
 from analysis.measures.spread import keys_that_hold
 from analysis.measures.structure import entropy_real
 from analysis.measures.text_measures import Marks, text_measures
-from analysis.viewer.attention import Attention, Layer
+from analysis.viewer.attention import Attention
+from analysis.viewer.layer import Layer
 
 FEWEST = 8  # queries with an earlier copy of themselves; with fewer a match may be an accident
 
@@ -169,10 +170,9 @@ def _of_layer(attention: Attention, index: int) -> Measured:
 
 def _to_one(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     """Weights and null mass, together 1 for every query: rows without a normaliser are divided by their sum."""
-    null = np.zeros(layer.weights.shape[:2], np.float32) if layer.null is None else layer.null
     if layer.softmax:
-        return layer.weights, null
-    return layer.weights / np.maximum(layer.weights.sum(-1, keepdims=True), 1e-30), null
+        return layer.weights, layer.null_mass
+    return layer.weights / np.maximum(layer.weights.sum(-1, keepdims=True), 1e-30), layer.null_mass
 
 
 def _square(attention: Attention, weights: np.ndarray, null: np.ndarray, visible: np.ndarray):

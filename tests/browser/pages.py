@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 
 from analysis.viewer import budget
-from analysis.viewer.attention import Attention, Vectors
+from analysis.viewer.attention import Attention
+from analysis.viewer.layer import Vectors
 from analysis.viewer.page import Page, page
 from analysis.viewer.payload import pack
 from analysis.viewer.show import draw

@@ -6,6 +6,7 @@ pytest.importorskip("torch", reason="pip install -e '.[peers]'")
 pytest.importorskip("transformers", reason="pip install -e '.[peers]'")
 
 import parity
+import parity_errors
 import parity_models
 import parity_options
 
@@ -31,13 +32,13 @@ def test_a_model_that_is_slightly_off_would_be_noticed(tmp_path):
     parity_models.make(case, tmp_path / "model")
     vocab = json.loads((tmp_path / "model/config.json").read_text())["vocab_size"]
     tokens, real, types = parity_models.inputs(case, vocab)
-    right = parity.ours(tmp_path / "model", "float32", tokens, real, types)
+    right = parity_errors.ours(tmp_path / "model", "float32", tokens, real, types)
     arrays = load_file(tmp_path / "model/model.safetensors")
     name = "model.layers.1.self_attn.k_proj.weight"
     arrays[name][3, 5] += 0.01 * abs(arrays[name]).max()
     save_file(arrays, tmp_path / "model/model.safetensors", metadata={"format": "pt"})
-    wrong = parity.ours(tmp_path / "model", "float32", tokens, real, types)
-    assert max(parity.errors(wrong, right, real)["logits"]) > 1e-6
+    wrong = parity_errors.ours(tmp_path / "model", "float32", tokens, real, types)
+    assert max(parity_errors.errors(wrong, right, real)["logits"]) > 1e-6
 
 
 @pytest.mark.parametrize("name", ["Mistral, window 13", "Llama, rope yarn", "gpt-oss, sinks, experts, window 9"])

@@ -28,16 +28,16 @@ def minilm() -> Path:
 def test_real_model_is_the_one_that_transformers_runs(where):
     """float64: logits, hidden states and attention of every layer to 1e-9 of their largest value, at T = 80."""
     import jax
-    import parity
+    import parity_errors
     import parity_models
 
     from jattn import interop
 
     path = where()
     tokens, real, types = parity_models.inputs(parity_models.Case(path.name, ""), interop.read(path).config.vocab_size)
-    exact = parity.theirs(path, "float64", tokens, real, types)
+    exact = parity_errors.theirs(path, "float64", tokens, real, types)
     with jax.enable_x64(True):
-        found = parity.errors(parity.ours(path, "float64", tokens, real, types), exact, real)
+        found = parity_errors.errors(parity_errors.ours(path, "float64", tokens, real, types), exact, real)
     for what, values in found.items():
         assert max(values) < 1e-9, what
 

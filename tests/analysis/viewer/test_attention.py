@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.viewer.attention import Attention, Layer, Vectors
+from analysis.viewer.attention import Attention
+from analysis.viewer.layer import Layer, Vectors
 from analysis.viewer.words import of_strings
 from jattn.errors import InputError
 from tests.analysis.viewer.conftest import attention

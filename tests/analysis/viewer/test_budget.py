@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.viewer import budget
-from analysis.viewer.attention import Vectors
 from analysis.viewer.budget import MB, leading, plan
+from analysis.viewer.layer import Vectors
 from analysis.viewer.statistics import Measured
 from jattn.errors import InputError
 from tests.analysis.viewer.conftest import made

@@ -21,8 +21,8 @@ def test_packed_maps_are_what_the_codec_reads():
         np.testing.assert_array_equal(found.ravel(), np.array(case["values"], np.float32))
 
 
-def test_treated_rows_sum_to_what_their_control_says():
-    for case in GOLDEN["treated"]:
+def test_transformed_rows_sum_to_what_their_control_says():
+    for case in GOLDEN["transformed"]:
         expect = case["expect"]
         rows = np.array(expect["weights"]).reshape(case["T"], case["S"]).sum(-1)
         whole = rows + (0 if expect["nulls"] is None else np.array(expect["nulls"]))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.viewer import codec
-from analysis.viewer.attention import Attention, Vectors
+from analysis.viewer.attention import Attention
+from analysis.viewer.layer import Vectors
 from analysis.viewer.show import draw
 from analysis.viewer.statistics import columns, measured
 from tests.analysis.viewer.conftest import Read, attention, made

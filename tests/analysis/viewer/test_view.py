@@ -86,6 +86,7 @@ WRONG = [
     (lambda r: analysis.view(r["null"], text=TEXT, layers=[2]), "there is no layer 2"),
     (lambda r: analysis.view(made(), limit_mb=0.0), "limit_mb must be > 0"),
     (lambda r: analysis.view(r["null"], text=TEXT, tokens=list(TEXT)), "tokens: is for arrays"),
+    (lambda r: analysis.view(made(), layers=[0]), "layers: is for runs, and there is none"),
     (lambda r: analysis.view(made(), neurons="0.0"), "head 0.0 comes without queries and keys"),
     (lambda r: analysis.view(made(), limit_mb=0.1), "limit_mb: 0.1 MB is too small; .* alone take about"),
     (lambda r: analysis.view(made(), precision="best"), "precision: unknown value 'best'"),

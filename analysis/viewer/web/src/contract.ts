@@ -1,8 +1,9 @@
 /** What the parts of the page owe each other: state, store, pictures, panels. Types only. */
 
-import type { Payload } from "./payload";
+import type { Vectors } from "./payload/packed";
+import type { HeadAt, Payload } from "./payload/payload";
 
-/** All that a link holds. Defaults and the form in the URL are in state.ts. */
+/** All that a link holds. Defaults and the form in the URL are in state/state.ts. */
 export interface State {
   view: "lines" | "map" | "neuron" | "scores"; // the detail beside the model view
   mode: "a" | "b" | "side" | "difference";
@@ -47,12 +48,6 @@ export interface Hover {
   at: HeadAt | null;
 }
 
-export interface HeadAt {
-  side: number;
-  layer: number;
-  head: number;
-}
-
 /** A head's map as it is drawn: after the null's control, the filters, and (difference) the subtraction. */
 export interface Shown {
   T: number;
@@ -67,15 +62,6 @@ export interface Shown {
   sees(t: number, s: number): boolean;
   signed: boolean; // a difference, -1 to 1
   error: number; // bound of the codec on a weight
-}
-
-export interface Vectors {
-  T: number;
-  S: number;
-  H: number;
-  q: Float32Array; // [T, H]
-  k: Float32Array; // [S, H]
-  s_null: Float32Array | null; // [T]
 }
 
 /** Small image of a map for the model view. */

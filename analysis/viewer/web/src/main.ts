@@ -1,21 +1,21 @@
 /** The page: ties its parts together, and draws what is visible once per frame in which anything changed. */
 
-import { ACTS } from "./actions";
-import { bind, walk } from "./bind";
 import type { Shown, State, Store } from "./contract";
-import { detail } from "./detail";
-import { byId, write } from "./dom";
-import { copyLink, exportMenu } from "./export";
-import { grid } from "./grid";
-import { listen } from "./keys";
-import { lines } from "./lines";
-import { map } from "./map";
-import { neuron } from "./neuron";
-import type { Payload } from "./payload";
-import { scores } from "./scores";
-import { furnish, shell } from "./shell";
-import { createStore } from "./store";
-import { table } from "./table";
+import { ACTS } from "./controls/actions";
+import { bind, walk } from "./controls/bind";
+import { detail } from "./controls/detail";
+import { byId, write } from "./controls/dom";
+import { listen } from "./controls/keys";
+import { furnish, shell } from "./controls/shell";
+import { copyLink, exportMenu } from "./export/export";
+import { grid } from "./grid/grid";
+import { table } from "./grid/table";
+import { lines } from "./lines/lines";
+import { map } from "./map/map";
+import { neuron } from "./neuron/neuron";
+import type { Payload } from "./payload/payload";
+import { scores } from "./scores/scores";
+import { createStore } from "./state/store";
 
 declare global {
   interface Window {

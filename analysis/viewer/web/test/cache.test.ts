@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cache, recent } from "../src/cache";
+import { cache, recent } from "../src/payload/cache";
 
 test("the longest unused is forgotten first, and the newest never", () => {
   const values = recent<string>((value) => value.length, 6);

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
-import { bound, floats, inflate, unpackMap, unpackThumbs } from "../src/decode";
-import type { Coding } from "../src/payload";
 import { attention, seeded } from "./made";
+import { bound, floats, inflate, unpackMap, unpackThumbs } from "../src/payload/decode";
+import type { Coding } from "../src/payload/payload";
 
 /** As codec.py packs: the cells that the shape holds, row by row. */
 function packed(weights: Float32Array, coding: Coding, T: number, S: number, window: number | null): Uint8Array {

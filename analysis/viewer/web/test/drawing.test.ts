@@ -3,18 +3,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { digits } from "../src/facts";
-import { pick } from "../src/linespick";
-import { following, scaled } from "../src/mapzoom";
-import { defaults } from "../src/state";
-import { ticks, tone } from "../src/tone";
-import { subtract, treat } from "../src/treat";
-import { payload, seeded, treatment } from "./made";
+import { payload, seeded, transformInput } from "./made";
+import { subtract, transform } from "../src/attention/transform";
+import { ticks, tone } from "../src/drawing/tone";
+import { digits } from "../src/heads/facts";
+import { pick } from "../src/lines/pick";
+import { following, scaled } from "../src/map/zoom";
+import { defaults } from "../src/state/state";
 
 const STATE = { ...defaults(payload()), top: 0.9, least: 0 };
 
 test("the lines of a query hold the share top of its real weights, and no smaller set of them does", () => {
-  const shown = treat(treatment(seeded(1), 20, 20));
+  const shown = transform(transformInput(seeded(1), 20, 20));
   for (const top of [0.3, 0.9, 1]) {
     const [lines] = pick([shown], [0, 19], null, { ...STATE, top });
     for (let t = 0; t < 20; t++) {
@@ -28,7 +28,7 @@ test("the lines of a query hold the share top of its real weights, and no smalle
 });
 
 test("lines come weakest first, none below the least weight, the null's among them", () => {
-  const shown = treat(treatment(seeded(2), 16, 16));
+  const shown = transform(transformInput(seeded(2), 16, 16));
   const [lines, found] = pick([shown], [0, 15], null, { ...STATE, top: 1, least: 0.05 });
   assert.equal(lines.length, found);
   assert.ok(lines.every(({ w }, i) => w >= 0.05 && (i === 0 || w >= lines[i - 1].w)));
@@ -36,21 +36,21 @@ test("lines come weakest first, none below the least weight, the null's among th
 });
 
 test("at most 4,000 lines are drawn, the strongest", () => {
-  const shown = treat(treatment(seeded(3), 120, 120));
+  const shown = transform(transformInput(seeded(3), 120, 120));
   const [lines, found] = pick([shown], [0, 119], null, { ...STATE, top: 1 });
   assert.equal(lines.length, 4000);
   assert.ok(found > 4000);
 });
 
 test("in focus, a query and a key have their own lines, the cell of both once", () => {
-  const shown = treat(treatment(seeded(4), 12, 12));
+  const shown = transform(transformInput(seeded(4), 12, 12));
   const [lines] = pick([shown], [0, 11], { query: 8, key: 2 }, { ...STATE, top: 1 });
   assert.ok(lines.every(({ t, s }) => t === 8 || s === 2));
   assert.equal(lines.filter(({ t, s }) => t === 8 && s === 2).length, 1);
 });
 
 test("the lines of A - B are those of B - A with the other sign", () => {
-  const [a, b] = [5, 6].map((seed) => treat(treatment(seeded(seed), 14, 14)));
+  const [a, b] = [5, 6].map((seed) => transform(transformInput(seeded(seed), 14, 14)));
   const name = ({ t, s, w }: { t: number; s: number; w: number }) => `${t} ${s} ${w}`;
   const [one] = pick([subtract(a, b)], [0, 13], null, STATE);
   const [other] = pick([subtract(b, a)], [0, 13], null, STATE);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { csv, fileName } from "../src/files";
+import { csv, fileName } from "../src/export/files";
 
 test("a file's name is letters, digits, points and hyphens, whatever its model is called", () => {
   for (const name of [

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { payload, seeded, tokens, transformInput } from "./made";
+import { kept } from "../src/attention/filter";
+import { transform } from "../src/attention/transform";
 import type { State } from "../src/contract";
-import { kept, kindsOf } from "../src/filter";
-import { keysOf, type Text } from "../src/payload";
-import { defaults } from "../src/state";
-import { treat } from "../src/treat";
-import { payload, seeded, tokens, treatment } from "./made";
+import { keysOf, kindsOf } from "../src/payload/lookup";
+import type { Text } from "../src/payload/payload";
+import { defaults } from "../src/state/state";
 
 const [PAIR, CROSS] = payload().texts;
 
@@ -33,10 +34,10 @@ test("without filters everything is kept", () => {
 });
 
 test("A to A, A to B, B to A and B to B reassemble the whole, each cell once", () => {
-  const input = treatment(seeded(1), 8, 8, { sees: () => true });
+  const input = transformInput(seeded(1), 8, 8, { sees: () => true });
   const whole = new Float32Array(64);
   for (const block of ["AA", "AB", "BA", "BB"] as const) {
-    const { weights } = treat({ ...input, keep: filtered({ block }) });
+    const { weights } = transform({ ...input, keep: filtered({ block }) });
     weights.forEach((w, i) => {
       assert.ok(w === 0 || whole[i] === 0);
       whole[i] += w;

@@ -8,13 +8,13 @@ All arrays are flat lists in the order of rows; T queries, S keys, H head size. 
     thumbs    {h, w, count, blob, values [count h w]}
     floats    {bits, blob, values}
     halves    {bits: [uint16 ...], values}                                         every kind of half float
-    treated   {T, S, weights, mass, sinkKey, nulls, queries, keys, filtered,       what goes into treat()
+    transformed   {T, S, weights, mass, sinkKey, nulls, queries, keys, filtered,   what goes into transform()
                expect: {weights [T S], nulls, mass, hatched}}                      sees() is causal: s <= t
     stages    {T, S, side: {causal}, layer: {window, first}, neuron, vectors: {T, S, H, q, k, s_null},
                expect: {product, scaled, softmax [T S], visible [T S], null_weight [T] or null}}
     pooled    {T, S, h, w, values, expect: {max, mean, signed}}
 
-"treated": the null's control comes first. show: weights, the null's column beside them. hide: without that column.
+"transformed": the null's control comes first. show: weights, the null's column beside them. hide: without that column.
 renormalise: each row divided by its sum without the null. A sinkKey is such a null: its column leaves the weights and
 is the mass. Then the filters: keys and queries that are not kept get 0; under `filtered` = "renormalise" a row is
 divided by what is left of it, the null's column included where it is shown. With less than 0.02 left a row is hatched.
@@ -46,7 +46,7 @@ def main() -> None:
         "thumbs": thumbs(),
         "floats": [floats(bits) for bits in (16, 32)],
         "halves": halves(),
-        "treated": list(treated()),
+        "transformed": list(transformed()),
         "stages": [stage(**case) for case in STAGES],
         "pooled": [pooled(*case) for case in ((5, 5, 5, 5), (7, 11, 3, 4), (50, 41, 40, 40), (1, 9, 1, 4))],
     }
@@ -93,7 +93,7 @@ def halves() -> dict[str, Any]:
     return {"bits": bits.tolist(), "values": flat(bits.view(np.float16))}
 
 
-def treated():
+def transformed():
     """Every control of the null, with and without filters, on rows with a null, with a sink, with next to nothing."""
     T = 6
     mass = np.array([0.0, 0.3, 0.97, 0.985, 1.0, 0.5], np.float32)
@@ -124,11 +124,11 @@ def treated():
                         "queries": queries.tolist(),
                         "keys": keys.tolist(),
                         "filtered": filtered,
-                        "expect": treat(weights, given, sink, nulls, queries, keys, filtered),
+                        "expect": transform(weights, given, sink, nulls, queries, keys, filtered),
                     }
 
 
-def treat(weights, mass, sink, nulls, queries, keys, filtered) -> dict[str, Any]:
+def transform(weights, mass, sink, nulls, queries, keys, filtered) -> dict[str, Any]:
     weights = weights.astype(np.float32)
     if sink is not None:
         mass = weights[:, sink]

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { floats, inflate, unpackMap, unpackThumbs } from "../src/decode";
-import type { Layer, Neuron, Side } from "../src/payload";
-import { pool } from "../src/pool";
-import { stage } from "../src/stages";
-import { treat, type Treatment } from "../src/treat";
+import { pool } from "../src/attention/pool";
+import { stage } from "../src/attention/stages";
+import { transform, type TransformInput } from "../src/attention/transform";
+import { floats, inflate, unpackMap, unpackThumbs } from "../src/payload/decode";
+import type { Layer, Neuron, Side } from "../src/payload/payload";
 import golden from "./golden.json";
 
 type Flat = (number | null)[]; // null stands for what JSON cannot say: -inf, NaN
@@ -44,17 +44,17 @@ test("floats come back exactly", async () => {
 });
 
 test("the null's control and the filters give Python's rows", () => {
-  for (const given of golden.treated) {
+  for (const given of golden.transformed) {
     const { T, S, sinkKey, nulls, filtered, expect } = given;
-    const shown = treat({
+    const shown = transform({
       T,
       S,
       weights: numbers(given.weights)!,
       mass: numbers(given.mass),
       sinkKey,
-      nulls: nulls as Treatment["nulls"],
+      nulls: nulls as TransformInput["nulls"],
       keep: { queries: Uint8Array.from(given.queries), keys: Uint8Array.from(given.keys) },
-      filtered: filtered as Treatment["filtered"],
+      filtered: filtered as TransformInput["filtered"],
       sees: (t, s) => s <= t,
       error: 0,
     });

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { HeadAt, State } from "../src/contract";
-import { hit, layout, step, type Layout } from "../src/gridlayout";
-import { figure, listed, short, statistic, type Value } from "../src/heads";
-import type { Payload } from "../src/payload";
-import { defaults } from "../src/state";
 import { layer, payload, side } from "./made";
+import type { State } from "../src/contract";
+import { hit, layout, type Layout, step } from "../src/grid/layout";
+import { figure, listed, short, type Value } from "../src/heads/heads";
+import { statistic } from "../src/payload/lookup";
+import type { HeadAt, Payload } from "../src/payload/payload";
+import { defaults } from "../src/state/state";
 
 const ROOM = { width: 300, unit: 1, strip: true };
 

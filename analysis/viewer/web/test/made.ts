@@ -1,8 +1,8 @@
 /** Things to test with, from a seed: numbers, attention, tokens, a payload as odd as the contract allows. */
 
+import type { TransformInput } from "../src/attention/transform";
 import type { State } from "../src/contract";
-import type { Head, Layer, Neuron, Payload, Side, Text, Tokens } from "../src/payload";
-import type { Treatment } from "../src/treat";
+import type { Head, Layer, Neuron, Payload, Side, Text, Tokens } from "../src/payload/payload";
 
 export type Random = () => number;
 
@@ -52,8 +52,8 @@ export function ones(size: number): Uint8Array {
   return new Uint8Array(size).fill(1);
 }
 
-/** A treatment that does nothing, of attention with a null; what is given takes the place of what is here. */
-export function treatment(random: Random, T: number, S: number, given: Partial<Treatment> = {}): Treatment {
+/** What changes nothing, of attention with a null; what is given takes the place of what is here. */
+export function transformInput(random: Random, T: number, S: number, given: Partial<TransformInput> = {}): TransformInput {
   return {
     T,
     S,

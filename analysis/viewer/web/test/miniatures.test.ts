@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { HeadAt, State } from "../src/contract";
-import { miniatures } from "../src/miniatures";
-import type { Packed } from "../src/packed";
-import { defaults } from "../src/state";
-import type { Treated } from "../src/treated";
 import { layer, payload, side } from "./made";
+import { miniatures } from "../src/attention/miniatures";
+import type { ShownMaps } from "../src/attention/shown";
+import type { State } from "../src/contract";
+import type { Packed } from "../src/payload/packed";
+import type { HeadAt } from "../src/payload/payload";
+import { defaults } from "../src/state/state";
 
 const [A, B]: HeadAt[] = [0, 1].map((at) => ({ side: at, layer: 0, head: 0 }));
 
@@ -27,7 +28,7 @@ function made(map: "left out" | "waiting" | "there") {
   } as Partial<Packed> as Packed;
   const rest = { T: 1, S: 1, nulls: null, mass: null, hatched: [0], queries: [1], keys: [1] };
   const apply = ({ side }: HeadAt) => ({ ...rest, weights: Float32Array.of(0.75 - side) });
-  const all = miniatures(page, packed, { apply } as unknown as Treated, () => {});
+  const all = miniatures(page, packed, { apply } as unknown as ShownMaps, () => {});
   all.begin();
   const state = (given: Partial<State>): State => ({ ...defaults(page), ...given });
   return (other: HeadAt | null, given: Partial<State> = {}) => all.of(A, other, state(given))!;

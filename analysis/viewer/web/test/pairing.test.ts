@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pairing } from "../src/pairing";
-import type { Payload, Side } from "../src/payload";
+import type { Payload, Side } from "../src/payload/payload";
+import { pairing } from "../src/state/pairing";
 
 const sides = [
   side([2, 2], null),

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pool, poolRows } from "../src/pool";
 import { near, normals, seeded, whole } from "./made";
+import { pool, poolRows } from "../src/attention/pool";
 
 test("a single spike survives at every size", () => {
   const random = seeded(1);

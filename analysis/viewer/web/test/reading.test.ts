@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { State, Store, Vectors } from "../src/contract";
-import type { Head, Neuron, Payload } from "../src/payload";
-import { read } from "../src/reading";
-import { row } from "../src/stages";
-import { defaults } from "../src/state";
-import type { View } from "../src/views";
 import { layer, near, neuron, normals, seeded, side, tokens } from "./made";
+import { row } from "../src/attention/stages";
+import type { State, Store } from "../src/contract";
+import type { View } from "../src/heads/views";
+import { read } from "../src/neuron/reading";
+import type { Vectors } from "../src/payload/packed";
+import type { Head, Neuron, Payload } from "../src/payload/payload";
+import { defaults } from "../src/state/state";
 
 const T = 8;
 const AT = { side: 0, layer: 0, head: 0 };

@@ -5,12 +5,13 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 
-import type { Vectors } from "../src/contract";
-import { unpackMap } from "../src/decode";
-import { pool } from "../src/pool";
-import { stage } from "../src/stages";
-import { subtract, topKeys, treat, type Treatment } from "../src/treat";
-import { layer, neuron, normals, ones, seeded, side, treatment } from "./made";
+import { layer, neuron, normals, ones, seeded, side, transformInput } from "./made";
+import { pool } from "../src/attention/pool";
+import { topKeys } from "../src/attention/ranking";
+import { stage } from "../src/attention/stages";
+import { subtract, transform, type TransformInput } from "../src/attention/transform";
+import { unpackMap } from "../src/payload/decode";
+import type { Vectors } from "../src/payload/packed";
 
 const CODING = { bits: 8, shape: "triangle" } as const;
 
@@ -28,11 +29,11 @@ function timed(context: TestContext, name: string, limit: number, call: () => vo
 }
 
 for (const [T, factor] of [[512, 1], [1024, 4]]) {
-  const input = treatment(seeded(T), T, T);
+  const input = transformInput(seeded(T), T, T);
   const keys = ones(T);
   keys[3] = 0;
   const few = { queries: keys, keys };
-  const treatments: [string, Partial<Treatment>][] = [
+  const choices: [string, Partial<TransformInput>][] = [
     ["renormalise", { nulls: "renormalise" }],
     ["first key as the null, renormalised", { nulls: "renormalise", mass: null, sinkKey: 0 }],
     ["renormalise, filter, renormalise", { nulls: "renormalise", filtered: "renormalise", keep: few }],
@@ -41,8 +42,8 @@ for (const [T, factor] of [[512, 1], [1024, 4]]) {
   test(`one map of ${T} tokens`, (context) => {
     const bytes = new Uint8Array((T * (T + 1)) / 2).fill(9);
     timed(context, "unpack", 15 * factor, () => unpackMap(bytes, CODING, T, T, null));
-    for (const [name, given] of treatments) timed(context, name, 15 * factor, () => treat({ ...input, ...given }));
-    const shown = treat({ ...input, nulls: "renormalise" });
+    for (const [name, given] of choices) timed(context, name, 15 * factor, () => transform({ ...input, ...given }));
+    const shown = transform({ ...input, nulls: "renormalise" });
     timed(context, "difference", 15 * factor, () => subtract(shown, shown));
     for (const how of ["max", "mean"] as const) {
       timed(context, `pool, ${how}`, 15 * factor, () => pool(shown.weights, T, T, 40, 40, how, false));
@@ -61,11 +62,11 @@ test("scores of 512 tokens, heads of 64", (context) => {
   timed(context, "softmax", 300, () => stage(vectors, neuron({ size: H }), side(0, []), layer([]), "softmax", false));
 });
 
-test("144 maps of 512 tokens, treated and pooled", (context) => {
+test("144 maps of 512 tokens, transformed and pooled", (context) => {
   const T = 512;
-  const inputs = Array.from({ length: 12 }, (_, i) => treatment(seeded(i), T, T, { nulls: "renormalise" }));
+  const inputs = Array.from({ length: 12 }, (_, i) => transformInput(seeded(i), T, T, { nulls: "renormalise" }));
   const start = performance.now();
-  for (let i = 0; i < 144; i++) pool(treat(inputs[i % 12]).weights, T, T, 40, 40, "max", false);
+  for (let i = 0; i < 144; i++) pool(transform(inputs[i % 12]).weights, T, T, 40, 40, "max", false);
   const taken = performance.now() - start;
   context.diagnostic(`${taken.toFixed(0)} ms`);
   assert.ok(taken < 5000, `it takes ${taken} ms`);

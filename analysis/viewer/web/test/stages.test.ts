@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { Vectors } from "../src/contract";
-import { sees, type Layer, type Side } from "../src/payload";
-import { products, row, stage } from "../src/stages";
 import { layer, near, neuron, normals, seeded, side } from "./made";
+import { products, row, stage } from "../src/attention/stages";
+import { sees } from "../src/payload/lookup";
+import type { Vectors } from "../src/payload/packed";
+import type { Layer, Side } from "../src/payload/payload";
 
 const STAGES = ["product", "scaled", "softmax"] as const;
 

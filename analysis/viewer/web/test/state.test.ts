@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { layer, OTHERS, payload, pick, type Random, seeded, side, whole } from "./made";
 import type { State } from "../src/contract";
-import { check, defaults, fromFragment, toFragment } from "../src/state";
-import { layer, OTHERS, payload, pick, seeded, side, whole, type Random } from "./made";
+import { check, defaults, fromFragment, toFragment } from "../src/state/state";
 
 const PAGE = payload();
 const NAMES = Object.keys(OTHERS) as (keyof State)[];
