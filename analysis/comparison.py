@@ -5,8 +5,10 @@ paired by seed, and one seed carries no interval. Heads of two runs are not matc
 share nothing but the initial weights.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from jattn.errors import InputError, at_least, one_of
 from train import data
 from train.checkpoint import Run, load
 from train.folders import find_runs
+from train.progress import Tick, ticking
 from train.windows import predicts_next, text_name, text_of, windows_of
 
 WINDOWS = 256  # read by default
@@ -99,32 +102,35 @@ class Comparison:
 
 
 def compare(
-    groups: Mapping[str, str | Path | Sequence[str | Path | Run]] | None = None,
+    groups: Mapping[str, str | Path | Run | Sequence[str | Path | Run]] | None = None,
     *,
     title: str = "Comparison",
-    chapters: Sequence[str] | None = None,
+    only: str | Sequence[str] | None = None,
     windows: int = WINDOWS,
     tokens: int | None = None,
     corpus: str | None = None,
-    progress: Callable[[str, int, int], Any] | None = None,
-    **named: str | Path | Sequence[str | Path | Run],
+    progress: bool | Tick | None = None,
+    **named: str | Path | Run | Sequence[str | Path | Run],
 ) -> Comparison:
     """Compare groups of runs: compare(standard="runs/*-standard-*", null="runs/*-null-*"); the first is the baseline.
 
     A group is a path, a glob, or a list of paths or loaded runs; a path may be a model of another library. All are read
     on the validation text of the baseline's corpus (`corpus` names another place of the same text), on `windows`
     windows of `tokens` tokens. An imported baseline reads `pydoc`, or any text that `corpus` names.
-    chapters: which parts of the analysis to run (analysis/chapters), None for all; "text" is always among them.
+    only: the chapters of the analysis to read (analysis/chapters), None for all; "text" is always among them.
+    progress: None shows a bar in a terminal or a notebook, False none, True plain lines elsewhere too; a function
     progress(what, done, total) is called as it goes, a hundred steps for a chapter of a run.
     Raises InputError for runs that cannot be compared.
     """
-    asked = [table.chapter(name) for name in _chosen(chapters)]
+    asked = [table.chapter(name) for name in _chosen(only)]
+    _check_names(named)
     loaded = {name: _runs(value) for name, value in {**(groups or {}), **named}.items()}
     if not loaded:
         raise InputError("compare: no groups; give at least one, such as standard='runs/*-standard-*'")
     warnings = _check_comparable(loaded)
     reading = _reading(loaded, windows, tokens, corpus)
-    results, left_out = _read(loaded, asked, reading, progress or (lambda *_: None))
+    with ticking(progress, title) as tick:
+        results, left_out = _read(loaded, asked, reading, tick)
     base = next(iter(loaded))
     rows = []
     for c in (c for c in asked if c.name in results):
@@ -135,10 +141,24 @@ def compare(
     return Comparison(title, loaded, results, rows, truths, reading, warnings, left_out)
 
 
-def _chosen(names: Sequence[str] | None) -> list[str]:
+def _check_names(named: Mapping[str, Any]) -> None:
+    """A keyword is an argument or a group: one that holds no runs is an argument that there is not."""
+    for name, value in named.items():
+        several = value if isinstance(value, Sequence) else [value]
+        if not all(isinstance(item, str | Path | Run) for item in several):
+            known = [n for n in signature(compare).parameters if n != "named"]
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; the arguments are {', '.join(known)}"
+            raise InputError(
+                f"compare: {name!r} is no argument, and {value!r} is no group (a path, a run, or a list of them){hint}"
+            )
+
+
+def _chosen(names: str | Sequence[str] | None) -> list[str]:
     """The chapters asked for in the order of the report."""
     if names is None:
         return list(table.NAMES)
+    names = names.split(",") if isinstance(names, str) else names
     wanted = {"text", *(one_of("chapter", name, table.NAMES) for name in names)}
     return [name for name in table.NAMES if name in wanted]
 
@@ -161,7 +181,7 @@ def _reading(groups: dict[str, list[Run]], windows: int, tokens: int | None, cor
 
 
 def _read(
-    groups: dict[str, list[Run]], asked: list[Chapter], reading: Reading, progress: Callable[[str, int, int], Any]
+    groups: dict[str, list[Run]], asked: list[Chapter], reading: Reading, progress: Tick
 ) -> tuple[dict[str, Results], list[str]]:
     """Every chapter read from every run; a group of which one run is unfit is left out of that chapter, and told."""
     colours = {g: COLOURS[i % len(COLOURS)] for i, g in enumerate(groups)}

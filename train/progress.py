@@ -2,12 +2,40 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 PLAIN_SECONDS = 10.0
+
+
+Tick = Callable[[str, int, int], Any]  # (what, done, total)
+
+
+@contextmanager
+def ticking(progress: bool | Tick | None, title: str) -> Iterator[Tick]:
+    """Where steps are told: None shows a bar in a terminal or a notebook, True also plain lines elsewhere, False none.
+
+    A function of one's own is called instead.
+    """
+    console = Console(stderr=True)
+    if progress is None:
+        progress = console.is_terminal or console.is_jupyter
+    if progress is False:
+        yield lambda what, done, total: None
+    elif progress is not True:
+        yield progress
+    else:
+        with Bar(title, 1, console=console) as bar:
+
+            def show(what: str, done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done, group=what)
+
+            yield show
 
 
 class Bar:

@@ -16,7 +16,7 @@ from jattn.errors import InputError
 @pytest.fixture(scope="module")
 def comparison(text):
     groups = {a: [text[a, 0], text[a, 1]] for a in ("standard", "null+local:4")}
-    return analysis.compare(groups, windows=8, chapters=[])
+    return analysis.compare(groups, windows=8, only=[])
 
 
 def test_a_value_is_the_mean_over_heads_windows_and_seeds(comparison):
@@ -42,7 +42,7 @@ def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
         standard=str(folder / "*-standard-*"),
         null=[str(folder / "tiny-null+local4-s0"), text["null+local:4", 1]],
         windows=8,
-        chapters=[],
+        only=[],
     )
     assert again.row("valid_loss", "null").difference == comparison.row("valid_loss", "null+local:4").difference
 
@@ -64,7 +64,7 @@ def test_every_chapter_is_read_and_shown_or_says_why_not(text, tmp_path):
 @pytest.mark.parametrize("only", [["txet"], [""]])
 def test_unknown_chapters_are_refused_by_name(text, only):
     with pytest.raises(InputError, match="chapter: unknown value"):
-        analysis.compare(standard=[text["standard", 0]], chapters=only)
+        analysis.compare(standard=[text["standard", 0]], only=only)
 
 
 def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_name(text):
@@ -77,7 +77,7 @@ def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_
 
 
 def test_one_seed_carries_no_interval_and_the_page_says_so(text):
-    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4, chapters=[])
+    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4, only=[])
     value = one.row("null_share", "null").value
     assert (value.low, value.high, value.n) == (None, None, 1)
     assert any("no interval" in w for w in one.warnings)
@@ -86,7 +86,7 @@ def test_one_seed_carries_no_interval_and_the_page_says_so(text):
 
 def test_groups_with_other_seeds_are_named_and_only_shared_seeds_paired(text):
     c = analysis.compare(
-        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4, chapters=[]
+        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4, only=[]
     )
     assert any("different seeds" in w for w in c.warnings)
     assert c.row("valid_loss", "null").difference.n == 1
