@@ -9,7 +9,6 @@ import click
 
 from jattn.errors import InputError, one_of
 from train.command_line import Command, Option
-from train.provenance import versions
 
 FORMATS = ("gpt2", "llama", "bert", "gpt_oss", "transformerlens", "npz")
 
@@ -132,4 +131,6 @@ def _layers(model: Any) -> list[str]:
 
 def _meta(run: Any, text: str) -> dict[str, Any]:
     """Where the arrays come from."""
+    from train.provenance import versions
+
     return {"run": str(run.path), "step": run.step, "text": text, "versions": versions()}

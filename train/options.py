@@ -96,16 +96,15 @@ def _ends(name: str) -> list[str]:
 
 def field_options() -> list[click.Parameter]:
     """An option per field: the common ones, then the rest in a section per part of the config."""
+    types, defaults = field_types(), flatten(RunConfig())
     named = {name: several for name, several in spellings().items() if name not in OWN}
     common = sorted((n for n in named if named[n][0] in COMMON), key=lambda name: COMMON.index(named[name][0]))
     others = [name for name in named if name not in common]
-    return [_option(name, named[name], name in common) for name in common + others]
+    return [_option(name, named[name], *types[name], defaults[name], name in common) for name in common + others]
 
 
-def _option(name: str, spelled: list[str], common: bool) -> Option:
-    kind, help = field_types()[name]
+def _option(name: str, spelled: list[str], kind: Any, help: str, default: Any, common: bool) -> Option:
     part = name.rpartition(".")[0]
-    default = flatten(RunConfig())[name]
     value = str(default).lower() if default is None or isinstance(default, bool) else default
     return Option(
         name.replace(".", "__"),

@@ -67,6 +67,34 @@ def test_unknown_chapters_are_refused_by_name(text, only):
         analysis.compare(standard=[text["standard", 0]], only=only)
 
 
+def test_chapters_may_be_named_as_on_the_command_line(text):
+    c = analysis.compare(standard=[text["standard", 0]], windows=4, only="waking,text")
+    assert list(c.results) == ["text", "waking"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "says"),
+    [
+        ("window", 3, "'window' is no argument, and 3 is no group .*; did you mean windows"),
+        ("chapter", None, "'chapter' is no argument, and None is no group .*; the arguments are groups, title, only"),
+        ("token", [8], r"'token' is no argument, and \[8\] is no group .*; did you mean tokens"),
+    ],
+)
+def test_a_keyword_that_is_no_argument_and_no_group_is_said_to_be_one(text, keyword, value, says):
+    with pytest.raises(InputError, match=says) as told:
+        analysis.compare(standard=[text["standard", 0]], **{keyword: value})
+    assert "\n" not in str(told.value)
+
+
+def test_progress_is_a_function_of_ones_own_or_shown_where_it_is_asked_for(text, capsys):
+    seen = []
+    analysis.compare(a=[text["standard", 0]], windows=4, only=[], progress=lambda *told: seen.append(told))
+    assert seen[-1] == ("text, a", 100, 100)
+    for progress, shown in ((None, ""), (False, ""), (True, "Comparison: 100/100 group text, a")):
+        analysis.compare(a=[text["standard", 0]], windows=4, only=[], progress=progress)
+        assert capsys.readouterr().err.startswith(shown) and bool(shown) == (progress is True)
+
+
 def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_name(text):
     run = text["standard", 0]
     with pytest.raises(InputError, match="group 'a' holds no run"):

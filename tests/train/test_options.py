@@ -7,20 +7,18 @@ from train.command_line import Command, Commands, Option, Value, run
 from train.config import RunConfig, field_types, flatten, parse_value
 from train.options import ADVICE, COMMON, OWN, SYNONYMS, field_options, spellings
 
+FIELDS = Command("train", params=field_options(), advice=ADVICE)
+
 
 def changes(*words):
     """What a command of fields alone makes of these words."""
-    return Command("train", params=field_options(), advice=ADVICE).make_context("train", [*words]).params.get("changes")
+    return FIELDS.make_context("train", [*words]).params.get("changes")
 
 
-def shown(everything=False):
-    """The help of such a command, on one line."""
-    made = []
-    command = Command("train", params=field_options(), callback=lambda **_: 0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("click.echo", made.append)
-        run(Commands("jattn", commands=[command]), ["train", "--help-all" if everything else "--help"])
-    return " ".join("".join(made).split())
+def shown(word, capsys):
+    """What such a command prints for --help or --help-all, on one line."""
+    assert run(Commands("jattn", commands=[Command("train", params=field_options())]), ["train", word]) == 0
+    return " ".join(capsys.readouterr().out.split())
 
 
 def test_every_field_but_those_with_a_way_of_their_own_is_an_option():
@@ -46,10 +44,12 @@ def test_every_spelling_stands_for_one_field_and_the_shortest_is_shown():
         whole = name.replace("_", "-").replace(".", "-")
         assert whole in several and whole.endswith(several[0])
         assert len(several[0]) == min(len(spelling) for spelling in several if whole.endswith(spelling))
-    for name in set(table) - OWN:
-        for spelling in table[name]:
-            value = str(flatten(RunConfig())[name])
-            assert changes(f"--{spelling}={value}") == {name: parse_value(name, value, field_types()[name][0])}
+    defaults, types = flatten(RunConfig()), field_types()
+    for turn in range(max(map(len, table.values()))):  # every field at once, under its last spelling but `turn`
+        given = {name: table[name][-turn % len(table[name])] for name in types if name not in OWN}
+        assert changes(*(f"--{spelling}={defaults[name]}" for name, spelling in given.items())) == {
+            name: parse_value(name, str(defaults[name]), types[name][0]) for name in given
+        }
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_tables_of_names_name_fields_that_there_are():
     first = [several[0] for several in spellings().values()]
     every = {spelling for several in spellings().values() for spelling in several}
     assert set(COMMON) <= set(first) and set(SYNONYMS) <= set(first)
-    assert not set(ADVICE) & every
+    assert not set(ADVICE) & {s for name in set(spellings()) - OWN for s in spellings()[name]}
     words = [word for several in SYNONYMS.values() for word in several]
     assert set(words) <= every and len(words) == len(set(words))
 
@@ -175,8 +175,8 @@ def test_option_without_its_value_is_refused_by_name(words, says):
     assert says in str(told.value)
 
 
-def test_common_fields_stand_first_in_the_help_and_the_rest_in_help_all():
-    short, whole = shown(), shown(everything=True)
+def test_common_fields_stand_first_in_the_help_and_the_rest_in_help_all(capsys):
+    short, whole = shown("--help", capsys), shown("--help-all", capsys)
     for name, (_, help) in field_types().items():
         if name in OWN:
             continue
@@ -189,7 +189,7 @@ def test_common_fields_stand_first_in_the_help_and_the_rest_in_help_all():
     assert places == sorted(places)
 
 
-# Options of several words, and what a command hands to its function ----------------------------------------------------
+# Options of several words, and what a command hands to its function ---------------------------------------------------
 
 
 def several(**given):
