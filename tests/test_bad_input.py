@@ -97,14 +97,20 @@ def copy(world, tmp_path, monkeypatch):
 
 # A name for each mistake -> the words of the command, and what its line must say.
 MISTAKES = {
-    "no command": ([], ["required: COMMAND"]),
     "unknown command": (["trian"], ["command", "'trian'", "Did you mean 'train'?", "compare"]),
     "unknown preset": (["train", "--preset=tinny"], ["preset", "'tinny'", "Did you mean 'tiny'?", "nanogpt-cpu"]),
     "unknown field": (["train", "--layrs", "3"], ["'--layrs'", "did you mean --layers?", "--help"]),
-    "unknown dotted field": (["train", "--model.widht=3"], ["'--model.widht=3'", "did you mean --model.width?"]),
+    "unknown dotted field": (["train", "--model.widht=3"], ["'--model.widht'", "did you mean --width?"]),
+    "option before the command": (["--json", "info"], ["unknown option '--json'", "jattn --help"]),
+    "counted in epochs": (["train", "--epochs=3"], ["there is no --epochs", "--steps N"]),
+    "no run to look at": (["info"], ["info: RUN is missing", "jattn info --help"]),
+    "no group to compare": (["compare"], ["compare: NAME=RUNS... is missing", "a path or glob of runs in quotes"]),
+    "value for a flag": (["demo", "--full=yes"], ["--full takes no value"]),
+    "quick and full": (["demo", "--quick", "--full"], ["--quick and --full exclude each other"]),
+    "attention of none": (["train", "--attention", "--steps=3"], ["--attention needs one value or more"]),
     "unknown option of sample": (["sample", "runs/null", "--promt", "x"], ["'--promt'", "did you mean --prompt?"]),
     "word too many": (["info", "runs/null", "more"], ["'more'", "one argument too many"]),
-    "option without a value": (["train", "--steps"], ["--steps", "expected one argument"]),
+    "option without a value": (["train", "--steps"], ["--steps needs a value: N", "jattn train --help"]),
     "word for a whole number": ([*NEW, "--layers=two"], ["model.layers takes a whole number, got 'two'"]),
     "fraction for a whole number": ([*NEW, "--steps=2.5"], ["steps takes a whole number, got '2.5'"]),
     "word for a number": ([*NEW, "--learning-rate=fast"], ["optimizer.learning_rate takes a number, got 'fast'"]),

@@ -26,7 +26,7 @@ from jattn.kinds import _PARTS, NullKind, parse_attention
 from jattn.model import parameter_shapes
 from train import corpora
 from train.checkpoint import Run
-from train.commands import _configs
+from train.commands import configs
 from train.config import RunConfig, field_types
 from train.presets import PRESETS
 
@@ -70,9 +70,11 @@ COMMANDS = sorted({command for page in TEXT for block in blocks(page, "") for co
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_on_a_page_is_understood(command):
-    args = cli._parser().parse_all(shlex.split(command, comments=True))
-    if command.startswith("train ") and args.start is None:
-        assert all(parse_attention(config.model.attention) for config in _configs(args, None))
+    name, *words = shlex.split(command, comments=True)
+    given = cli.commands().commands[name].make_context(name, words).params
+    if name == "train" and "start" not in given:
+        asked = {n: given[n] for n in ("preset", "attention", "seeds") if n in given}
+        assert all(parse_attention(c.model.attention) for c in configs(given.get("changes", {}), **asked))
 
 
 def test_pages_show_every_command_that_makes_something():

@@ -58,12 +58,12 @@ def jattn(capsys, *words):
 
 @pytest.fixture(scope="module")
 def of_gpt2(gpt2):
-    return analysis.compare(gpt2=str(gpt2), windows=6, tokens=T, chapters=[])
+    return analysis.compare(gpt2=str(gpt2), windows=6, tokens=T, only=[])
 
 
 @pytest.fixture(scope="module")
 def of_bert(bert):
-    return analysis.compare(bert=str(bert), windows=6, tokens=T, chapters=[])
+    return analysis.compare(bert=str(bert), windows=6, tokens=T, only=[])
 
 
 # Told ----------------------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def test_info_of_an_import_that_was_kept_is_the_same(gpt2, tmp_path, capsys):
 
 def test_imported_models_read_pydoc_and_any_other_text(gpt2, of_gpt2, corpus):
     assert of_gpt2.corpus == "pydoc"
-    other = analysis.compare(gpt2=str(gpt2), windows=2, tokens=T, corpus=str(corpus), chapters=[])
+    other = analysis.compare(gpt2=str(gpt2), windows=2, tokens=T, corpus=str(corpus), only=[])
     assert other.records["gpt2"][0].tokens.shape == (2, T + 1)
     text = train.load(gpt2).tokenizer.decode(other.records["gpt2"][0].tokens[0])
     assert text in corpus.read_text()
@@ -105,7 +105,7 @@ def test_loss_on_the_windows_stands_beside_a_validation_loss_that_only_trained_r
     row = of_gpt2.estimate("window_loss", "gpt2")
     assert row.value.mean == pytest.approx(of_gpt2.records["gpt2"][0].loss_nats.mean)
     assert not of_gpt2.has("valid_loss")
-    trained = analysis.compare(standard=[text["standard", 0]], windows=2, chapters=[])
+    trained = analysis.compare(standard=[text["standard", 0]], windows=2, only=[])
     assert trained.has("valid_loss") and trained.has("window_loss")
 
 
@@ -159,12 +159,12 @@ def test_causal_and_two_sided_models_are_not_compared(bert, tmp_path):
     config = ModelConfig(vocab_size=size, context=24, mlp="gelu_tanh", **SIZES, **BIASES)
     causal = interop.write(config, parameters_of(build(config)), tokenizer, tmp_path / "g", "gpt2")
     with pytest.raises(InputError, match=r"sees both sides.*compare them apart"):
-        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2, chapters=[])
+        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2, only=[])
 
 
 def test_windows_too_short_for_the_frame_are_refused(bert):
     with pytest.raises(InputError, match=r"tokens \(the 2 around the text included\) must be >= 4, got 3"):
-        analysis.compare(bert=str(bert), tokens=3, windows=2, chapters=[])
+        analysis.compare(bert=str(bert), tokens=3, windows=2, only=[])
 
 
 # Measures ---------------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
 
 
 def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
-    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2, chapters=[])
+    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2, only=[])
     titles = [
         [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c.results["text"]).axes if axis.get_title()]
         for c in (of_gpt2, of_bert, pair)
