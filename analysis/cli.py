@@ -6,7 +6,6 @@
 import os
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from jattn.errors import InputError
 
@@ -14,7 +13,6 @@ from jattn.errors import InputError
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 2 bad input, 130 stopped by Ctrl-C."""
     try:
-        _check_shadowed()
         args = _parser().parse_all(argv)
         # Orbax and JAX chat on stderr through absl's logger; what matters to a user is said in our own lines.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -53,18 +51,6 @@ def _parser():
     commands.add_info(verbs)
     launch.add_runs(verbs)
     return parser
-
-
-def _check_shadowed() -> None:
-    """`train` and `analysis` are common names: say so if a user's own file is imported in their place."""
-    import train
-
-    home = Path(__file__).resolve().parent.parent
-    found = Path(train.__file__ or "").resolve()
-    if found.parent != home / "train":
-        raise InputError(
-            f"another 'train' ({found}) hides the installed one ({home / 'train'}); run from another folder"
-        )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import findings, opening, tables
 from analysis.chapter import Element, Plot, Table
@@ -144,7 +144,7 @@ def _keep(folder: Path, element: dict[str, Any]) -> None:
 
 
 def _template(name: str):
-    loader = PackageLoader("analysis", "templates")
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["cell"] = _cell
     return environment.get_template(name)

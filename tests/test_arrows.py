@@ -11,17 +11,19 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("jattn", "train", "analysis")
 FILES = sorted(str(f.relative_to(ROOT)) for package in PACKAGES for f in (ROOT / package).rglob("*.py"))
 
+# The public face, the command, and what finds the packages beside jattn for both (tests/test_face.py: lazily).
+FACE = ("jattn/__init__.py", "jattn/__main__.py", "jattn/launcher.py")
 # Who may import what: package -> folders or files in which it may stand.
 ROOMS = {
-    "train": ("train/", "analysis/"),
-    "analysis": ("analysis/",),
+    "train": ("train/", "analysis/", *FACE),
+    "analysis": ("analysis/", *FACE),
     "optax": ("train/",),
     "orbax": ("train/checkpoint.py",),
     "grain": ("train/data.py",),
     "matplotlib": ("analysis/drawing/figures.py",),
 }
 # Modules of these names hold settings, errors and command lines: they are read before anybody needs an array.
-LIGHT = ("__init__", "cli", "config", "errors", "presets")
+LIGHT = ("__init__", "__main__", "cli", "config", "errors", "launcher", "presets")
 HEAVY = ("jax", "flax", "optax", "orbax", "grain", "matplotlib")
 
 
