@@ -5,7 +5,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -16,7 +15,6 @@ from train.command_line import Commands, run
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 2 bad input, 130 stopped by Ctrl-C."""
     try:
-        _check_shadowed()
         # Orbax and JAX chat on stderr through absl's logger; what matters to a user is said in our own lines.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         return run(commands(), sys.argv[1:] if argv is None else argv)
@@ -48,18 +46,6 @@ def commands() -> Commands:
     for command in (DEMO, TRAIN, COMPARE, VIEW, SAMPLE, EXPORT, IMPORT, INFO, RUNS):
         jattn.add_command(command)
     return click.version_option(package_name="jattn", prog_name="jattn", message="%(prog)s %(version)s")(jattn)
-
-
-def _check_shadowed() -> None:
-    """`train` and `analysis` are common names: say so if a user's own file is imported in their place."""
-    import train
-
-    home = Path(__file__).resolve().parent.parent
-    found = Path(train.__file__ or "").resolve()
-    if found.parent != home / "train":
-        raise InputError(
-            f"another 'train' ({found}) hides the installed one ({home / 'train'}); run from another folder"
-        )
 
 
 if __name__ == "__main__":

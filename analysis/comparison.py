@@ -5,7 +5,7 @@ paired by seed, and one seed carries no interval. Heads of two runs are not matc
 share nothing but the initial weights.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -19,6 +19,7 @@ from analysis.record import Record
 from jattn.errors import InputError, at_least
 from train import data
 from train.checkpoint import Run
+from train.progress import Tick
 from train.windows import text_of, windows_of
 
 LONGEST = 128  # tokens of a window by default, or the runs' context if shorter
@@ -92,7 +93,7 @@ def read_groups(
     windows: int,
     tokens: int | None,
     corpus: str | None,
-    progress: Callable[[str, int, int], Any],
+    tick: Tick,
 ) -> Comparison:
     """The chapters read from every run, and their estimates; see `analysis.report.compare`.
 
@@ -100,7 +101,7 @@ def read_groups(
     """
     warnings = check_comparable(groups)
     reading = _reading(groups, windows, tokens, corpus)
-    results, left_out = _read(groups, chapters, reading, progress)
+    results, left_out = _read(groups, chapters, reading, tick)
     base = next(iter(groups))
     estimates: list[Estimate] = []
     there = [c for c in chapters if c.name in results]
@@ -133,7 +134,7 @@ def _read(
     groups: dict[str, list[Run]],
     asked: Sequence[Chapter[Any]],
     reading: Reading,
-    progress: Callable[[str, int, int], Any],
+    tick: Tick,
 ) -> tuple[dict[str, Results[Any]], list[str]]:
     """Every chapter read from every run; a group of which one run is unfit is left out of that chapter, and told."""
     colours = {g: COLOURS[i % len(COLOURS)] for i, g in enumerate(groups)}

@@ -3,7 +3,7 @@
     python benchmarks/circuits.py --out runs/circuits
 
 Trains zero layers on `bigram`, and zero, one and two layers on `induction-shifted`, where the copy stands at another
-distance in every row. Measurements on rows that say all 32 symbols once, in random order, and then once more: which symbols
+distance in every row. Measured on rows that say all 32 symbols once, in random order, and then once more: which symbols
 have been seen says nothing there, so only an induction head gains. Checkpoints along the way are kept and measured.
 Prints a table and writes circuits.png. A folder that holds a finished run is read, not trained again.
 """

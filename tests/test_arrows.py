@@ -31,7 +31,9 @@ ROOMS = {
     "report": ("analysis/report/",),
     "commands": ("analysis/demo.py", "analysis/commands.py", "analysis/cli.py"),
 }
-FACES = {"analysis/__init__.py"}  # a face names what is behind it, lazily
+# The public face, the command, and what finds the packages beside jattn for both: they name what is above, lazily
+# (tests/test_face.py).
+FACES = {"jattn/__init__.py", "jattn/__main__.py", "jattn/launcher.py", "train/__init__.py", "analysis/__init__.py"}
 
 # Who may import what: library -> folders or files in which it may stand.
 LIBRARIES = {
@@ -45,7 +47,7 @@ PURE = {
     "analysis/measures/": ("analysis.measures", "analysis.stats", "jattn.errors", "jattn.config", "jattn.positions")
 }
 # Modules of these names hold settings, errors and command lines: they are read before anybody needs an array.
-LIGHT = ("__init__", "cli", "config", "errors", "presets")
+LIGHT = ("__init__", "__main__", "cli", "config", "errors", "launcher", "presets")
 HEAVY = ("jax", "flax", "optax", "orbax", "grain", "matplotlib")
 
 

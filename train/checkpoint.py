@@ -143,8 +143,8 @@ def imported(path: str | Path) -> Run:
     """
     from jattn import interop
     from jattn.model import count_parameters
-    from train import provenance
     from train.config import DataConfig, to_dict
+    from train.provenance import machine, versions
     from train.tokenizers import Tokenizer
 
     found = interop.read(path)
@@ -163,8 +163,8 @@ def imported(path: str | Path) -> Run:
         "corpus": {"name": "not trained here", "size": 0, "sha256": None},
         "imported": {"kind": found.kind, "path": str(path), "sha256": found.sha256},
         "special": found.special,
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
+        "versions": versions(),
+        "machine": machine(),
         "parameters": count_parameters(found.config),
         "step": 0,
     }
