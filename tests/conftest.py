@@ -1,12 +1,22 @@
 """What all tests share: JAX on the CPU, a fixture for float64, and the reason why a peer test is skipped."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from importlib.util import find_spec
 
-# Both before the first import of jax. Programs here run for milliseconds and compile for seconds.
+# All before the first import of jax; workers and subprocesses inherit it. Programs here run for milliseconds and
+# compile for seconds: each is compiled once for all, and quickly unless JATTN_OPTIMISED=1 asks for what users run.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+if os.environ.get("JATTN_OPTIMISED") != "1":
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jattn-programs-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,8 +30,17 @@ settings.load_profile("jattn")
 def forget_programs():
     """Every compiled program maps memory, and a process may map 65,530 pieces: beyond that XLA's compiler crashes."""
     yield
-    if jax := sys.modules.get("jax"):
+    if (jax := sys.modules.get("jax")) and maps() > 20_000:
         jax.clear_caches()
+
+
+def maps() -> float:
+    """The pieces of memory that this process maps; without Linux's list of them, more than any limit."""
+    try:
+        with open("/proc/self/maps", "rb") as lines:
+            return sum(1 for _ in lines)
+    except FileNotFoundError:
+        return float("inf")
 
 
 @pytest.fixture
@@ -31,6 +50,13 @@ def x64():
 
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def two_devices() -> dict[str, str]:
+    """The environment of a subprocess with two virtual devices."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    return os.environ | {"XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=2"}
 
 
 def pytest_runtest_setup(item):

@@ -34,16 +34,6 @@ TEXT = np.random.default_rng(0).integers(0, 13, (2, 9))
 NULLS = ["null", "logit+local:4", "key_value", "token", "local:3"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def compile_quickly():
-    """Programs this small run for milliseconds and compile for seconds."""
-    name = "jax_disable_most_optimizations"
-    before = jax.config.values[name]
-    jax.config.update(name, True)
-    yield
-    jax.config.update(name, before)
-
-
 def drawn(config):
     """Random parameters, norms around 1, biases and nulls too, so that none is invisible."""
     draw = np.random.default_rng(0)

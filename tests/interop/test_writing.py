@@ -91,16 +91,6 @@ def written(name, folder):
     return config, parameters, expected
 
 
-@pytest.fixture(autouse=True, scope="module")
-def compile_quickly():
-    """Programs this small run for milliseconds and compile for seconds."""
-    name = "jax_disable_most_optimizations"
-    before = jax.config.values[name]
-    jax.config.update(name, True)
-    yield
-    jax.config.update(name, before)
-
-
 @pytest.fixture
 def load(monkeypatch):
     """load(folder): the model of transformers, in float32."""

@@ -331,13 +331,13 @@ def wait_for(condition, seconds=120):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_stopped_run_says_how_to_go_on_and_that_goes_on(number, text, tmp_path, quick_env, monkeypatch):
+def test_stopped_run_says_how_to_go_on_and_that_goes_on(number, text, tmp_path, monkeypatch):
     """The run is a million steps long, so it is stopped in the middle; the printed command is run with fewer."""
     words = [*TINY, "--corpus", str(text), "--attention", "null", "--out", "my run", "--log-every", "1"]
     words += ["--eval-every", "1000000", "--save-every", "1000000", "--steps", "1000000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "analysis.cli", "train", *words],
-        env=quick_env | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -286,15 +286,14 @@ sys.exit(main(["train", *words, "--out", "odd", "--batch", "3"]))
 """
 
 
-def test_two_devices_train_as_one_and_a_batch_that_they_cannot_share_is_refused(tiny, tmp_path, quick_env):
+def test_two_devices_train_as_one_and_a_batch_that_they_cannot_share_is_refused(tiny, tmp_path, two_devices):
     """Float32 sums in another order: losses agree to about 1e-6 of their size a step. Steps 3 and 4 after a resume."""
     config = tiny({"steps": 4, "eval_every": 2, "save_every": 2, "model.attention": "null"})
     given, default = flatten(config), flatten(preset("tiny"))
     words = [f"--{name}={given[name]}" for name in given if name not in OWN and given[name] != default[name]]
     words = ["--preset=tiny", "--attention=null", *words]
-    env = quick_env | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, *words], env=env, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", TWO_DEVICES, *words], env=two_devices, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 2, done.stderr
     refused = "jattn: data.batch must be a multiple of the number of devices (2), got 3"
