@@ -141,19 +141,19 @@ def _read(
     total = 100 * len(asked) * sum(map(len, groups.values()))
     results, left_out, begun = {}, [], count()
     for chapter in asked:
-        found: dict[str, list[Measurements[Any]]] = {}
+        measured: dict[str, list[Measurements[Any]]] = {}
         for group, runs in groups.items():
             try:
-                found[group] = []
+                measured[group] = []
                 for run in runs:
                     before = next(begun)
                     label = f"{chapter.name}, {group}"
-                    tick = lambda done, of, b=before, w=label: progress(w, 100 * b + 100 * done // of, total)
-                    found[group].append(chapter.read(run, reading, tick))
+                    of_run = lambda done, of, b=before, w=label: tick(w, 100 * b + 100 * done // of, total)
+                    measured[group].append(chapter.read(run, reading, of_run))
             except Unfit as reason:
-                del found[group]
+                del measured[group]
                 left_out.append(f"{chapter.title}, {group}: {reason}")
-        if found:
-            fit = {g: groups[g] for g in found}
-            results[chapter.name] = Results(fit, found, reading, colours)
+        if measured:
+            fit = {g: groups[g] for g in measured}
+            results[chapter.name] = Results(fit, measured, reading, colours)
     return results, left_out

@@ -32,16 +32,17 @@ _BESIDE = {
     "Attention": "analysis.viewer.attention",
     "Comparison": "analysis.comparison",
     "Record": "analysis.record",
-    "capture": "analysis.capturing",
-    "compare": "analysis.comparison",
+    "capture": "analysis.capture.capture",
+    "compare": "analysis.report.compare",
     "view": "analysis.viewer.show",
 }
 _MODULES = ("masks", "nulls", "scores", "positions", "taps", "decode", "config", "kernels")
 
 if TYPE_CHECKING:
-    from analysis.capturing import capture
-    from analysis.comparison import Comparison, compare
+    from analysis.capture.capture import capture
+    from analysis.comparison import Comparison
     from analysis.record import Record
+    from analysis.report.compare import compare
     from analysis.viewer.attention import Attention
     from analysis.viewer.show import view
     from jattn import config, decode, kernels, masks, nulls, positions, scores, taps
