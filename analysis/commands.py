@@ -29,7 +29,7 @@ def compare(
 
     result = module.compare(groups, only=only, windows=windows, tokens=tokens, corpus=corpus, progress=True)
     if json:
-        print(dumps(to_json(result), indent=1, allow_nan=False))
+        print(dumps(to_json(result.told), indent=1, allow_nan=False))
         return 0
     for line in [*result.warnings, *(f"left out: {why}" for why in result.left_out)]:
         print(f"note: {line}", file=sys.stderr)
@@ -90,9 +90,6 @@ def _print_table(result: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from analysis.report.claims import claims
-    from analysis.report.findings import number, signed, verdict
-
     table = Table(box=None, header_style="bold")
     table.add_column(f"{result.windows} windows, T = {result.tokens}")
     for name in result.groups:
@@ -105,15 +102,15 @@ def _print_table(result: Any) -> None:
         cells = []
         for name in result.groups:
             row = result.find(measure, name)
-            cells.append(number(row.value) if row else "-")
+            cells.append(f"{row.value:.3f}" if row else "-")
             if name != result.baseline:
-                cells.append(signed(row.difference) if row else "")
+                cells.append(f"{row.difference:+.3f}" if row and row.difference else "")
         table.add_row(about.title, *cells)
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
-    for line in verdict(result):
+    for line in result.told.verdict:
         console.print(line, highlight=False)
-    for claim in claims(result):
+    for claim in result.told.claims:
         console.print(f"{claim.claim} ({claim.group}): {claim.outcome}. {claim.why}", highlight=False)
 
 

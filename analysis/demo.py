@@ -101,7 +101,7 @@ def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite
         groups = {g: [str(f) for f in folders[part.name, g]] for g in part.groups}
         results.append(compare(groups, title=part.title, only=READ, progress=True))
     title = f"{TITLE} The quick form: few steps, one seed" if size == "quick" else TITLE
-    page = write(results, out, title=title, lesson=True)
+    page = write([result.told for result in results], out, title=title, lesson=True)
     print(f"done in {clock(time.monotonic() - began)}", file=sys.stderr)
     print(page)
     return 0

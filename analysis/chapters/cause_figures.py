@@ -75,10 +75,7 @@ def margins(results: Results[Detail]) -> list[Table]:
 
 def cell(value: Interval | None, sign: str = "", digits: int = 3) -> str:
     """0.981 [0.970, 0.992], or 0.981 alone for one seed."""
-    if value is None:
-        return "–"
-    text = f"{value.mean:{sign}.{digits}f}"
-    return text if value.low is None else f"{text} [{value.low:{sign}.{digits}f}, {value.high:{sign}.{digits}f}]"
+    return "–" if value is None else f"{value:{sign}.{digits}f}"
 
 
 def over_seeds(values: list[float]) -> Interval | None:

@@ -18,7 +18,6 @@ from analysis.comparison import Comparison
 from analysis.estimates import Estimate, run_value
 from analysis.measures.cause_scores import MARGIN
 from analysis.measures.readouts import READOUTS
-from analysis.report.findings import number, signed
 from analysis.stats import Interval, equivalent, interval
 
 LOSS_BOUND = 0.02  # nats: a smaller difference either way is no price
@@ -55,8 +54,8 @@ def _told_apart(comparison: Comparison, group: str) -> Claim:
     found = told_apart(comparison.results["cause"]).get(group)
     if found is None:
         return Claim(TOLD_APART, group, UNDECIDED, threshold, "No seed of both groups has heads that matter and not.")
-    why = f"AUROC {number(found.null)} against {number(found.other)} ({READOUTS[found.readout]})"
-    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {signed(found.difference)}.")
+    why = f"AUROC {found.null:.3f} against {found.other:.3f} ({READOUTS[found.readout]})"
+    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {found.difference:+.3f}.")
 
 
 def _cleaner(comparison: Comparison, group: str) -> Claim:
@@ -69,7 +68,7 @@ def _cleaner(comparison: Comparison, group: str) -> Claim:
     for row, measure in _sided_measures(comparison, group):
         assert row.difference is not None
         moved = _sided(_times(row.difference, measure.cleaner))
-        told = f"{measure.title} {signed(row.difference)}"
+        told = f"{measure.title} {row.difference:+.3f}"
         if moved == NOT:
             worse.append(told)
         elif moved == UNDECIDED:
@@ -101,7 +100,7 @@ def _loss(comparison: Comparison, group: str) -> Claim:
             if around.low is not None and around.high is not None:
                 outcome = SUPPORTED if around.high < LOSS_BOUND else NOT if around.low > LOSS_BOUND else UNDECIDED
             same = {True: "equivalent", False: "not equivalent", None: "equivalence is open"}
-            why = f"Loss differs by {signed(around, 4)} nats (90 % interval); both ways within {LOSS_BOUND}: "
+            why = f"Loss differs by {around:+.4f} nats (90 % interval); both ways within {LOSS_BOUND}: "
             return Claim(claim, group, outcome, threshold, f"{why}{same[equivalent(differences, LOSS_BOUND)]}.")
     return Claim(claim, group, UNDECIDED, threshold, "No loss could be read from both groups.")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from analysis.chapter import Chapter
 from analysis.chapters import ALWAYS, NAMES, chapter
 from analysis.comparison import Comparison, read_groups
 from analysis.report import page
+from analysis.report.told import Told, tell
 from jattn.errors import InputError, one_of
 from train.checkpoint import Run, load
 from train.folders import find_runs
@@ -21,12 +23,17 @@ WINDOWS = 256  # read by default
 class Report(Comparison):
     """A comparison that shows itself."""
 
+    @cached_property
+    def told(self) -> Told:
+        """What its numbers say."""
+        return tell(self)
+
     def write(self, out: str | Path) -> Path:
         """report.html, PNG figures, JSON and CSV into a folder; the path of the report."""
-        return page.write([self], out)
+        return page.write([self.told], out)
 
     def _repr_html_(self) -> str:
-        return page.notebook_html(self)
+        return page.notebook_html(self.told)
 
 
 def compare(

@@ -47,20 +47,6 @@ def no_change(difference: Interval, unit: str) -> bool:
     return difference.low <= 0 <= difference.high
 
 
-def number(value: Interval, digits: int = 3) -> str:
-    """0.123 [0.101, 0.145], or 0.123 alone for one seed."""
-    text = f"{value.mean:.{digits}f}"
-    return text if value.low is None else f"{text} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
-
-
-def signed(value: Interval | None, digits: int = 3) -> str:
-    """+0.012 [-0.003, +0.027], or an empty text for the baseline."""
-    if value is None:
-        return ""
-    text = f"{value.mean:+.{digits}f}"
-    return text if value.low is None else f"{text} [{value.low:+.{digits}f}, {value.high:+.{digits}f}]"
-
-
 def _readouts(comparison: Comparison) -> list[str]:
     """Is the null a better readout of "something to attend to" than the best that a model without one offers?"""
     plain = [g for g in comparison.truths if not comparison.has_null(g)]
@@ -164,8 +150,8 @@ def _loss(comparison: Comparison) -> list[str]:
     for measure, name in (("valid_loss", "Validation loss"), ("window_loss", "Loss on the windows read")):
         base = comparison.find(measure, comparison.baseline)
         rows = [comparison.find(measure, g) for g in others]
-        told = [f"{signed(row.difference, 4)} ({row.group})" for row in rows if row and row.difference]
+        told = [f"{row.difference:+.4f} ({row.group})" for row in rows if row and row.difference]
         if base and len(told) == len(others):
-            value = f"{name} is {number(base.value, 4)} nats in the {comparison.baseline} model"
+            value = f"{name} is {base.value:.4f} nats in the {comparison.baseline} model"
             return [f"{value}; the others differ by {', '.join(told)}." if told else f"{value}."]
     return []

@@ -8,6 +8,7 @@ import base64
 import csv
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from analysis.drawing import style
 from analysis.elements import Element, Plot, Table
 from analysis.report import findings, overview, tables
 from analysis.report.attention_page import comparison_page
-from analysis.report.claims import claims
+from analysis.report.told import Told
 from analysis.viewer.page import FRAME_RIGHTS, script_hash
 from jattn.errors import InputError
 
@@ -39,13 +40,13 @@ class Picture:
 
 
 def write(
-    comparisons: list[Comparison],
+    told: Sequence[Told],
     out: str | Path,
     *,
     title: str | None = None,
     lesson: bool = False,
 ) -> Path:
-    """Write the report of one or several comparisons; returns the path of report.html.
+    """Write the report of one or several comparisons as told; returns the path of report.html.
 
     lesson: begin with what null attention is, for a reader who has not met it.
     """
@@ -53,14 +54,15 @@ def write(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"out: {str(folder)!r} is a file; name a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [_section(c, f"{i + 1}-" if len(comparisons) > 1 else "") for i, c in enumerate(comparisons)]
+    comparisons = [t.comparison for t in told]
+    sections = [_section(t, f"{i + 1}-" if len(told) > 1 else "") for i, t in enumerate(told)]
     for section in sections:
         for element in [*section["opening"], *(e for c in section["chapters"] for e in c["elements"])]:
             _keep(folder, element)
         if section["look"]:
             section["look"].write(folder / section["look_name"])
-    told = json.dumps([tables.to_json(c) for c in comparisons], indent=1, allow_nan=False)
-    (folder / "comparison.json").write_text(told + "\n")
+    numbers = json.dumps([tables.to_json(t) for t in told], indent=1, allow_nan=False)
+    (folder / "comparison.json").write_text(numbers + "\n")
     _csv(folder / "measures.csv", [row for c in comparisons for row in tables.measures_table(c)])
     for name, table in (("heads.csv", tables.heads_table), ("layers.csv", tables.layers_table)):
         _csv(folder / name, [{"comparison": c.title, **row} for c in comparisons for row in table(c)])
@@ -72,9 +74,9 @@ def write(
     return page
 
 
-def notebook_html(comparison: Comparison) -> str:
+def notebook_html(told: Told) -> str:
     """The comparison as a notebook shows it: the page in a frame of its own, so that styles do not mix."""
-    page = _render(comparison.title, False, [_section(comparison, "")])
+    page = _render(told.comparison.title, False, [_section(told, "")])
     style = "width:100%;height:80vh;border:1px solid #ddd"
     return f'<iframe srcdoc="{html.escape(page)}" sandbox="{FRAME_RIGHTS}" style="{style}"></iframe>'
 
@@ -92,13 +94,13 @@ def _csv(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _section(comparison: Comparison, prefix: str) -> dict[str, Any]:
-    verdict = findings.verdict(comparison)
+def _section(told: Told, prefix: str) -> dict[str, Any]:
+    comparison = told.comparison
     return {
         "comparison": comparison,
-        "verdict": verdict,
-        "claims": claims(comparison),
-        "headlines": verdict[: len(overview.nulls(comparison)) if comparison.truths else 2],
+        "verdict": told.verdict,
+        "claims": told.claims,
+        "headlines": told.verdict[: len(overview.nulls(comparison)) if comparison.truths else 2],
         "unchanged": findings.unchanged(comparison),
         "look": comparison_page(comparison),
         "look_name": f"{prefix}attention.html",
@@ -112,7 +114,7 @@ def _section(comparison: Comparison, prefix: str) -> dict[str, Any]:
 
 
 def _chapters(comparison: Comparison, prefix: str) -> list[dict[str, Any]]:
-    """What each chapter shows, its pictures drawn; the one on running text opens the page instead."""
+    """What each chapter shows, its pictures drawn."""
     return [
         {"chapter": c, "elements": [_element(e, f"{prefix}{c.name}-") for e in c.show(comparison.results[c.name])]}
         for c in comparison.chapters

@@ -11,13 +11,13 @@ from analysis.chapter import Measurements
 from analysis.comparison import Comparison
 from analysis.estimates import per_head, per_layer
 from analysis.measures.readouts import READOUTS
-from analysis.report import findings
-from analysis.report.claims import claims
+from analysis.report.told import Told
 from train.checkpoint import Run
 
 
-def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Everything a reader needs to recompute or plot the numbers."""
+def to_json(told: Told) -> dict[str, Any]:
+    """Everything a reader needs to recompute or plot the numbers, and what is told of them."""
+    comparison = told.comparison
     return {
         "title": comparison.title,
         "baseline": comparison.baseline,
@@ -26,8 +26,8 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "tokens": comparison.tokens,
         "warnings": comparison.warnings,
         "left_out": comparison.left_out,
-        "findings": findings.verdict(comparison),
-        "claims": [asdict(claim) for claim in claims(comparison)],
+        "findings": told.verdict,
+        "claims": [asdict(claim) for claim in told.claims],
         "measures": [asdict(row) for row in comparison.estimates],
         "truth": {g: [_truth_json(t) for t in ts] for g, ts in comparison.truths.items()},
         "runs": [provenance(g, run) for g, runs in comparison.groups.items() for run in runs],
@@ -173,8 +173,8 @@ def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
             row = comparison.find(measure, g)
             cells.append(
                 {
-                    "value": findings.number(row.value, digits) if row else "–",
-                    "difference": findings.signed(row.difference, digits) if row else "",
+                    "value": f"{row.value:.{digits}f}" if row else "–",
+                    "difference": f"{row.difference:+.{digits}f}" if row and row.difference else "",
                     "texts": _bounds(row.bounds, digits) if row else "",
                     "effect": "" if row is None or row.effect is None else f"g {row.effect:+.1f}",
                     "top": f"{row.best_head:.{min(digits, 2)}f}" if row and row.best_head is not None else "",

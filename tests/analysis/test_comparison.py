@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis.tables import heads_table, measures_table, to_json
 
 import analysis
 from analysis import chapters
+from analysis.report.tables import heads_table, measures_table, to_json
 from analysis.stats import paired
 from jattn.errors import InputError
 
@@ -140,7 +140,7 @@ def test_text_that_changed_since_training_is_refused(text, tmp_path):
 
 
 def test_json_is_strict_and_holds_what_recomputing_needs(comparison):
-    told = json.loads(json.dumps(to_json(comparison), allow_nan=False))
+    told = json.loads(json.dumps(to_json(comparison.told), allow_nan=False))
     run = told["runs"][0]
     assert run["config"]["seed"] in (0, 1) and len(run["corpus"]["sha256"]) == 64 and "jax" in run["versions"]
     assert {row["group"] for row in told["measures"]} == {"standard", "null+local:4"}

@@ -229,7 +229,7 @@ def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path
 
 
 def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
-    told = json.loads(json.dumps(to_json(of_gpt2), allow_nan=False))
+    told = json.loads(json.dumps(to_json(of_gpt2.told), allow_nan=False))
     for row in layers_table(of_gpt2):
         assert told["layers"][0][row["measure"]][row["layer"]] == row["value"]
         found = of_gpt2.records["gpt2"][0].per_layer()[row["measure"]][row["layer"]]

@@ -101,7 +101,7 @@ def test_several_devices_give_the_same_numbers_as_one(text, windows, tmp_path, t
     run = text["null+local:4", 0]
     np.save(tmp_path / "windows.npy", windows)
     code = (
-        "import sys, numpy as np, jax, train; from analysis.capturing import capture\n"
+        "import sys, numpy as np, jax, train; from analysis.capture.capture import capture\n"
         "assert len(jax.devices()) == 2\n"
         "record = capture(train.load(sys.argv[1]), np.load(sys.argv[2] + '/windows.npy'), batch=4)\n"
         "np.savez(sys.argv[2] + '/found.npz', map=record.mean_map, loss=record.loss_nats.blocks,\n"

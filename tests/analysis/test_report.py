@@ -27,7 +27,7 @@ def folder(language, text, tmp_path_factory):
     second = analysis.compare(
         standard=[text["standard", 0]], null=[text["null+local:4", 0]], title="Text", windows=8, only=[]
     )
-    write([first, second], out, lesson=True)
+    write([first.told, second.told], out, lesson=True)
     return out
 
 
