@@ -4,7 +4,6 @@ The null enters in one line, `add_null`; everything before it prepares q, k, v a
 the heads' outputs.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from jattn import nulls
 from jattn.config import ModelConfig
+from jattn.errors import InputError
 from jattn.functional import attend
 from jattn.kernels.dense import masked_scores, softmax
 from jattn.kinds import LayerAttention
@@ -25,7 +25,7 @@ from jattn.partial import Partial, shares
 from jattn.positions import rope
 from jattn.scores import Alibi, LogSigmoid, SoftCap, alibi_slopes, chain, scale_of
 from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
-from jattn.taps import Tap
+from jattn.taps import Attend, Tap
 
 
 def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, residual: bool = False, rngs: nnx.Rngs):
@@ -98,7 +98,6 @@ class Attention(nnx.Module):
             LogSigmoid() if config.score == "sigmoid_normalised" else None,
         )
         self.mask = Mask(causal=config.causal, window=kind.window, first=kind.first)
-        self.attend: Callable[..., Partial] = attend  # over the real keys; an analysis may put another in its place
 
     def __call__(
         self,
@@ -108,10 +107,11 @@ class Attention(nnx.Module):
         positions: Int[Array, " T"],
         tap: Tap,
         documents: Mask | None = None,
+        attend: Attend | None = None,
         cache: Any = None,
     ) -> tuple[Float[Array, "B T D"], Float[Array, "1 1 D"] | None, Any]:
         """What attention adds to the text and to the sink token's row, and the cache with the new keys in it."""
-        q, k, v = self._project(x)
+        q, k, v = self.project(x)
         q, k, v = tap("q", q), tap("k", k), tap("v", v)
         null = self.null(q) if self.null is not None and self.config.null.rotary == "before" else None
         q, k = tap.rotated = self._rotate(q, positions), self._rotate(k, positions)
@@ -126,16 +126,23 @@ class Attention(nnx.Module):
             k, v, k_pos, cache = cache.extend(k, v, positions)
             where |= {"q_pos": positions, "k_pos": k_pos}
         if self.kind.sigmoid:
+            if attend is not None:
+                raise InputError(
+                    "attend: sigmoid attention has no softmax over the real keys that another could replace"
+                )
             out = self._sigmoid(q, k, v, where, tap)
         else:
-            out = self._softmax(q, k, v, positions, null, where, tap)
-        z = tap("z", self._after(out, x))
+            out = self._softmax(q, k, v, positions, null, attend, where, tap)
+        z = tap("z", self.after_merge(out, x))
         added = self.out(z.reshape(*z.shape[:2], -1))
         if sink is not None and sink_v is not None:
-            sink = self.out(self._after(sink_v, sink).reshape(1, 1, -1))
+            sink = self.out(tap("sink_z", self.after_merge(sink_v, sink)).reshape(1, 1, -1))
         return added, sink, cache
 
-    def _project(self, x):
+    def project(
+        self, x: Float[Array, "B T D"]
+    ) -> tuple[Float[Array, "B T N H"], Float[Array, "B T K H"], Float[Array, "B T K H"]]:
+        """Queries, keys and values of rows that the norm has passed: after QK-norm, before any rotation."""
         N, K, H = self.config.heads, self.config.N_kv, self.config.H
         q, k, v = (f(x).reshape(*x.shape[:2], n, H) for f, n in ((self.q, N), (self.k, K), (self.v, K)))
         return (q if self.q_norm is None else self.q_norm(q)), (k if self.k_norm is None else self.k_norm(k)), v
@@ -148,7 +155,7 @@ class Attention(nnx.Module):
 
         Exactly a token at position -1 that every mask shows; its row of the residual stream is carried alongside.
         """
-        _, k, v = self._project(sink)
+        _, k, v = self.project(sink)
         k = self._rotate(k, jnp.array([-1]))
         N = self.config.heads
         k, v = (jnp.repeat(a, N // self.config.N_kv, axis=2) for a in (k, v))
@@ -158,17 +165,17 @@ class Attention(nnx.Module):
             s = self.score(s, positions[:, None], jnp.array(-1), jnp.arange(N))
         return Null(s, v), v
 
-    def _softmax(self, q, k, v, positions, null: Null | None, where, tap: Tap):
+    def _softmax(self, q, k, v, positions, null: Null | None, other: Attend | None, where, tap: Tap):
         implementation = (
             None if self.config.implementation == "auto" or "q_pos" in where else self.config.implementation
         )
-        real = self.attend(q, k, v, implementation=implementation, **where)
+        real = (other or attend)(q, k, v, implementation=implementation, **where)
         if tap.active:
             real = Partial(real.out, tap("lse", real.lse))
             s = tap("s_null", jnp.full_like(real.lse, -jnp.inf) if null is None else null.s)
             v_null = jnp.zeros(q.shape[2:], v.dtype) if null is None or null.v is None else null.v
             null = Null(s, tap("v_null", v_null.reshape(q.shape[2:])))
-            tap.weights = partial(self._weights, q, k, positions, where, real, null)
+            tap.weights = partial(self._weights, q, k, positions, where, real, null) if other is None else _no_weights
         return real.out if null is None else add_null(real, null).out
 
     @staticmethod
@@ -194,11 +201,16 @@ class Attention(nnx.Module):
             tap.weights = lambda start, size: sigmoid_weights(q, k, bias=bias, **where)[:, :, start : start + size]
         return sigmoid_attention(q, k, v, bias=bias, **where)
 
-    def _after(self, out: Float[Array, "B T N H"], x: Float[Array, "B T D"]) -> Float[Array, "B T N H"]:
-        """What acts after the merge: the value bias (Gu et al. 2024, Table 4) and the output gate sigmoid(x W)."""
+    def after_merge(self, out: Float[Array, "B T N H"], x: Float[Array, "B T D"]) -> Float[Array, "B T N H"]:
+        """z of the heads' merged attention: plus the value bias (Gu et al. 2024, Table 4), times the output gate
+        sigmoid(x W) of `attn_in`."""
         if self.value_bias is not None:
             out = out + self.value_bias[...].astype(out.dtype)
         if self.gate is not None:
             g = jax.nn.sigmoid(self.gate(x))
             out = out * g.reshape(*out.shape[:3], -1)
         return out
+
+
+def _no_weights(start: int, size: int) -> Array:
+    raise InputError("weights: `attend` is replaced, and what it gives instead (out, lse) has no weights to show")

@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 from jattn.attention_layer import linear
 from jattn.config import CLAMPED_GAIN, ModelConfig
 
+Hidden = Callable[[Array], Array]
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
@@ -39,10 +41,11 @@ class Mlp(nnx.Module):
         self.gate = linear(config, D, F, config.mlp_bias, rngs=rngs) if config.mlp not in ACTIVATIONS else None
         self.down = linear(config, F, D, config.mlp_bias, residual=True, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], hidden: Hidden = lambda h: h) -> Float[Array, "B T D"]:
+        """hidden: sees what the last projection reads, and gives it back or something else (jattn/taps.py)."""
         if self.gate is None:
-            return self.down(ACTIVATIONS[self.config.mlp](self.up(x)))
-        return self.down(gated(self.config, self.gate(x), self.up(x)))
+            return self.down(hidden(ACTIVATIONS[self.config.mlp](self.up(x))))
+        return self.down(hidden(gated(self.config, self.gate(x), self.up(x))))
 
 
 class Experts(nnx.Module):
@@ -62,11 +65,12 @@ class Experts(nnx.Module):
         self.gate_bias, self.up_bias = nnx.Param(jnp.zeros((E, F), dtype)), nnx.Param(jnp.zeros((E, F), dtype))
         self.down_bias = nnx.Param(jnp.zeros((E, D), dtype))
 
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], hidden: Hidden = lambda h: h) -> Float[Array, "B T D"]:
         of = lambda p: p[...].astype(x.dtype)  # noqa: E731
         gate = jnp.einsum("btd,edf->btef", x, of(self.gate)) + of(self.gate_bias)
         up = jnp.einsum("btd,edf->btef", x, of(self.up)) + of(self.up_bias)
-        out = jnp.einsum("btef,efd->bted", gated(self.config, gate, up), of(self.down)) + of(self.down_bias)
+        h = hidden(gated(self.config, gate, up))
+        out = jnp.einsum("btef,efd->bted", h, of(self.down)) + of(self.down_bias)
         return jnp.einsum("bted,bte->btd", out, self.shares(x))
 
     def shares(self, x: Float[Array, "B T D"]) -> Float[Array, "B T E"]:

@@ -5,7 +5,7 @@ the repeating attention pattern. So every form loads every other's checkpoint.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from jattn.errors import InputError
 from jattn.kinds import LayerAttention
 from jattn.masks import documents as documents_mask
 from jattn.mlp import ACTIVATIONS, Experts, Mlp
-from jattn.taps import Edit, Observe, Tap
+from jattn.taps import Attend, Edit, Observe, Tap
 
 
 class Transform(nnx.Module):
@@ -54,16 +54,22 @@ class Block(nnx.Module):
         x = tap("resid_pre", x)
         inner = self.attention_norm if pre else lambda y: y
         outer = (lambda y: y) if pre else self.attention_norm
-        added, sink_added, cache = self.attention(inner(x), None if sink is None else inner(sink), tap=tap, **options)
+        sink_in = None if sink is None else tap("sink_attn_in", inner(sink))
+        added, sink_added, cache = self.attention(tap("attn_in", inner(x)), sink_in, tap=tap, **options)
         x = tap("resid_mid", outer(x + tap("attn_out", dropout(added, config.resid_dropout, keys[0]))))
         sink = None if sink is None else outer(sink + sink_added)
         if self.mlp is None or self.mlp_norm is None:
-            tap("mlp_out", jnp.zeros_like(x))
+            if tap.active:
+                tap("mlp_in", jnp.zeros_like(x))
+                tap("mlp_hidden", jnp.zeros((*x.shape[:2], config.F), x.dtype))
+                tap("mlp_out", jnp.zeros_like(x))
             return tap("resid_post", x), sink, cache
         inner = self.mlp_norm if pre else lambda y: y
         outer = (lambda y: y) if pre else self.mlp_norm
-        x = outer(x + tap("mlp_out", dropout(self.mlp(inner(x)), config.mlp_dropout, keys[1])))
-        sink = None if sink is None else outer(sink + self.mlp(inner(sink)))
+        added = self.mlp(tap("mlp_in", inner(x)), partial(tap, "mlp_hidden"))
+        x = outer(x + tap("mlp_out", dropout(added, config.mlp_dropout, keys[1])))
+        if sink is not None:
+            sink = outer(sink + self.mlp(tap("sink_mlp_in", inner(sink)), partial(tap, "sink_mlp_hidden")))
         return tap("resid_post", x), sink, cache
 
 
@@ -105,17 +111,20 @@ class Transformer(nnx.Module):
         dropout_key: Array | None = None,
         observe: Observe | None = None,
         edit: Edit | None = None,
+        attend: Attend | None = None,
     ) -> Any:
         """Logits (B T V) in float32 or wider; with `observe`, the pair of logits and what it returned, stacked (L ...).
 
         A model without an output layer (`output="none"`) gives its last hidden states (B T D) in their place.
         documents: an id per token; texts packed into one row do not see each other. dropout_key: training only.
+        observe, edit, attend: see jattn/taps.py.
         """
         x, sink = self.embed(tokens, token_types=token_types, dropout_key=dropout_key)
         options: dict[str, Any] = {
             "positions": jnp.arange(tokens.shape[1]),
             "documents": None if documents is None else documents_mask(documents),
             "dropout_key": dropout_key,
+            "attend": attend,
         }
         x, observed = self._run_layers(x, sink, observe, edit, options)
         logits = self.unembed(x)

@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from analysis.measures.circuits import Pair, Parameters, check_circuits, embedding, head_weights, top_pairs, unembedding
 from jattn.config import ModelConfig
 from jattn.errors import at_least
 from jattn.model import Transformer, assemble
 from jattn.scores import scale_of
-from jattn.taps import Tap
 
 MOST_TOKENS = 2000  # rows and columns of a table; a larger vocabulary is cut to the most frequent ones
 
@@ -86,7 +85,7 @@ def null_circuit(config: ModelConfig, parameters: Parameters, ids: Ids) -> NullC
     for layer, sink in enumerate(sinks):
         attention, q = model.blocks[layer].attention, _alone(model, layer, ids)[0]
         if sink is not None:
-            _, k, v = (jnp.repeat(a, N // a.shape[2], axis=2)[0, 0] for a in _projected(model, layer, sink))
+            _, k, v = (jnp.repeat(a, N // a.shape[2], axis=2)[0, 0] for a in attention.project(sink))
             scores[layer] = np.einsum("inh,nh->ni", q, k) * scale_of(None, H)
         elif attention.null is not None:
             s, v = attention.null(q[None])
@@ -105,23 +104,13 @@ def _assembled(config: ModelConfig, parameters: Parameters) -> Transformer:
 def _alone(model: Transformer, layer: int, ids: Ids):
     """Queries [I N H], keys and values [I K H] of tokens that stand alone."""
     rows = jnp.asarray(embedding({"token_rows": model.token_rows[...]})[ids])[None].astype(model.config.dtype)
-    return tuple(a[0] for a in _projected(model, layer, rows))
-
-
-def _projected(model: Transformer, layer: int, rows):
-    """Queries, keys and values [1 T N H] of rows of the residual stream, before any rotation."""
     block = model.blocks[layer]
-    return block.attention._project(block.attention_norm(rows))
+    return tuple(a[0] for a in block.attention.project(block.attention_norm(rows)))
 
 
-def _sink_rows(model: Transformer) -> list:
-    """The sink token's row of the residual stream before each layer."""
-    x, sink = model.embed(jnp.zeros((1, 1), jnp.int32))
-    rows = []
-    for layer, block in enumerate(model.blocks):
-        rows.append(sink)
-        x, sink, _ = block(x, sink, tap=Tap(layer, None, None), positions=jnp.arange(1))
-    return rows
+def _sink_rows(model: Transformer) -> Float[Array, "L 1 1 D"]:
+    """What each layer's projections read of the sink token's row, which is the same for every text."""
+    return model(jnp.zeros((1, 1), jnp.int32), observe=lambda seen: seen["sink_attn_in"])[1]
 
 
 def _centred(W_U: Float[np.ndarray, "D V"]) -> Float[np.ndarray, "D V"]:

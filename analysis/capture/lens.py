@@ -175,4 +175,4 @@ def _null_part(model: Transformer, seen: Seen) -> Any:
     block, config = model.blocks[seen.layer], model.config
     v = jnp.repeat(seen["v"], config.heads // config.N_kv, axis=2)
     real = jnp.einsum("bnts,bsnh->btnh", seen.weights(), v)
-    return seen["z"] - block.attention._after(real, block.attention_norm(seen["resid_pre"]))
+    return seen["z"] - block.attention.after_merge(real, seen["attn_in"])

@@ -10,23 +10,22 @@ Source: Bondarenko et al. 2023, Quantizable Transformers (arXiv 2306.12929), sec
 zero point (asymmetric); here they have none.
 """
 
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
+from jattn.taps import SINK_SITES
 from train.losses import next_token_losses
 from train.windows import predicts_next
 
 LEVELS = 127  # of each sign
+READ = ("attn_in", "z", "mlp_in", "mlp_hidden")  # what the linear layers of a layer read
 
 
 def fake_quantise(x: Float[Array, "*x"], absmax: Float[Array, ""]) -> Float[Array, "*x"]:
@@ -37,7 +36,7 @@ def fake_quantise(x: Float[Array, "*x"], absmax: Float[Array, ""]) -> Float[Arra
 
 def quantise_weights(parameters: dict[str, Array]) -> dict[str, Array]:
     """The parameters with the matrices of all linear layers in the blocks in int8, each by its own absmax."""
-    linear = lambda name: name.startswith("blocks.") and name.endswith(".kernel")
+    linear = lambda name: name.startswith("blocks.") and name.endswith(".kernel")  # noqa: E731
     return {n: fake_quantise(p, jnp.abs(p).max()) if linear(n) else p for n, p in parameters.items()}
 
 
@@ -58,38 +57,35 @@ def losses(
         raise InputError(
             f"int8: the matrices of model.experts = {config.experts} are not quantised; no number is given"
         )
-    # Written out, so that each layer has its own range.
-    config = replace(config, layer_loop="python")
     small = quantise_weights(parameters)
     read, calibrate = jnp.asarray(windows), jnp.asarray(calibration)
-    ranges = {name: _loss(config, p, calibrate, None)[1] for name, p in (("activations", parameters), ("both", small))}
     found = {
-        "full": _loss(config, parameters, read, None)[0],
-        "weights": _loss(config, small, read, None)[0],
-        "activations": _loss(config, parameters, read, ranges["activations"])[0],
-        "both": _loss(config, small, read, ranges["both"])[0],
+        "full": _loss(config, parameters, read, None),
+        "weights": _loss(config, small, read, None),
+        "activations": _loss(config, parameters, read, _ranges(config, parameters, calibrate)),
+        "both": _loss(config, small, read, _ranges(config, small, calibrate)),
     }
     return {name: np.asarray(loss, np.float64) for name, loss in found.items()}
 
 
 @partial(jax.jit, static_argnums=0)
-def _loss(config: ModelConfig, parameters, windows, ranges):
-    """Loss of each window, and the absmax of each linear layer's input, all of them in int8 if `ranges` are given."""
-    seen: dict[str, Any] = {}
-    model = assemble(config, parameters)
-    for path, module in nnx.iter_modules(model.blocks):
-        if isinstance(module, nnx.Linear):
-            name = ".".join(map(str, path))
-            module.dot_general = partial(_dot, seen, name, None if ranges is None else ranges[name])
-    logits = model(windows[:, :-1])
-    return next_token_losses(logits, windows[:, 1:]).mean(-1), seen
+def _ranges(config: ModelConfig, parameters, windows) -> dict[str, Float[Array, " L"]]:
+    """The absmax of what the linear layers read, by site; the larger one where a sink token's row is read as well."""
+
+    def observe(seen):
+        of = {site: jnp.abs(seen[site]).max() for site in (*READ, *SINK_SITES) if site in seen.arrays}
+        return {site: jnp.maximum(of[site], of.get(f"sink_{site}", 0)) for site in READ}
+
+    return assemble(config, parameters)(windows[:, :-1], observe=observe)[1]
 
 
-def _dot(seen, name, absmax, x, kernel, *args, **kwargs):
-    """What a linear layer multiplies with: notes its input's absmax, and rounds the input if it is told one.
+@partial(jax.jit, static_argnums=0)
+def _loss(config: ModelConfig, parameters, windows, ranges: dict[str, Float[Array, " L"]] | None) -> Float[Array, " W"]:
+    """Loss of each window, the inputs of all linear layers in int8 if `ranges` are given."""
 
-    A sink token's row goes through the same layer: the larger absmax counts.
-    """
-    largest = jnp.abs(x).max()
-    seen[name] = jnp.maximum(seen[name], largest) if name in seen else largest
-    return jax.lax.dot_general(x if absmax is None else fake_quantise(x, absmax), kernel, *args, **kwargs)
+    def quantise(site, array, layer):
+        absmax = (ranges or {}).get(site.removeprefix("sink_"))
+        return array if absmax is None else fake_quantise(array, absmax[layer])
+
+    logits = assemble(config, parameters)(windows[:, :-1], edit=None if ranges is None else quantise)
+    return next_token_losses(logits, windows[:, 1:]).mean(-1)

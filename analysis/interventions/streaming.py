@@ -105,9 +105,6 @@ def cached_losses(
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _losses(config: ModelConfig, cache: CacheWindow | None, keep_null: Array, parameters, windows):
-    model = assemble(config, parameters)
-    if cache is not None:
-        for block in model.blocks:
-            block.attention.attend = cache
-    logits = model(windows[:, :-1], edit=at("s_null", lambda s: jnp.where(keep_null, s, -jnp.inf)))
+    evict = at("s_null", lambda s: jnp.where(keep_null, s, -jnp.inf))
+    logits = assemble(config, parameters)(windows[:, :-1], edit=evict, attend=cache)
     return next_token_losses(logits, windows[:, 1:])
