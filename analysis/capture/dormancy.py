@@ -1,4 +1,4 @@
-"""Run a model over windows of text and see when its heads wake, where their sinks sit and what class they are.
+"""Run a model over windows of text and see when its heads are active, where their sinks sit and what class they are.
 
 Axes: W windows, X blocks of windows, L layers, N heads, T tokens. What is kept does not grow with the text, apart from
 a few numbers per window and head.
@@ -42,7 +42,7 @@ BLOCK = 8  # tokens of a block of `dense_blocks`
 
 
 @dataclass(frozen=True)
-class Woken:
+class Dormancy:
     """What was seen of every head.
 
     blocks: measure -> [X, L, N].  mean: measure -> [L, N], over all windows.  chance: the same for even attention.
@@ -62,14 +62,14 @@ class Woken:
     windows: int
 
 
-def wake(
+def dormancy_of(
     run: Run,
     tokens: np.ndarray,
     *,
     contexts: int = 20,
     first_query: int = dormancy.FIRST_QUERY,
     progress: Callable[[int, int], Any] = lambda done, total: None,
-) -> Woken:
+) -> Dormancy:
     """Read windows of token ids [W, T]. Large models read fewer of them (`affordable`). Raises InputError where T is
     too short for a query to count, or parameters or attention are not finite.
     """
@@ -118,7 +118,7 @@ def wake(
     level = {name: float(known_mean(of_heads)) for name, of_heads in chance.items()} | {"topic": 0.0}
     level |= even(config, T, counted)
     by_block = {name: v for name, v in by_block.items() if name in mean}
-    return Woken(by_block, mean, level, bars, found, classify(mean, chance), control, position, share, W)
+    return Dormancy(by_block, mean, level, bars, found, classify(mean, chance), control, position, share, W)
 
 
 def counted_in(
@@ -137,7 +137,7 @@ def affordable(config: ModelConfig, T: int) -> int:
 
 
 def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
-    """The measures of waking, of the sink and of blocks for attention spread evenly, null included; mean over layers.
+    """The measures of dormancy, of the sink and of blocks for attention spread evenly, null included; mean over layers.
 
     A layer's own readout is asked, so layers with and without a null differ.
     """
@@ -146,7 +146,7 @@ def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
         real = dormancy.of_even(seen, bool(null))[None, None]
         floors = np.asarray(sinks.alpha_floors(seen, bool(null)))
         for name, value in {
-            "awake_share": float(dormancy.awake_share(real, counts)[0, 0]),
+            "active_share": float(dormancy.active_share(real, counts)[0, 0]),
             "undecided_share": float(dormancy.undecided_share(real, counts)[0, 0]),
             "sink_alpha": float(floors[2 * seen.sum(0) >= seen.sum(0).max()].max()),
             "sink_at_first": 0.0,
@@ -176,9 +176,9 @@ def _step(config: ModelConfig, parameters, tokens, marks, blocks, visible, count
             "row": row,
             "position": position,
             "sink_alpha": alpha,
-            "awake_share": dormancy.awake_share(real, counts),
-            "awake_early": dormancy.awake_share(real, half[0]),
-            "awake_late": dormancy.awake_share(real, half[1]),
+            "active_share": dormancy.active_share(real, counts),
+            "active_early": dormancy.active_share(real, half[0]),
+            "active_late": dormancy.active_share(real, half[1]),
             "undecided_share": dormancy.undecided_share(real, counts),
             "dense_blocks": dense_blocks(weights, mask, min(BLOCK, weights.shape[-1])),
             **_classed(config, _on_text, weights, null, seen.layer, mask, marks, blocks),

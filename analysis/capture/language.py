@@ -107,7 +107,7 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
         "dep_parent": ratio(sums(rows, kinds["parent"]), kept),
         "dep_child": ratio(sums(rows, kinds["child"]), kept),
         "dep_beyond": ratio(beyond, kept),
-        "rows_kept": ratio(blocked(maps.awake.sum(-1).astype(float), X), words),
+        "rows_kept": ratio(blocked(maps.active.sum(-1).astype(float), X), words),
     }
     evenly = {name: float(mass_on(even, pairs).sum() / words.sum()) for name, pairs in kinds.items()}
     chance = {"dep_raw": evenly["either"], "dep_real": evenly["either"], "dep": evenly["either"]}

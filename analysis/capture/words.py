@@ -58,7 +58,7 @@ class WordMaps:
         return np.where(self.words[:, None, None], real, 0)
 
     @property
-    def awake(self) -> Bool[np.ndarray, "S L N W"]:
+    def active(self) -> Bool[np.ndarray, "S L N W"]:
         """Which words give at most 90 % of their attention to the null and to what stands apart."""
         return (self.real >= 1 - MOST_NULL - 1e-6) & self.words[:, None, None]
 

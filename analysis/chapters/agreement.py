@@ -78,7 +78,7 @@ def pairs(results: Results) -> dict[str, dict[str, Float[np.ndarray, " pairs"]]]
 
     Pairs are in the order of itertools.combinations of the runs.
     """
-    return {group: _of_group(found) for group, found in results.measured.items() if len(found) > 1}
+    return {group: _of_group(measured) for group, measured in results.measured.items() if len(measured) > 1}
 
 
 def _of_group(found: Sequence[Measurements]) -> dict[str, np.ndarray]:

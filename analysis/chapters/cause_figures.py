@@ -93,15 +93,15 @@ def scores_of(found: Sequence[Measurements], silenced: str, readout: str) -> lis
 def readout_table(results: Results[Detail]) -> Table:
     """All scores: pooled over heads, and the mean of the heads' own AUROC."""
     rows = []
-    for group, found in results.measured.items():
+    for group, measured in results.measured.items():
         for silenced, how in SILENCED.items():
             for readout, title in READOUTS.items():
-                scores = scores_of(found, silenced, readout)
+                scores = scores_of(measured, silenced, readout)
                 if not scores:
                     continue
                 names = ("auroc", "accuracy", "balanced", "rank")
                 numbers = [cell(over_seeds([getattr(s, name) for s in scores])) for name in names]
-                both = [s.auroc for _, s in heads_of(found, silenced, readout) if np.isfinite(s.auroc)]
+                both = [s.auroc for _, s in heads_of(measured, silenced, readout) if np.isfinite(s.auroc)]
                 rows.append([group, how, title, *numbers, f"{np.mean(both):.3f}" if both else "–"])
     caption = (
         "Every readout against the cause of the head there, pooled over heads; the last column is the mean of the "
@@ -115,10 +115,10 @@ def readout_table(results: Results[Detail]) -> Table:
 def class_table(results: Results[Detail]) -> Table:
     """How many queries are positive, and which heads have queries of one class alone."""
     rows = []
-    for group, found in results.measured.items():
+    for group, measured in results.measured.items():
         for silenced, how in SILENCED.items():
-            share = over_seeds([s.positive_share for s in scores_of(found, silenced, "max_weight")])
-            heads = heads_of(found, silenced, "max_weight")
+            share = over_seeds([s.positive_share for s in scores_of(measured, silenced, "max_weight")])
+            heads = heads_of(measured, silenced, "max_weight")
             alone = [name for name, s in heads if not np.isfinite(s.auroc)]
             told = f"{len(heads) - len(alone)} of {len(heads)}"
             rows.append([group, how, cell(share, digits=4), told, ", ".join(alone) or "none"])
@@ -145,8 +145,8 @@ def eviction_table(results: Results[Detail]) -> Table:
     rows = []
     for name, title in EVICTIONS.items():
         cells = []
-        for found in results.measured.values():
-            values = [float(np.mean(f.values[name])) for f in found if name in f.values]
+        for measured in results.measured.values():
+            values = [float(np.mean(f.values[name])) for f in measured if name in f.values]
             cells.append(cell(over_seeds(values), "+", 4))
         rows.append([title, *cells])
     return Table(
@@ -162,8 +162,8 @@ def readout_figure(results: Results[Detail]) -> Figure:
     step = 0.7 / max(len(results.measured), 1)
     for axis, (field, title) in zip(axes, (("auroc", "AUROC"), ("balanced", "balanced accuracy at 0.5")), strict=True):
         for row, name in enumerate(names):
-            for k, (group, found) in enumerate(results.measured.items()):
-                values = np.array([getattr(s, field) for s in scores_of(found, "zero", name)])
+            for k, (group, measured) in enumerate(results.measured.items()):
+                values = np.array([getattr(s, field) for s in scores_of(measured, "zero", name)])
                 values, y = values[np.isfinite(values)], row - 0.35 + step * (k + 0.5)
                 if len(values):
                     axis.plot(
@@ -209,8 +209,8 @@ def ablation_figure(results: Results[Detail]) -> Figure:
     """Loss added per head, sorted, a line per seed."""
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axis = figure.subplots()
-    for group, found in results.measured.items():
-        for k, f in enumerate(found):
+    for group, measured in results.measured.items():
+        for k, f in enumerate(measured):
             for name, style in (("ablation_zero", "-"), ("ablation_mean", ":")):
                 values = np.sort(np.nanmean(f.heads[name], 0)[tuple(f.detail.heads.T)])[::-1]
                 label = group if k == 0 and style == "-" else None
@@ -240,8 +240,8 @@ def eviction_figure(results: Results[Detail]) -> Figure:
     axis = figure.subplots()
     step = 0.7 / max(len(results.measured), 1)
     for row, name in enumerate(EVICTIONS):
-        for k, (group, found) in enumerate(results.measured.items()):
-            values = [float(np.mean(f.values[name])) for f in found if name in f.values]
+        for k, (group, measured) in enumerate(results.measured.items()):
+            values = [float(np.mean(f.values[name])) for f in measured if name in f.values]
             y = row - 0.35 + step * (k + 0.5)
             if values:
                 axis.barh(y, np.mean(values), step * 0.8, color=results.colours[group], alpha=0.35)

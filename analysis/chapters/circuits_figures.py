@@ -23,8 +23,8 @@ def by_layer(results: Results[Detail], names: Sequence[str], measures: Mapping[s
     for axis, name in zip(axes, names, strict=True):
         layers = 0
         for i, group in enumerate(groups):
-            for found in results.measured[group]:
-                values = found.heads[name].mean(0)
+            for measured in results.measured[group]:
+                values = measured.heads[name].mean(0)
                 layers = max(layers, len(values))
                 x = np.arange(len(values))[:, None] + (i - (len(groups) - 1) / 2) * 0.6 / len(groups)
                 x = x + np.linspace(-0.1, 0.1, values.shape[1]) / len(groups)
@@ -42,14 +42,14 @@ def by_layer(results: Results[Detail], names: Sequence[str], measures: Mapping[s
 
 def known(results: Results[Detail], name: str) -> bool:
     """Whether any head of any run has the measure."""
-    return any(np.isfinite(f.heads[name]).any() for found in results.measured.values() for f in found)
+    return any(np.isfinite(f.heads[name]).any() for measured in results.measured.values() for f in measured)
 
 
 def composition(results: Results[Detail]) -> Figure | None:
     """K-composition less the baseline of every pair of heads, a square per group; None if no model has two layers."""
     groups = []
-    for group, found in results.measured.items():
-        shape = found[0].heads["copying"].shape[1:]
+    for group, measured in results.measured.items():
+        shape = measured[0].heads["copying"].shape[1:]
         if shape[0] > 1 and shape[0] * shape[1] <= MOST_HEADS:
             groups.append(group)
     if not groups:

@@ -31,8 +31,8 @@ class Detail:
 def tables(results: Results[Detail], measures: Mapping[str, Measure]) -> list[Table]:
     """Baselines, pairs and, where a group has one, the null."""
     pairs, nulls, baselines = [], [], []
-    for group, found in results.measured.items():
-        run, one = results.runs[group][0], found[0]
+    for group, measured in results.measured.items():
+        run, one = results.runs[group][0], measured[0]
         token = partial(_token, run)
         d = one.detail
         for p in d.pairs:
@@ -43,7 +43,7 @@ def tables(results: Results[Detail], measures: Mapping[str, Measure]) -> list[Ta
             )
         if d.null is not None:
             nulls += _null_rows(group, run, d.null, d.ids, one.heads["null_write_ratio"])
-        for run, f in zip(results.runs[group], found, strict=True):
+        for run, f in zip(results.runs[group], measured, strict=True):
             numbers = [float(np.mean(f.values[m])) if m in f.values else None for m in BASELINES]
             baselines.append([group, run.config.seed, *numbers, f.detail.counted])
     alone = (

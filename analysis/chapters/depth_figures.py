@@ -55,7 +55,7 @@ HEADS = (
 
 def ladder_caption(results: Results[Ladder]) -> str:
     """How to read the ladder, and what it says of the order in each group."""
-    told = " ".join(verdict(group, [f.detail for f in found]) for group, found in results.measured.items())
+    told = " ".join(verdict(group, [f.detail for f in measured]) for group, measured in results.measured.items())
     return (
         "What a linear probe reads from the stream before the first layer (0) and after each: 0 is the best guess, 1 "
         "is all right, on texts that the probe has not seen. Thin lines are runs, the thick one is their mean; the dot "
@@ -117,8 +117,8 @@ def lens(results: Results[Ladder]) -> Figure:
         (left, "lens_loss_nats", "loss (nats)"),
         (right, "lens_agreement", "same first choice"),
     ):
-        for group, found in results.measured.items():
-            for i, f in enumerate(f for f in found if measure in f.detail.lens):
+        for group, measured in results.measured.items():
+            for i, f in enumerate(f for f in measured if measure in f.detail.lens):
                 name, c = group if i == 0 else None, results.colours[group]
                 axis.plot(f.detail.points, f.detail.lens[measure], "o-", ms=2.8, lw=1.1, color=c, alpha=0.8, label=name)
                 _layers_axis(axis, f.detail.points)
@@ -161,7 +161,7 @@ SOURCES |= {"logit_biases": "biases"}
 
 def attribution(results: Results[Ladder]) -> Figure:
     """A map of heads per group, and bars of what all parts of a kind add."""
-    written = {g: of for g, found in results.measured.items() if (of := found[0].detail.heads) is not None}
+    written = {g: of for g, measured in results.measured.items() if (of := measured[0].detail.heads) is not None}
     groups = list(written)
     height = max(1.9, 0.16 * max(len(of_heads) for of_heads in written.values()) + 1.0)
     figure = Figure(figsize=(3.9 * len(groups), height))
@@ -207,8 +207,8 @@ def _layers_axis(axis: Axes, points: np.ndarray) -> None:
 def facts_table(results: Results[Ladder]) -> Table:
     """Every fact in every group: score at both ends and at the peak, where, and what control and code say there."""
     rows = []
-    for group, found in results.measured.items():
-        details = [f.detail for f in found]
+    for group, measured in results.measured.items():
+        details = [f.detail for f in measured]
         points = details[0].points
         for fact in (f for f in ALL if all(f in d.scores for d in details)):
             mean = np.mean([np.nanmean(d.scores[fact], 0) for d in details], 0)

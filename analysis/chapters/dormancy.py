@@ -1,10 +1,10 @@
-"""When heads wake: a card per head with the texts on which it attends to something, and what class of head it is."""
+"""When heads are active: a card per head with the texts on which it attends to something, and what class of head it is."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.capture.dormancy import BLOCK, SINK_ALPHA, Woken, counted_in, wake
+from analysis.capture.dormancy import BLOCK, SINK_ALPHA, Dormancy, counted_in, dormancy_of
 from analysis.capture.layers import layers_with_null
 from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters.dormancy_figures import NULL_READOUT, REAL_READOUT, readout_name, strips
@@ -21,10 +21,10 @@ SHARE = "0-1"
 EXCLUDED = "on repeated random tokens, position 1 and the own token excluded"
 PATTERNS = {"previous": "the previous token", "duplicate": "copies of the token", "induction": "what followed copies"}
 MEASURES = {
-    "awake_share": Measure(
-        f"queries at which a head is awake: {NULL_READOUT} above 0.5 (no null: {REAL_READOUT}, another scale)", SHARE
+    "active_share": Measure(
+        f"queries at which a head is active: {NULL_READOUT} above 0.5 (no null: {REAL_READOUT}, another scale)", SHARE
     ),
-    "undecided_share": Measure("queries with a readout between 0.1 and 0.9: neither asleep nor awake", SHARE),
+    "undecided_share": Measure("queries with a readout between 0.1 and 0.9: neither dormant nor active", SHARE),
     "bimodality": Measure("bimodality of a head's readout (Sarle; uniform 0.56, two points 1)", SHARE),
     "sink_alpha": Measure("alpha of the strongest key, wherever it stands", SHARE),
     "sink_at_first": Measure(f"texts in which the strongest key is position 1, alpha above {SINK_ALPHA}", SHARE),
@@ -46,16 +46,16 @@ MEASURES = {
 }
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Woken]:
-    """When every head of a run wakes on the reading's windows; detail is a Woken. Unfit where no query counts."""
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Dormancy]:
+    """When every head of a run is active on the reading's windows; detail is a Dormancy. Unfit where no query counts."""
     _check_fit(run, reading.tokens)
-    woken = wake(run, reading.windows[:, : reading.tokens], progress=progress)
-    once = {name: woken.mean[name][None] for name in MEASURES if name in woken.mean}
-    heads = once | {name: woken.blocks[name] for name in MEASURES if name in woken.blocks}
-    heads["classified"] = (woken.classes.awake != NONE).astype(float)[None]
-    if woken.control is not None:
-        heads["classified_control"] = (woken.control.awake != NONE).astype(float)[None]
-    return Measurements(woken, heads, chance={n: v for n, v in woken.chance.items() if n in MEASURES})
+    dormancy = dormancy_of(run, reading.windows[:, : reading.tokens], progress=progress)
+    once = {name: dormancy.mean[name][None] for name in MEASURES if name in dormancy.mean}
+    heads = once | {name: dormancy.blocks[name] for name in MEASURES if name in dormancy.blocks}
+    heads["classified"] = (dormancy.classes.active != NONE).astype(float)[None]
+    if dormancy.control is not None:
+        heads["classified_control"] = (dormancy.control.active != NONE).astype(float)[None]
+    return Measurements(dormancy, heads, chance={n: v for n, v in dormancy.chance.items() if n in MEASURES})
 
 
 def _check_fit(run: Run, T: int) -> None:
@@ -78,13 +78,13 @@ def show(results: Results) -> Sequence[Element]:
     groups = list(results.measured)
     caption = (
         "Each line is a head of the first run of the group; colour is how many of its queries have that readout. Left: "
-        "the head sleeps, right: it is awake. With a null the readout is 1 - null mass: on the left (almost) all goes "
+        "the head is dormant, right: it is active. With a null the readout is 1 - null mass: on the left (almost) all goes "
         "to the null, and even attention lies on the right. Without one it is the sharpness of real attention, "
         "1 - entropy / log(visible keys), of such models' readouts the best or nearly the best at telling where "
         "a head matters (docs/measures/cause.md): even attention lies on the left, one key alone on the right, "
         "be it a sink. The two readouts differ, so shares of the two kinds of model are not on one scale. A head with "
         "colour at both ends and little between knows two states. Beside the line: the share of queries at which it is "
-        "awake, above 0.5, a threshold that nobody fitted."
+        "active, above 0.5, a threshold that nobody fitted."
     )
     figure = strips({g: (results.runs[g][0], results.measured[g][0].detail, results.colours[g]) for g in groups})
     elements: list[Element] = [Plot("readout", figure, caption), _class_table(results), _sink_table(results)]
@@ -97,22 +97,22 @@ def _class_table(results: Results) -> ChapterTable:
     details = {group: [found.detail for found in several] for group, several in results.measured.items()}
     for name in NAMES:
         count = {g: np.mean([(d.classes.name == name).sum() for d in several]) for g, several in details.items()}
-        awake = {g: np.mean([(d.classes.awake == name).sum() for d in several]) for g, several in details.items()}
-        if any(count.values()) or any(awake.values()):
-            cells = ((float(count[g]), "" if name == SINK else float(awake[g])) for g in details)
+        active = {g: np.mean([(d.classes.active == name).sum() for d in several]) for g, several in details.items()}
+        if any(count.values()) or any(active.values()):
+            cells = ((float(count[g]), "" if name == SINK else float(active[g])) for g in details)
             rows.append([name, *(cell for pair in cells for cell in pair)])
     caption = (
         "Heads of each class, the mean over seeds. A sink gives half of its attention or more to the null and position "
-        "1; “awake” counts every head by what it does with the rest. Thresholds: docs/measures/patterns.md."
+        "1; “active” counts every head by what it does with the rest. Thresholds: docs/measures/patterns.md."
     )
-    return ChapterTable("classes", caption, ["class", *(c for g in details for c in (g, f"{g}, awake"))], rows)
+    return ChapterTable("classes", caption, ["class", *(c for g in details for c in (g, f"{g}, active"))], rows)
 
 
 def _sink_table(results: Results) -> ChapterTable:
     """Where the strongest key of the heads stands."""
     rows: list[list[str | float]] = []
     for group, several in results.measured.items():
-        details: list[Woken] = [found.detail for found in several]
+        details: list[Dormancy] = [found.detail for found in several]
         strong = [d.mean["sink_alpha"] > SINK_ALPHA for d in details]
         first = np.mean([(s & (d.position == 1)).sum() for s, d in zip(strong, details, strict=True)])
         elsewhere = [d.position[s & (d.position != 1)] for s, d in zip(strong, details, strict=True)]
@@ -129,60 +129,62 @@ def _sink_table(results: Results) -> ChapterTable:
     return ChapterTable("where-sinks-sit", caption, columns, rows)
 
 
-def _cards(group: str, run: Run, woken: Woken) -> Cards:
-    """A card per head; of many heads those that are both asleep and awake most clearly."""
-    L, N = woken.position.shape
+def _cards(group: str, run: Run, dormancy: Dormancy) -> Cards:
+    """A card per head; of many heads those that are both dormant and active most clearly."""
+    L, N = dormancy.position.shape
     heads = list(np.ndindex(L, N))
     which = "Every head"
     if len(heads) > MOST_CARDS:
-        ends, awake = both_ends(woken.histogram), woken.mean["awake_share"]
-        heads = sorted(sorted(heads, key=lambda h: (-ends[h], -awake[h]))[:MOST_CARDS])
-        which = f"The {MOST_CARDS} of {L * N} heads with most queries at both ends of the readout, then the most awake,"
+        ends, active = both_ends(dormancy.histogram), dormancy.mean["active_share"]
+        heads = sorted(sorted(heads, key=lambda h: (-ends[h], -active[h]))[:MOST_CARDS])
+        which = (
+            f"The {MOST_CARDS} of {L * N} heads with most queries at both ends of the readout, then the most active,"
+        )
     caption = (
         f"{group}: {which} of the first run (layer.head, from 0), and the queries at which it attends most to "
-        f"something by its readout ({readout_name(run)}): one of each of {woken.windows} texts, the "
-        f"{woken.contexts.real.shape[-1]} strongest first, of equals the one with the largest weight on a token. The "
+        f"something by its readout ({readout_name(run)}): one of each of {dormancy.windows} texts, the "
+        f"{dormancy.contexts.real.shape[-1]} strongest first, of equals the one with the largest weight on a token. The "
         "query is outlined; colour is the share of its attention that a token gets."
     )
-    return Cards(f"heads-{group}", caption, [_card(run, woken, layer, head) for layer, head in heads])
+    return Cards(f"heads-{group}", caption, [_card(run, dormancy, layer, head) for layer, head in heads])
 
 
-def _card(run: Run, woken: Woken, layer: int, head: int) -> Card:
-    value = {name: float(v[layer, head]) for name, v in woken.mean.items()}
+def _card(run: Run, dormancy: Dormancy, layer: int, head: int) -> Card:
+    value = {name: float(v[layer, head]) for name, v in dormancy.mean.items()}
     with_null = bool(layers_with_null(run.config.model)[layer])
     measured = NULL_READOUT if with_null else REAL_READOUT
-    facts = [("class", _class(woken, layer, head))]
+    facts = [("class", _class(dormancy, layer, head))]
     facts += [("null share", f"{value['null_share']:.3f}")] if with_null else []
     facts += [
         ("share of position 1", f"{value['first_token_share']:.3f}"),
-        ("awake", f"{value['awake_share']:.1%} of queries ({measured} above 0.5)"),
-        ("awake, earlier and later half", f"{value['awake_early']:.1%}, {value['awake_late']:.1%}"),
+        ("active", f"{value['active_share']:.1%} of queries ({measured} above 0.5)"),
+        ("active, earlier and later half", f"{value['active_early']:.1%}, {value['active_late']:.1%}"),
         ("bimodality", f"{value['bimodality']:.2f} (uniform 0.56)" if np.isfinite(value["bimodality"]) else "none"),
-        ("neither asleep nor awake", f"{value['undecided_share']:.1%} of queries"),
-        ("strongest key", _strongest(woken, layer, head)),
+        ("neither dormant nor active", f"{value['undecided_share']:.1%} of queries"),
+        ("strongest key", _strongest(dormancy, layer, head)),
     ]
-    c = woken.contexts
-    passages = [_passage(run, woken, layer, head, i) for i in range(c.real.shape[-1]) if c.real[layer, head, i] >= 0]
+    c = dormancy.contexts
+    passages = [_passage(run, dormancy, layer, head, i) for i in range(c.real.shape[-1]) if c.real[layer, head, i] >= 0]
     return Card(f"{layer}.{head}", facts, passages)
 
 
-def _class(woken: Woken, layer: int, head: int) -> str:
-    c, at = woken.classes, (layer, head)
-    score = "" if np.isnan(c.awake_score[at]) else f" ({c.awake_decided[at]} {c.awake_score[at]:+.2f} above chance)"
-    awake = f"{c.awake[at]}{', nearest' if score and c.awake[at] == NONE else ''}{score}"
+def _class(dormancy: Dormancy, layer: int, head: int) -> str:
+    c, at = dormancy.classes, (layer, head)
+    score = "" if np.isnan(c.active_score[at]) else f" ({c.active_decided[at]} {c.active_score[at]:+.2f} above chance)"
+    active = f"{c.active[at]}{', nearest' if score and c.active[at] == NONE else ''}{score}"
     if c.name[at] == SINK:
-        return f"sink ({c.nothing[at]:.2f} on the null and position 1); when awake: {awake}"
-    return awake
+        return f"sink ({c.nothing[at]:.2f} on the null and position 1); when active: {active}"
+    return active
 
 
-def _strongest(woken: Woken, layer: int, head: int) -> str:
+def _strongest(dormancy: Dormancy, layer: int, head: int) -> str:
     at = (layer, head)
-    where = f"position {woken.position[at]} in {woken.position_share[at]:.0%} of texts"
-    return f"{where}, mean alpha {woken.mean['sink_alpha'][at]:.2f} (even attention {woken.chance['sink_alpha']:.2f})"
+    where = f"position {dormancy.position[at]} in {dormancy.position_share[at]:.0%} of texts"
+    return f"{where}, mean alpha {dormancy.mean['sink_alpha'][at]:.2f} (even attention {dormancy.chance['sink_alpha']:.2f})"
 
 
-def _passage(run: Run, woken: Woken, layer: int, head: int, i: int) -> Passage:
-    c = woken.contexts
+def _passage(run: Run, dormancy: Dormancy, layer: int, head: int, i: int) -> Passage:
+    c = dormancy.contexts
     weights, tokens, query = c.weights[layer, head, i], c.tokens[layer, head, i], int(c.query[layer, head, i])
     start, stop = max(0, query - BEFORE), min(len(tokens), query + AFTER + 1)
     outside = weights.copy()
@@ -199,10 +201,10 @@ def _passage(run: Run, woken: Woken, layer: int, head: int, i: int) -> Passage:
 
 
 CHAPTER = Chapter(
-    "waking",
-    "When a head wakes",
+    "dormancy",
+    "When a head is active",
     "A head that has nothing to do gives its attention to the null, or spreads it out where there is none. Here is how "
-    "often each head does something else, whether it is either asleep or awake, and on which texts "
+    "often each head does something else, whether it is either dormant or active, and on which texts "
     f"(queries from {FIRST_QUERY} on).",
     MEASURES,
     read,

@@ -52,8 +52,8 @@ def show(results: Results) -> list[Element]:
         "induction heads form, prefix matching rises and the second copy's loss falls at the same checkpoints.",
     )
     rows = []
-    for group, found in results.measured.items():
-        for run, f in zip(results.runs[group], found, strict=True):
+    for group, measured in results.measured.items():
+        for run, f in zip(results.runs[group], measured, strict=True):
             ends = [float(f.detail.values[name][-1]) for name in FOLLOWED]
             onsets = [_whole(f.detail.onset(name)) for name in TITLES]
             rows.append([group, run.config.seed, len(f.detail.steps), *onsets, *ends])

@@ -19,8 +19,8 @@ def formed(results: Results[Formation]) -> Figure:
     figure = Figure(figsize=(10.4, 5.6), layout="constrained")
     axes = figure.subplots(2, 2).flat
     for axis, (title, names) in zip(axes, FORMED, strict=True):
-        for group, found in results.measured.items():
-            for f in found:
+        for group, measured in results.measured.items():
+            for f in measured:
                 formation = f.detail
                 for name, style in zip(names, ("-", "--"), strict=False):
                     values, x = formation.values[name], formation.tokens / 1e3

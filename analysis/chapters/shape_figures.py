@@ -24,7 +24,7 @@ class Curves:
 
 def show(results: Results[Curves]) -> list[Element]:
     """The curves of the heads that fall most, the same as a table, and all heads between position and content."""
-    falling = {group: _falling(found[0].detail.layers) for group, found in results.measured.items()}
+    falling = {group: _falling(measured[0].detail.layers) for group, measured in results.measured.items()}
     elements: list[Element] = []
     if any(falling.values()):
         elements.append(
@@ -127,9 +127,9 @@ def _above_far(curve: np.ndarray) -> np.ndarray:
 def _scatter(results: Results[Curves]) -> Figure:
     figure = Figure(figsize=(3.6, 3.1))
     axis = figure.subplots()
-    for group, found in results.measured.items():
+    for group, measured in results.measured.items():
         x, y = (
-            np.concatenate([_over_texts(f.heads[name]) for f in found])
+            np.concatenate([_over_texts(f.heads[name]) for f in measured])
             for name in ("variability", "query_cosine_texts")
         )
         axis.scatter(x, y, s=16, color=results.colours[group], alpha=0.7, lw=0, label=group)

@@ -43,7 +43,7 @@ def show(results: Results[Detail]) -> list[Element]:
             "jumps up and stays there is a massive activation. The dotted line is the kurtosis of Gaussian entries.",
         )
     ]
-    cached = {group: found for group, found in results.measured.items() if "cache_0" in found[0].values}
+    cached = {group: measured for group, measured in results.measured.items() if "cache_0" in measured[0].values}
     if cached:
         elements.append(
             Plot(
@@ -65,12 +65,12 @@ def _price_table(results: Results[Detail]) -> Table:
         [
             group,
             *(
-                _number(found, name, 2 if i < 2 else 4 if name.startswith("int8") else 0)
+                _number(measured, name, 2 if i < 2 else 4 if name.startswith("int8") else 0)
                 for i, name in enumerate(columns)
             ),
-            _rounded([f.detail.loss for f in found]),
+            _rounded([f.detail.loss for f in measured]),
         ]
-        for group, found in results.measured.items()
+        for group, measured in results.measured.items()
     ]
     return Table(
         "side_effects",
@@ -125,8 +125,8 @@ def _outliers(results: Results[Detail]) -> Figure:
     figure = Figure(figsize=(2.6 * len(LINES), 2.6))
     axes = figure.subplots(1, len(LINES))
     for axis, (name, title) in zip(axes, LINES, strict=True):
-        for group, found in results.measured.items():
-            for i, one in enumerate(found):
+        for group, measured in results.measured.items():
+            for i, one in enumerate(measured):
                 values = one.detail.layers[name] if name in one.detail.layers else one.layers[name].mean(0)
                 style = {"color": results.colours[group], "lw": 1.3, "ms": 3, "alpha": 0.8}
                 axis.plot(np.arange(1, len(values) + 1), values, "o-", label=group if i == 0 else None, **style)
@@ -140,7 +140,7 @@ def _outliers(results: Results[Detail]) -> Figure:
         few = axis.dataLim.y1 < 10 * axis.dataLim.y0  # less than a decade: name the steps in it too
         axis.yaxis.set_minor_formatter("{x:g}" if few else "")
         axis.tick_params(which="minor", labelsize=6, color=PALE, labelcolor=INK)
-        depth = max(found[0].layers["kurtosis"].shape[1] for found in results.measured.values())
+        depth = max(measured[0].layers["kurtosis"].shape[1] for measured in results.measured.values())
         axis.set_xticks(range(1, depth + 1, max(1, depth // 6)))
     axes[0].legend(fontsize=7, frameon=False)
     figure.tight_layout(pad=0.6)
@@ -151,13 +151,13 @@ def _caches(results: Results[Detail], cached: dict[str, Sequence[Measurements[De
     figure = Figure(figsize=(3.9, 2.9))
     axis = figure.subplots()
     size = next(iter(cached.values()))[0].detail.cache
-    for i, (group, found) in enumerate(cached.items()):
+    for i, (group, measured) in enumerate(cached.items()):
         colour = results.colours[group]
         at = np.arange(len(CACHES)) + 0.14 * (i - (len(cached) - 1) / 2)
         for suffix, fill in (("", colour), ("_no_null", "white")):
-            if f"cache_0{suffix}" not in found[0].values:
+            if f"cache_0{suffix}" not in measured[0].values:
                 continue
-            added = np.array([[f.values[f"cache_{s}{suffix}"].mean() for s in CACHES] for f in found])
+            added = np.array([[f.values[f"cache_{s}{suffix}"].mean() for s in CACHES] for f in measured])
             axis.plot(at, added.mean(0), color=colour, lw=1, ls=":" if suffix else "-")
             x = np.broadcast_to(at, added.shape)
             label = None if suffix else group

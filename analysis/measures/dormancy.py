@@ -1,12 +1,12 @@
-"""When a head wakes: how often it attends to something, whether it is either asleep or awake, and on which texts.
+"""When a head is active: how often it attends to something, whether it is either dormant or active, and on which texts.
 
 `real` is a readout between 0 and 1 per query, high for "attends to something": 1 - null mass in a layer with a null,
-the sharpness of real attention in one without. A query is awake above 0.5, a threshold that nobody fitted.
+the sharpness of real attention in one without. A query is active above 0.5, a threshold that nobody fitted.
 
-The two readouts differ, so shares of awake queries of the two kinds of model are not on one scale. Of the readouts that
+The two readouts differ, so shares of active queries of the two kinds of model are not on one scale. Of the readouts that
 need no null, sharpness tells best, or nearly so, where a head changes the output (docs/measures/cause.md); 1 - mass on
-position 1 tells worst on text, and calls every head awake where there is no sink. Even attention is asleep by sharpness
-(0 at every query) and awake by 1 - null mass (the null gets 1/(t + 1)): there "awake" says not asleep, and is no proof
+position 1 tells worst on text, and calls every head active where there is no sink. Even attention is dormant by sharpness
+(0 at every query) and active by 1 - null mass (the null gets 1/(t + 1)): there "active" says not dormant, and is no proof
 of a purpose. The first queries, which have few keys to choose from, do not count: `counted_queries`.
 
 Axes: B windows, L layers, N heads, T queries. `counted` says which queries count.
@@ -27,7 +27,7 @@ from jattn.errors import InputError, at_least
 
 FIRST_QUERY = 5  # queries before it do not count: even attention would give more than 1/5 to position 1 or the null
 BINS = 40  # of the histogram of `real`
-AWAKE, UNDECIDED = 0.5, (0.1, 0.9)
+ACTIVE, UNDECIDED = 0.5, (0.1, 0.9)
 FLAT = 1e-3  # a smaller standard deviation has no shape
 
 Mask = Bool[Array | np.ndarray, "T T"]
@@ -75,13 +75,13 @@ def counted_queries(visible: Mask, null: bool, first: int = FIRST_QUERY) -> Bool
     return found
 
 
-def awake_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[Array, "B N"]:
+def active_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[Array, "B N"]:
     """Share of the counted queries with real > 0.5. In [0, 1]; even attention has 1 by `off_null`, 0 by `sharp`."""
-    return jnp.asarray(real > AWAKE).mean(-1, where=counted)
+    return jnp.asarray(real > ACTIVE).mean(-1, where=counted)
 
 
 def undecided_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[Array, "B N"]:
-    """Share of the counted queries with 0.1 <= real <= 0.9. In [0, 1]; 0 for a head that is either asleep or awake."""
+    """Share of the counted queries with 0.1 <= real <= 0.9. In [0, 1]; 0 for a head that is either dormant or active."""
     return jnp.asarray((real >= UNDECIDED[0]) & (real <= UNDECIDED[1])).mean(-1, where=counted)
 
 
@@ -122,7 +122,7 @@ def histogram(real: Float[np.ndarray, "L B N T"], counted: Bool[np.ndarray, "L T
 def both_ends(bars: Int[np.ndarray, "*N bins"]) -> Float[np.ndarray, "*N"]:
     """min(share of queries with real < 0.1, share with real >= 0.9): how clearly a head knows both states. In [0, 1/2].
 
-    From its `histogram`. 0 for a head that is always awake; Sarle's coefficient does not tell that from two
+    From its `histogram`. 0 for a head that is always active; Sarle's coefficient does not tell that from two
     states, if it has a tail.
     """
     low, high = bars[..., : BINS // 10].sum(-1), bars[..., -(BINS // 10) :].sum(-1)

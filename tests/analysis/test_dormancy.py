@@ -1,4 +1,4 @@
-"""When heads wake: planted dormant heads, Sarle's coefficient against scipy, contexts against a sort of everything."""
+"""When heads are active: planted dormant heads, Sarle's coefficient against scipy, contexts against a sort of everything."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis, skew
 
-from analysis.capture.dormancy import affordable, even, wake
+from analysis.capture.dormancy import affordable, dormancy_of, even
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters.dormancy import CHAPTER, MEASURES
 from analysis.drawing.style import png
@@ -60,14 +60,14 @@ def test_power_sums_of_parts_add_up():
 
 
 def planted_real():
-    """Head 0 wakes at every fourth query, head 1 never, head 2 is of two minds."""
-    wakes = np.where(np.arange(T) % 4 == 0, 0.95, 0.05)
-    return jnp.asarray(np.stack([wakes, np.full(T, 0.05), np.full(T, 0.6)])[None], jnp.float32)
+    """Head 0 is active at every fourth query, head 1 never, head 2 is of two minds."""
+    active = np.where(np.arange(T) % 4 == 0, 0.95, 0.05)
+    return jnp.asarray(np.stack([active, np.full(T, 0.05), np.full(T, 0.6)])[None], jnp.float32)
 
 
 def test_a_planted_dormant_head_wakes_where_it_was_told_to():
     real = planted_real()
-    np.testing.assert_allclose(dormancy.awake_share(real, ALL)[0], [1 / 4, 0, 1])
+    np.testing.assert_allclose(dormancy.active_share(real, ALL)[0], [1 / 4, 0, 1])
     np.testing.assert_allclose(dormancy.undecided_share(real, ALL)[0], [0, 0, 1])
     found = dormancy.bimodality(np.asarray(dormancy.power_sums(real, ALL)))[0]
     assert found[0] > 5 / 9  # 0.84 of 20 queries; 1 of many
@@ -80,7 +80,7 @@ def test_a_planted_dormant_head_wakes_where_it_was_told_to():
 def test_queries_that_do_not_count_change_nothing():
     counted = np.arange(T) >= 4
     changed = planted_real().at[..., :4].set(1)
-    for measure in (dormancy.awake_share, dormancy.undecided_share, dormancy.power_sums):
+    for measure in (dormancy.active_share, dormancy.undecided_share, dormancy.power_sums):
         np.testing.assert_array_equal(measure(changed, counted), measure(planted_real(), counted))
 
 
@@ -97,14 +97,14 @@ def test_queries_count_where_the_readout_of_their_layer_is_defined():
 
 
 @pytest.mark.parametrize("attention", ["standard", "null", "local:8", "null+local:8"])
-def test_even_attention_is_awake_by_the_null_and_asleep_by_sharpness(attention):
+def test_even_attention_is_active_by_the_null_and_dormant_by_sharpness(attention):
     config = ModelConfig(attention=attention, layers=2)
     visible, null = (WINDOW if "local" in attention else CAUSAL), "null" in attention
     counted = np.stack([dormancy.counted_queries(visible, null)] * 2)
     found = even(config, T, counted)
     n = np.minimum(np.arange(1, T + 1), 8) if "local" in attention else np.arange(1, T + 1)
     expected = np.mean((1 - 1 / (n + 1) <= 0.9)[counted[0]]) if null else 0
-    assert found["awake_share"] == null
+    assert found["active_share"] == null
     np.testing.assert_allclose(found["undecided_share"], expected, rtol=1e-6)
 
 
@@ -123,7 +123,7 @@ def test_sharpness_of_attention_even_over_some_of_the_keys_is_their_share_of_the
     assert jnp.isnan(found[0])
 
 
-def test_of_equally_awake_queries_the_one_with_the_largest_weight_is_shown():
+def test_of_equally_active_queries_the_one_with_the_largest_weight_is_shown():
     real = jnp.full((1, 1, T), 0.5)
     weights = jnp.zeros((1, 1, T, T)).at[0, 0, :, 0].set(0.5).at[0, 0, 9, 0].set(0.75)
     assert int(dormancy.candidates(real, weights, ALL)[1][0, 0]) == 9
@@ -189,14 +189,16 @@ def test_the_chapter_gives_its_measures_per_block_of_texts(results):
         X = len(results.reading.windows)
         assert all(values.shape in ((X, 2, 2), (1, 2, 2)) for values in found.heads.values())
         assert np.isfinite(found.heads["previous_abs"]).all() and np.isfinite(found.chance["previous_mul_excl"])
-        for name in ("awake_share", "undecided_share", "sink_alpha"):
+        for name in ("active_share", "undecided_share", "sink_alpha"):
             values = found.heads[name]
             assert np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()
             np.testing.assert_allclose(values.mean(0), found.detail.mean[name], rtol=1e-5)
-        woken = found.detail
-        queries = woken.histogram.sum(-1)
+        dormancy = found.detail
+        queries = dormancy.histogram.sum(-1)
         assert (queries == queries[0, 0]).all()
-        np.testing.assert_allclose(woken.histogram[..., 21:].sum(-1) / queries, woken.mean["awake_share"], atol=0.05)
+        np.testing.assert_allclose(
+            dormancy.histogram[..., 21:].sum(-1) / queries, dormancy.mean["active_share"], atol=0.05
+        )
 
 
 def test_the_chapter_shows_a_figure_tables_and_a_card_per_head(results):
@@ -204,7 +206,7 @@ def test_the_chapter_shows_a_figure_tables_and_a_card_per_head(results):
     plots, tables, cards = ([e for e in elements if isinstance(e, kind)] for kind in (Plot, Table, Cards))
     assert png(plots[0].figure).startswith(b"\x89PNG")
     assert [t.name for t in tables] == ["classes", "where-sinks-sit"]
-    for i in range(2):  # every head has one class, asleep or awake
+    for i in range(2):  # every head has one class, dormant or active
         assert sum(row[1 + 2 * i] for row in tables[0].rows) == 4
         assert sum(row[2 + 2 * i] for row in tables[0].rows if row[0] != "sink") == 4
     assert [len(group.cards) for group in cards] == [4, 4]
@@ -229,7 +231,7 @@ def test_only_a_run_without_a_null_is_read_again_with_one_pinned_at_random(resul
 
 def test_a_pinned_null_changes_a_class_only_by_the_queries_that_it_hides(text, reading):
     """Scores are of what is not null, so a random null leaves them where they are, but for queries above 90 %."""
-    found = wake(text["standard", 0], reading.windows[:, : reading.tokens])
+    found = dormancy_of(text["standard", 0], reading.windows[:, : reading.tokens])
     assert found.control is not None
     assert (found.control.nothing > found.classes.nothing).all()  # half of the attention, on average
     np.testing.assert_allclose(found.control.nothing, 0.5, atol=0.2)
@@ -245,20 +247,20 @@ def test_a_parameter_that_is_no_number_is_named(text, reading):
     name = max(run.parameters)
     broken = run.parameters | {name: np.full_like(run.parameters[name], np.nan)}
     with pytest.raises(InputError, match=f"values of {name} are NaN or infinite"):
-        wake(replace(run, parameters=broken), reading.windows[:, : reading.tokens])
+        dormancy_of(replace(run, parameters=broken), reading.windows[:, : reading.tokens])
 
 
 def test_attention_that_is_no_number_is_one_clear_line(text, reading):
     run = text["standard", 0]
     huge = {name: np.full_like(value, 1e38) for name, value in run.parameters.items()}
     with pytest.raises(InputError, match=r"attention is not finite; are its parameters far too large"):
-        wake(replace(run, parameters=huge), reading.windows[:, : reading.tokens])
+        dormancy_of(replace(run, parameters=huge), reading.windows[:, : reading.tokens])
 
 
 def test_texts_too_short_for_a_query_to_count_are_refused(text, reading):
     run = text["standard", 0]
     with pytest.raises(InputError, match="no query from 5 on counts at T = 4"):
-        wake(run, reading.windows[:, :4])
+        dormancy_of(run, reading.windows[:, :4])
     with pytest.raises(Unfit, match=r"windows of 3 tokens have no query from 5 on; .* --tokens 5 or up"):
         CHAPTER.read(run, replace(reading, tokens=3), lambda *done: None)
 
@@ -270,7 +272,7 @@ def with_attention(run, attention):
 def test_a_window_is_read_and_one_of_a_single_key_is_unfit(text, reading):
     run = text["standard", 0]
     found = CHAPTER.read(with_attention(run, "local:2"), reading, lambda *done: None)
-    assert np.isfinite(found.heads["awake_share"]).all()
+    assert np.isfinite(found.heads["active_share"]).all()
     with pytest.raises(Unfit, match=r"attention local:1 leaves no query .* take a wider window or a null"):
         CHAPTER.read(with_attention(run, "local:1"), reading, lambda *done: None)
 
@@ -278,17 +280,17 @@ def test_a_window_is_read_and_one_of_a_single_key_is_unfit(text, reading):
 def test_a_model_that_sees_both_sides_has_next_token_scores_and_no_repeats(text, reading):
     run = text["standard", 0]
     config = replace(run.config, model=replace(run.config.model, causal=False))
-    found = wake(replace(run, config=config), reading.windows[:, : reading.tokens])
+    found = dormancy_of(replace(run, config=config), reading.windows[:, : reading.tokens])
     assert np.isfinite(found.mean["next"]).all()
     assert "induction" not in found.mean
     np.testing.assert_allclose(found.chance["sink_alpha"], 1 / reading.tokens, rtol=1e-6)
-    assert (found.mean["awake_share"] < 0.1).all()  # so small a model attends about evenly
+    assert (found.mean["active_share"] < 0.1).all()  # so small a model attends about evenly
     assert "previous_abs" not in found.mean
 
 
 def test_unnormalised_attention_is_read_by_its_shares(sigmoid_run, reading):
-    found = wake(sigmoid_run, reading.windows[:, : reading.tokens])
-    assert np.isfinite(found.mean["awake_share"]).all()
+    found = dormancy_of(sigmoid_run, reading.windows[:, : reading.tokens])
+    assert np.isfinite(found.mean["active_share"]).all()
     np.testing.assert_allclose(found.mean["null_share"], 0)
 
 

@@ -159,7 +159,7 @@ def test_conditional_rows_do_not_depend_on_null_or_sink_and_none_is_dropped_for_
     for null, apart in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.5), (0.95, 0.0)):
         rows, still = maps_of(uniform(CAUSAL), null, apart).rows
         assert np.allclose(rows, plain, atol=1e-5) and (still == kept).all()
-    assert not maps_of(uniform(CAUSAL), 0.95).awake.any() and maps_of(uniform(CAUSAL), 0.85).awake.any()
+    assert not maps_of(uniform(CAUSAL), 0.95).active.any() and maps_of(uniform(CAUSAL), 0.85).active.any()
 
 
 def test_a_null_of_random_mass_leaves_conditional_rows_as_they_are():

@@ -23,7 +23,7 @@ def folder(language, text, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     groups = {"standard": [language["standard"]], HOSTILE: [language["null"]]}
     # Chapters with a table, cards and pictures of each kind; test_comparison reads every one.
-    first = analysis.compare(groups, title="Language", windows=8, only=["text", "waking", "shape"])
+    first = analysis.compare(groups, title="Language", windows=8, only=["text", "dormancy", "shape"])
     second = analysis.compare(
         standard=[text["standard", 0]], null=[text["null+local:4", 0]], title="Text", windows=8, only=[]
     )

@@ -148,7 +148,7 @@ def test_copies_of_the_querys_token_are_no_topic():
 
 
 def test_queries_that_are_not_kept_change_nothing():
-    """A head's asleep queries, whatever their rows hold, are in neither side; and each text may have its own mask."""
+    """A head's dormant queries, whatever their rows hold, are in neither side; and each text may have its own mask."""
     found, tokens = topics(5)
     rng = np.random.default_rng(6)
     rows = jnp.asarray(rng.random((6, 2, T, T)) * CAUSAL, jnp.float32)
