@@ -1,4 +1,4 @@
-"""When heads are active: a card per head with the texts on which it attends to something, and what class of head it is."""
+"""When heads are active: a card per head with texts on which it attends to something, and what class of head it is."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ MEASURES = {
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Dormancy]:
-    """When every head of a run is active on the reading's windows; detail is a Dormancy. Unfit where no query counts."""
+    """When every head of a run is active on the reading's windows. Unfit where no query counts."""
     _check_fit(run, reading.tokens)
     dormancy = dormancy_of(run, reading.windows[:, : reading.tokens], progress=progress)
     once = {name: dormancy.mean[name][None] for name in MEASURES if name in dormancy.mean}
@@ -78,7 +78,7 @@ def show(results: Results) -> Sequence[Element]:
     groups = list(results.measured)
     caption = (
         "Each line is a head of the first run of the group; colour is how many of its queries have that readout. Left: "
-        "the head is dormant, right: it is active. With a null the readout is 1 - null mass: on the left (almost) all goes "
+        "the head is dormant, right: active. With a null the readout is 1 - null mass: on the left (almost) all goes "
         "to the null, and even attention lies on the right. Without one it is the sharpness of real attention, "
         "1 - entropy / log(visible keys), of such models' readouts the best or nearly the best at telling where "
         "a head matters (docs/measures/cause.md): even attention lies on the left, one key alone on the right, "
@@ -143,7 +143,7 @@ def _cards(group: str, run: Run, dormancy: Dormancy) -> Cards:
     caption = (
         f"{group}: {which} of the first run (layer.head, from 0), and the queries at which it attends most to "
         f"something by its readout ({readout_name(run)}): one of each of {dormancy.windows} texts, the "
-        f"{dormancy.contexts.real.shape[-1]} strongest first, of equals the one with the largest weight on a token. The "
+        f"{dormancy.contexts.real.shape[-1]} strongest first, of equals that with the largest weight on a token. The "
         "query is outlined; colour is the share of its attention that a token gets."
     )
     return Cards(f"heads-{group}", caption, [_card(run, dormancy, layer, head) for layer, head in heads])
@@ -180,7 +180,8 @@ def _class(dormancy: Dormancy, layer: int, head: int) -> str:
 def _strongest(dormancy: Dormancy, layer: int, head: int) -> str:
     at = (layer, head)
     where = f"position {dormancy.position[at]} in {dormancy.position_share[at]:.0%} of texts"
-    return f"{where}, mean alpha {dormancy.mean['sink_alpha'][at]:.2f} (even attention {dormancy.chance['sink_alpha']:.2f})"
+    alpha, even = dormancy.mean["sink_alpha"][at], dormancy.chance["sink_alpha"]
+    return f"{where}, mean alpha {alpha:.2f} (even attention {even:.2f})"
 
 
 def _passage(run: Run, dormancy: Dormancy, layer: int, head: int, i: int) -> Passage:

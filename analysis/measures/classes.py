@@ -62,8 +62,8 @@ class Classes:
     """The classes of all heads, [L, N] each.
 
     name: the class.  decided: the measure that decided.  score: its value (a sink's share of nothing; else how far
-    above chance).  active: the class apart from being a sink, with `active_decided` and `active_score`; of an unclassified
-    head they name what it came nearest to.  nothing: null share + first-token share.
+    above chance).  active: the class apart from being a sink, with `active_decided` and `active_score`; of a head
+    without a class they name what it came nearest to.  nothing: null share + first-token share.
     """
 
     name: Words

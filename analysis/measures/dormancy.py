@@ -3,11 +3,11 @@
 `real` is a readout between 0 and 1 per query, high for "attends to something": 1 - null mass in a layer with a null,
 the sharpness of real attention in one without. A query is active above 0.5, a threshold that nobody fitted.
 
-The two readouts differ, so shares of active queries of the two kinds of model are not on one scale. Of the readouts that
-need no null, sharpness tells best, or nearly so, where a head changes the output (docs/measures/cause.md); 1 - mass on
-position 1 tells worst on text, and calls every head active where there is no sink. Even attention is dormant by sharpness
-(0 at every query) and active by 1 - null mass (the null gets 1/(t + 1)): there "active" says not dormant, and is no proof
-of a purpose. The first queries, which have few keys to choose from, do not count: `counted_queries`.
+The two readouts differ, so shares of active queries of the two kinds of model are not on one scale. Of the readouts
+that need no null, sharpness tells best, or nearly so, where a head changes the output (docs/measures/cause.md); 1 - mass
+on position 1 tells worst on text, and calls every head active where there is no sink. Even attention is dormant by
+sharpness (0 at every query) and active by 1 - null mass (the null gets 1/(t + 1)): there "active" says not dormant, and
+is no proof of a purpose. The first queries, which have few keys to choose from, do not count: `counted_queries`.
 
 Axes: B windows, L layers, N heads, T queries. `counted` says which queries count.
 
@@ -81,7 +81,7 @@ def active_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[A
 
 
 def undecided_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[Array, "B N"]:
-    """Share of the counted queries with 0.1 <= real <= 0.9. In [0, 1]; 0 for a head that is either dormant or active."""
+    """Share of the counted queries with 0.1 <= real <= 0.9. In [0, 1]; 0 if a head is either dormant or active."""
     return jnp.asarray((real >= UNDECIDED[0]) & (real <= UNDECIDED[1])).mean(-1, where=counted)
 
 

@@ -1,4 +1,4 @@
-"""When heads are active: planted dormant heads, Sarle's coefficient against scipy, contexts against a sort of everything."""
+"""When heads are active: planted dormant heads, Sarle's coefficient against scipy, contexts against a full sort."""
 
 from dataclasses import replace
 
