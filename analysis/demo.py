@@ -67,6 +67,7 @@ def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite
     from analysis.report.page import write
     from train import loop
     from train.folders import steps_of
+    from train.material import Material, prepare
     from train.provenance import machine
 
     began = time.monotonic()
@@ -75,7 +76,7 @@ def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite
     jobs = [(c, g, s) for c in planned for g in c.groups for s in seeds]
     print(f"{len(jobs)} runs on {machine()}, then the report; results in {out}", file=sys.stderr)
     folders: dict[tuple[str, str], list[Path]] = {}
-    materials = {c.name: loop.prepare(c.config) for c in planned}
+    materials = {c.name: prepare(c.config) for c in planned}
     trained = 0
     for number, (part, group, seed) in enumerate(jobs, 1):
         material = materials[part.name]
@@ -89,7 +90,7 @@ def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite
         left = f" (about {clock(spent / trained * (len(jobs) - number + 1))} left in all)" if trained else ""
         print(f"run {number} of {len(jobs)}: {part.title}; {group}, seed {seed}{left}", file=sys.stderr)
         trained += 1
-        one = loop.Material(config, material.tokenizer, material.data, material.corpus)
+        one = Material(config, material.tokenizer, material.data, material.corpus)
         try:
             loop.run(config, folder, resume=resume and bool(saved), overwrite=resume, material=one)
         except loop.Stopped:

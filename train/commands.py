@@ -100,6 +100,7 @@ def _train_all(
 ) -> int:
     from train import loop
     from train.folders import check_folder, prepare_folder, steps_of
+    from train.material import check_resumable, prepare
     from train.provenance import machine
 
     # What can be refused is refused before the first run, not after hours of training.
@@ -109,12 +110,12 @@ def _train_all(
     for folder, goes_on in zip(folders, resumed, strict=True):
         if not goes_on:
             check_folder(folder, overwrite=anew)
-    shared = loop.prepare(configs[0], start)
+    shared = prepare(configs[0], start)
     size = {"model.vocab_size": shared.config.model.vocab_size}
     materials = [replace(shared, config=override(config, size)) for config in configs]
     for material, folder, goes_on in zip(materials, folders, resumed, strict=True):
         if goes_on:
-            loop.check_resumable(folder, material)
+            check_resumable(folder, material)
     if overwrite:  # all of them now, so that after a stop --resume finds no run of other settings
         for folder in folders:
             prepare_folder(folder, overwrite=True)

@@ -88,7 +88,8 @@ def _folded(run: Any) -> Any:
 
 def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     """The run with a null in every layer; what it changes before any training is printed and in meta["imported"]."""
-    from train import corpora, loop
+    from train import corpora
+    from train.material import encoded_for
     from train.start import attention_of, parameters_from, with_null
     from train.windows import predicts_next, windows_of
 
@@ -101,7 +102,7 @@ def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     model = with_null(model, base, start)
     length = min(TOKENS, base.context)
     text = corpora.load(corpus, context=length)
-    encoded = loop.encoded_for(run, text)
+    encoded = encoded_for(run, text)
     windows = windows_of(run, encoded.valid, length, WINDOWS)
     config = replace(run.config, model=model, null_start=start)
     changed = _changed(run, model, parameters_from(run, config, windows[:, :length]), null_start=start)

@@ -4,8 +4,8 @@
 the sharpness of real attention in one without. A query is active above 0.5, a threshold that nobody fitted.
 
 The two readouts differ, so shares of active queries of the two kinds of model are not on one scale. Of the readouts
-that need no null, sharpness tells best, or nearly so, where a head changes the output (docs/measures/cause.md); 1 - mass
-on position 1 tells worst on text, and calls every head active where there is no sink. Even attention is dormant by
+that need no null, sharpness tells best, or nearly so, where a head changes the output (docs/measures/cause.md); 1 -
+mass on position 1 tells worst on text, and calls every head active where there is no sink. Even attention is dormant by
 sharpness (0 at every query) and active by 1 - null mass (the null gets 1/(t + 1)): there "active" says not dormant, and
 is no proof of a purpose. The first queries, which have few keys to choose from, do not count: `counted_queries`.
 

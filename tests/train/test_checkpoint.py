@@ -14,6 +14,7 @@ from jattn.model import assemble, parameter_shapes
 from train import loop
 from train.checkpoint import SIZES, Writer, load, load_state, read_meta
 from train.folders import FINISHED, check_folder, check_same, find_runs, finished_steps, is_run, prepare_folder
+from train.material import prepare
 from train.step import init_state
 
 
@@ -108,7 +109,7 @@ def test_tokenizer_in_the_checkpoint_is_the_one_trained_on_the_text(straight, bo
     for run in (straight, bos_run):
         assert run.tokenizer.decode(run.tokenizer.encode(words)) == words
         assert run.tokenizer.vocab_size == run.config.model.vocab_size == len(set(words)) + run.config.data.bos
-        assert run.tokenizer == loop.prepare(run.config).tokenizer
+        assert run.tokenizer == prepare(run.config).tokenizer
 
 
 def test_meta_says_what_the_run_is_made_of(straight, text):
@@ -169,7 +170,7 @@ def test_fixed_first_token_stands_before_every_text(bos_run, straight):
 
 def test_validation_loss_of_the_checkpoint_is_that_of_its_model(straight):
     """All of the held-out tail, in windows of 16 that predict every character but the first once."""
-    material = loop.prepare(straight.config)
+    material = prepare(straight.config)
     ids = material.data.valid
     windows = np.stack([ids[i : i + 17] for i in range(0, len(ids) - 16, 16)])
     logits = jax.jit(lambda p, x: assemble(straight.config.model, p)(x))(straight.parameters, windows[:, :-1])

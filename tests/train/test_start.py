@@ -14,6 +14,7 @@ from train import loop
 from train.checkpoint import load, save_imported
 from train.config import RunConfig, override
 from train.importing import give_null, loss_of
+from train.material import first_parameters, prepare
 from train.start import attention_of, config_from, parameters_from, with_attention
 from train.tokenizers import Tokenizer
 
@@ -91,8 +92,8 @@ def test_second_null_is_refused():
 @pytest.mark.parametrize("attention", ["null", "key_value", "logit"])
 def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradient(foreign, text, attention):
     config = arm(foreign, text, attention)
-    material = loop.prepare(config)
-    parameters = loop.first_parameters(material)
+    material = prepare(config)
+    parameters = first_parameters(material)
     from train.step import loss_fn
 
     batch = jnp.asarray(material.data.train[: 4 * 17].reshape(4, 17))
@@ -108,7 +109,7 @@ def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradie
 def test_null_near_off_starts_with_a_thousandth_of_all_attention_in_every_head(foreign, text):
     """The mean over queries of e^(s - lse), which is the null mass where that is small, on the text it was set on."""
     config = arm(foreign, text, "logit")
-    tokens = jnp.asarray(loop.prepare(config).data.train[: 4 * 16].reshape(4, 16))
+    tokens = jnp.asarray(prepare(config).data.train[: 4 * 16].reshape(4, 16))
     parameters = parameters_from(load(foreign), config, np.asarray(tokens))
     see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))
     first = assemble(config.model, parameters)(tokens, observe=see)[1][0]  # later layers read the first one's null
@@ -137,7 +138,7 @@ def test_training_the_null_alone_leaves_all_else_as_it_was(foreign, text, tmp_pa
     assert moved and all(".null." in n for n in moved)
     for name, array in before.items():
         np.testing.assert_array_equal(run.parameters[name], array)
-    started = loop.first_parameters(loop.prepare(config))
+    started = first_parameters(prepare(config))
     assert all(float(jnp.abs(run.parameters[n] - started[n]).max()) > 0.05 for n in moved)
 
 
