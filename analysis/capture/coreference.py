@@ -4,16 +4,14 @@
 
 A head that lets the gender of the pronoun move its attention between the two follows a stereotype: nothing else in the
 sentence says who is meant. In the manner of the use case of Vig 2019 (arXiv 1904.02679, section 4.1), on templates of
-our own; Winogender's sentences (Rudinger et al. 2018, arXiv 1804.09301), in which the sense decides, can be read too.
+our own.
 
 Axes: P probes (sentences with two pronouns), L layers, N heads.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,7 +25,6 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
 from train.checkpoint import Run
-from train.corpora import files
 from train.corpora.annotated import Annotated
 from train.losses import next_token_losses
 from train.windows import predicts_next
@@ -44,15 +41,14 @@ TEMPLATES = (
 
 @dataclass(frozen=True)
 class Probe:
-    """One sentence with "he" and with "she" (or his and her). pronoun, target, other: indices of words; shifts are
-    towards the target. antecedent: who is meant, one of the two; None where nothing tells."""
+    """One sentence with "he" and with "she" pronoun, target, other: indices of words; shifts are towards the
+    target."""
 
     he: Annotated
     she: Annotated
     pronoun: int
     target: int
     other: int
-    antecedent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +67,6 @@ class Coreference:
         """Share of the target with "she" minus with "he": -1 to 1, and 0 for a head that gender does not move."""
         return self.target_she - self.target_he
 
-    @property
-    def resolved(self) -> Float[np.ndarray, "P L N"]:
-        """Mean over both pronouns of: the antecedent gets more than the other of the two; level counts as half. 0 to 1,
-        chance 0.5; NaN where nothing tells who is meant."""
-        told = np.array([np.nan if p.antecedent is None else float(p.antecedent == p.target) for p in self.probes])
-        sign = (2 * told - 1)[:, None, None]
-        return np.mean([(np.sign((share - 0.5) * sign) + 1) / 2 for share in (self.target_he, self.target_she)], 0)
-
 
 def templates() -> list[Probe]:
     """48 probes: four templates, six pairs of occupations, each in both orders. The target is the occupation with the
@@ -96,29 +84,6 @@ def templates() -> list[Probe]:
 def stereotype_gap(gap_nats: Float[np.ndarray, " P"]) -> Float[np.ndarray, " half"]:
     """How much more "she" is expected where the female stereotype stands first, in nats: neighbours of `templates`."""
     return gap_nats[0::2] - gap_nats[1::2]
-
-
-def winogender(path: str | Path) -> list[Probe]:
-    """The sentences of a Winogender TSV (sentid, sentence) in which a man is exchanged for a woman.
-
-    sentid is OCCUPATION.PARTICIPANT.ANSWER.GENDER.txt; the target is the occupation, the antecedent what ANSWER says (0
-    the occupation, 1 the participant). Raises InputError with the line for one that cannot be read.
-    """
-    path, pairs = Path(path), {}
-    for number, line in enumerate(files.read_text(path).splitlines(), 1):
-        if number == 1 or not line.strip():
-            continue
-        name, tab, sentence = line.partition("\t")
-        parts = name.split(".")
-        if not tab or len(parts) != 5 or parts[2] not in ("0", "1"):
-            raise InputError(
-                f"winogender: {path} line {number}: {line[:40]!r} is no 'job.person.0.male.txt<TAB>sentence'"
-            )
-        pairs.setdefault((*parts[:3], _frame(sentence)), {})[parts[3]] = (number, sentence)
-    found = [_probe(path, key, genders) for key, genders in pairs.items() if {"male", "female"} <= genders.keys()]
-    if not found:
-        raise InputError(f"winogender: {path} has no sentence with a man and a woman in turn; give its TSV")
-    return found
 
 
 def read(run: Run, probes: Sequence[Probe], progress: Callable[[int], Any] | None = None) -> Coreference:
@@ -161,21 +126,3 @@ def _log_probs(config: ModelConfig, parameters, tokens, asked):
 
 def _word_at(sentence: Annotated, start: int) -> int:
     return next(i for i, span in enumerate(sentence.spans) if span[0] == start)
-
-
-def _frame(sentence: str) -> str:
-    """A sentence without its pronouns, by which its variants are known."""
-    return re.sub(r"\b(he|she|they|his|her|their|him|them)\b", "_", sentence.lower())
-
-
-def _probe(path: Path, key: tuple[str, ...], genders: dict[str, tuple[int, str]]) -> Probe:
-    (number, his), (_, her) = genders["male"], genders["female"]
-    he, she = silver([his, her])
-    words = [[s.text[a:b].lower() for a, b in s.spans] for s in (he, she)]
-    differ = [i for i, (a, b) in enumerate(zip(*words, strict=False)) if a != b]
-    occupation, participant, answer, _ = key
-    missing = [word for word in (occupation, participant) if word not in words[0]]
-    if len(words[0]) != len(words[1]) or not differ or missing:
-        raise InputError(f"winogender: {path} line {number}: {his[:40]!r} does not name {missing or 'one pronoun'}")
-    target, other = words[0].index(occupation), words[0].index(participant)
-    return Probe(he, she, differ[0], target, other, (target, other)[int(answer)])

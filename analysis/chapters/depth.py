@@ -201,7 +201,7 @@ def _read_windows(run: Run, reading: Reading, points: np.ndarray) -> Windows:
 
 def _alike(x: np.ndarray, y: np.ndarray) -> float:
     """NaN where one point has the same vector everywhere, as a model that attends to nothing may."""
-    return similarity.linear_cka_unbiased(x, y) if x.any() and y.any() else float("nan")
+    return similarity.linear_cka(x, y) if x.any() and y.any() else float("nan")
 
 
 @partial(jax.jit, static_argnums=(0, 1))
