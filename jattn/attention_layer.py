@@ -33,20 +33,20 @@ def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, resi
 
     One that writes into the residual stream starts at zero, or smaller by sqrt(2 L) (GPT-2, section 2.3).
     """
-    init = nnx.initializers.normal(config.init_std / (2 * config.layers) ** 0.5 if residual else config.init_std)
-    init = nnx.initializers.zeros if residual and config.zero_init else init
-    types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
+    init = nnx.initializers.normal(config.init.std / (2 * config.layers) ** 0.5 if residual else config.init.std)
+    init = nnx.initializers.zeros if residual and config.init.zero_outputs else init
+    types = {"dtype": jnp.dtype(config.compute.dtype), "param_dtype": jnp.dtype(config.compute.param_dtype)}
     return nnx.Linear(size_in, size_out, use_bias=bias, kernel_init=init, rngs=rngs, **types)
 
 
 def norm(config: ModelConfig, size: int, *, rngs: nnx.Rngs) -> nnx.Module:
     """LayerNorm or RMSNorm over the last axis."""
-    types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
-    if config.norm == "rmsnorm":
-        return nnx.RMSNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
+    types = {"dtype": jnp.dtype(config.compute.dtype), "param_dtype": jnp.dtype(config.compute.param_dtype)}
+    if config.norm.kind == "rmsnorm":
+        return nnx.RMSNorm(size, epsilon=config.norm.eps, rngs=rngs, **types)
     # The fast variance, E[x^2] - E[x]^2, loses its digits where one entry of the residual stream is massive.
-    types |= {"use_bias": config.norm_bias, "use_fast_variance": False}
-    return nnx.LayerNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
+    types |= {"use_bias": config.bias.norm, "use_fast_variance": False}
+    return nnx.LayerNorm(size, epsilon=config.norm.eps, rngs=rngs, **types)
 
 
 class NullTerm(nnx.Module):
@@ -54,7 +54,7 @@ class NullTerm(nnx.Module):
     starts from the same weights as one without."""
 
     def __init__(self, config: ModelConfig, kind: str, norm: float, *, rngs: nnx.Rngs):
-        N, H, dtype = config.heads, config.H, jnp.dtype(config.param_dtype)
+        N, H, dtype = config.heads, config.H, jnp.dtype(config.compute.param_dtype)
         init = config.null
         draw = lambda std: std * jax.random.normal(rngs.extra(), (N, H), dtype)  # noqa: E731
         learned = kind in ("key", "key_value", "fixed_value")
@@ -80,22 +80,22 @@ class Attention(nnx.Module):
     def __init__(self, config: ModelConfig, kind: LayerAttention, *, rngs: nnx.Rngs):
         N, K, H, D = config.heads, config.N_kv, config.H, config.width
         self.config, self.kind = config, kind
-        self.q = linear(config, D, N * H, config.qkv_bias, rngs=rngs)
-        self.k = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
-        self.v = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
-        self.out = linear(config, N * H, D, config.out_bias, residual=True, rngs=rngs)
-        self.q_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
-        self.k_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
+        self.q = linear(config, D, N * H, config.bias.qkv, rngs=rngs)
+        self.k = linear(config, D, K * H, config.bias.qkv, rngs=rngs)
+        self.v = linear(config, D, K * H, config.bias.qkv, rngs=rngs)
+        self.out = linear(config, N * H, D, config.bias.out, residual=True, rngs=rngs)
+        self.q_norm = norm(config, H, rngs=rngs) if config.norm.qk else None
+        self.k_norm = norm(config, H, rngs=rngs) if config.norm.qk else None
         self.null = NullTerm(config, kind.null, kind.null_norm, rngs=rngs) if kind.null else None
         draw = nnx.initializers.normal(config.null.value_std)
-        bias = draw(rngs.extra(), (N, H), jnp.dtype(config.param_dtype)) if kind.value_bias else None
+        bias = draw(rngs.extra(), (N, H), jnp.dtype(config.compute.param_dtype)) if kind.value_bias else None
         self.value_bias = None if bias is None else nnx.Param(bias)
         gates = {None: 0, "headwise": N, "elementwise": N * H}[kind.gate]
         self.gate = linear(config, D, gates, False, rngs=nnx.Rngs(rngs.extra())) if gates else None
         self.score = chain(
-            SoftCap(config.attention_soft_cap) if config.attention_soft_cap else None,
+            SoftCap(config.score.soft_cap) if config.score.soft_cap else None,
             Alibi(alibi_slopes(N)) if config.positions == "alibi" else None,
-            LogSigmoid() if config.score == "sigmoid_normalised" else None,
+            LogSigmoid() if config.score.kind == "sigmoid_normalised" else None,
         )
         self.mask = Mask(causal=config.causal, window=kind.window, first=kind.first)
 
@@ -148,7 +148,7 @@ class Attention(nnx.Module):
         return (q if self.q_norm is None else self.q_norm(q)), (k if self.k_norm is None else self.k_norm(k)), v
 
     def _rotate(self, x, positions):
-        return rope(x, positions, self.config.rope_theta, self.config.rope) if self.config.positions == "rope" else x
+        return rope(x, positions, self.config.rope) if self.config.positions == "rope" else x
 
     def _sink_null(self, q, sink, positions) -> tuple[Null, Array]:
         """The sink token as a null: it sees only itself, so its key and value are the same for every text.
@@ -166,9 +166,8 @@ class Attention(nnx.Module):
         return Null(s, v), v
 
     def _softmax(self, q, k, v, positions, null: Null | None, other: Attend | None, where, tap: Tap):
-        implementation = (
-            None if self.config.implementation == "auto" or "q_pos" in where else self.config.implementation
-        )
+        chosen = self.config.compute.implementation
+        implementation = None if chosen == "auto" or "q_pos" in where else chosen
         real = (other or attend)(q, k, v, implementation=implementation, **where)
         if tap.active:
             real = Partial(real.out, tap("lse", real.lse))

@@ -17,11 +17,11 @@ from analysis.chapter import Found, Reading, Results
 from analysis.comparison import Comparison
 from analysis.measures.truth import READOUTS
 from analysis.rows import rows_of
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
 from jattn.kinds import _PARTS, NullKind, parse_attention
 from jattn.model import parameter_shapes
+from tests.configs import model_config
 from train import corpora
 from train.checkpoint import Run
 from train.commands import _configs
@@ -139,15 +139,15 @@ def test_presets_and_corpora_are_named():
 
 
 EVERYTHING = [
-    {"attention": "key_value+gate+value_bias", "token_types": 2, "tied": False, "positions": "learned"},
-    {"attention": "token", "norm_position": "post", "mlp": "swiglu", "mlp_bias": True, "qkv_bias": True},
-    {"norm": "layernorm", "norm_bias": True, "out_bias": True},
+    {"attention": "key_value+gate+value_bias", "token_types": 2, "output__tied": False, "positions": "learned"},
+    {"attention": "token", "norm__position": "post", "mlp__activation": "swiglu", "bias__mlp": True, "bias__qkv": True},
+    {"norm__kind": "layernorm", "bias__norm": True, "bias__out": True},
 ]
 
 
 def test_run_format_page_names_every_parameter():
     config = {"vocab_size": 7, "context": 4, "layers": 1, "heads": 2, "width": 4}
-    names = {n for changes in EVERYTHING for n in parameter_shapes(ModelConfig(**config, **changes))}
+    names = {n for changes in EVERYTHING for n in parameter_shapes(model_config(**config, **changes))}
     assert missing([name.replace("blocks.0.", "blocks.<i>.") for name in sorted(names)], "docs/run-format.md") == []
 
 

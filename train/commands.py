@@ -156,8 +156,8 @@ def _group(args, configs, folders, attention: str) -> str:
 def _implementation(config: RunConfig) -> str:
     from jattn.kernels.select import pick
 
-    chosen = None if config.model.implementation == "auto" else config.model.implementation
-    return pick(chosen, config.length, config.length).name
+    chosen = config.model.compute.implementation
+    return pick(None if chosen == "auto" else chosen, config.length, config.length).name
 
 
 def add_sample(commands: Any) -> None:

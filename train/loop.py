@@ -15,7 +15,7 @@ import jax
 from jattn.errors import InputError
 from jattn.model import count_parameters
 from train import checkpoint, corpora, data, folders, provenance, step
-from train.config import RunConfig, flatten, override, to_dict
+from train.config import RunConfig, flatten, from_dict, override, to_dict
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.devices import batches_over_devices, replicated
 from train.evaluate import Evaluation, SinkWatch, evenly
@@ -159,7 +159,7 @@ def first_parameters(material: Material) -> Any:
 def check_resumable(folder: Path, material: Material) -> None:
     """InputError unless the run in the folder can go on with this config and text."""
     meta = checkpoint.read_meta(folder)
-    stored, given = flatten(checkpoint.from_dict(RunConfig, meta["config"])), flatten(material.config)
+    stored, given = flatten(from_dict(RunConfig, meta["config"])), flatten(material.config)
     folders.check_same(stored, given, FREE_ON_RESUME)
     if meta["corpus"]["sha256"] != material.corpus["sha256"]:
         raise InputError(

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 
 from jattn.errors import InputError, one_of
 from train.config import RunConfig, field_types, flatten, parse_value
+from train.config_history import RENAMED
 
 # Given their own way: several values at once, or set by the preset.
 OWN = {"model.attention", "model.vocab_size", "preset", "seed", "start"}
@@ -64,15 +65,20 @@ def _actions(parser: argparse.ArgumentParser, argv: list[str]):
 
 
 def short_names() -> dict[str, str]:
-    """{"layers": "model.layers"}: the last part of a field's name where it is unique."""
+    """{"layers": "model.layers", "qk_norm": "model.norm.qk"}: the last part of a field's name where it is unique and
+    no word of the command's own or of a group; the words of the flat config besides, which say more than `qk` does."""
     names = list(field_types())
     last = [name.rpartition(".")[2] for name in names]
-    return {short: name for short, name in zip(last, names, strict=True) if last.count(short) == 1}
+    taken = {"out"} | {part for name in names for part in name.split(".")[:-1]} - set(names)
+    short = {s: name for s, name in zip(last, names, strict=True) if last.count(s) == 1 and s not in taken}
+    return short | {flat.rpartition(".")[2]: name for flat, name in RENAMED.items()}
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
     """An option per field, in one group per part of the config, showing the defaults of the preset `small`."""
-    short = {name: s for s, name in short_names().items()}
+    short: dict[str, list[str]] = {}
+    for word, name in short_names().items():
+        short.setdefault(name, []).append(word)
     default = flatten(RunConfig())
     groups: dict[str, Any] = {}
     for name, (kind, help) in field_types().items():
@@ -81,7 +87,7 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
         part = name.rpartition(".")[0]
         title = f"fields: {part}" if part else "fields: run"
         group = groups.setdefault(part, parser.add_argument_group(title))
-        spelled = [f"--{name}"] + ([f"--{short[name]}"] if name in short and short[name] != name else [])
+        spelled = [f"--{word}" for word in dict.fromkeys([name, *short.get(name, ())])]
         spelled += [s.replace("_", "-") for s in spelled if "_" in s]
         choices = [a for a in get_args(kind) if isinstance(a, str)]
         metavar = "|".join(choices) or ("true|false" if kind is bool else "X")

@@ -46,7 +46,7 @@ def build(
         raise InputError(
             f"{source.path}: the config asks for {config.layers:,} layers, {len(source.shapes)} arrays found"
         )
-    config = replace(config, dtype=dtype, param_dtype=dtype)
+    config = replace(config, compute=replace(config.compute, dtype=dtype, param_dtype=dtype))
     shapes = {name: shape.shape for name, shape in parameter_shapes(config).items()}
     table = family.layout(config)
     layout.check(source, table, shapes, family.dropped)

@@ -1,7 +1,6 @@
 """A foreign model as ours: config, parameters by name, tokenizer. Everything is checked before any array is read."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def read(path: str | Path, *, dtype: str = "float32") -> Imported:
     keys.done()
     source = SafetensorsFolder(path, family.PREFIX)
     if family is bert and any(name.startswith("cls.predictions.") for name in source.shapes):
-        config = replace(config, output="mlm", output_bias=True)
+        config = bert.with_output(config)
     tokenizer = read_tokenizer(path)
     special = from_folder(path, told, config.vocab_size)
     return build(source, family, config, tokenizer, special, kind, dtype, [path / "config.json", *source.files])

@@ -19,7 +19,7 @@ from jattn.interop import bert, layout, transformer_lens
 from jattn.interop.keys import Keys
 from jattn.interop.lost import lost
 from jattn.interop.reading import FAMILIES
-from jattn.interop.rewriting import FILLED, for_gpt_oss, parameters_for
+from jattn.interop.rewriting import filled, filled_in, for_gpt_oss, parameters_for
 from jattn.interop.tokenizer_config import tokenizer_files
 
 FORMATS = (*FAMILIES, "transformerlens")
@@ -47,7 +47,7 @@ def write(
         else:
             member = _nearest(config, form)
             texts, ids = tokenizer_files(tokenizer, config, special or {})
-            keys = member.keys | ids | {"torch_dtype": config.param_dtype}
+            keys = member.keys | ids | {"torch_dtype": config.compute.param_dtype}
             parameters = parameters_for(member.config, config, parameters)
             table = FAMILIES[form].layout(member.config)
             save_arrays(layout.write(parameters, table), part / "model.safetensors")
@@ -85,7 +85,7 @@ class Member(NamedTuple):
 def _nearest(config: ModelConfig, form: str) -> Member:
     """The member that loses least of the model and, of those, has fewest parameters of zero to fill in."""
     members = [_member(config, form, kind) for kind in FAMILIES[form].MEMBERS]
-    return min(members, key=lambda m: (len(m.lost), sum(getattr(m.config, n) != getattr(config, n) for n in FILLED)))
+    return min(members, key=lambda m: (len(m.lost), filled_in(m.config, config)))
 
 
 def _member(config: ModelConfig, form: str, kind: str) -> Member:
@@ -94,10 +94,9 @@ def _member(config: ModelConfig, form: str, kind: str) -> Member:
     told = Keys(json.loads(json.dumps(keys)), "config")
     again = FAMILIES[form].config(told, kind)
     told.done()
-    if form == "bert" and config.output == "mlm":
-        again = replace(again, output="mlm", output_bias=True)
-    filled = {n: getattr(again, n) for n in FILLED if getattr(again, n) and not getattr(target, n)}
-    target = replace(target, **filled)
+    if form == "bert" and config.output.kind == "mlm":
+        again = bert.with_output(again)
+    target = filled(target, again)
     return Member(keys, target, lost(target, again))
 
 
@@ -108,11 +107,13 @@ def _sayable(config: ModelConfig, form: str) -> ModelConfig:
         config = replace(config, head_size=config.H + 1)
     if form in ("gpt2", "bert") and config.width % config.heads:
         config = replace(config, width=config.heads * config.H)
-    if form == "gpt_oss" and not config.experts:
-        return replace(config, mlp="swiglu_clamped", experts=1, output="linear")
+    if form == "gpt_oss" and not config.mlp.experts:
+        mlp = replace(config.mlp, activation="swiglu_clamped", experts=1, experts_per_token=1)
+        return replace(config, mlp=mlp, output=replace(config.output, kind="linear"))
     if form == "bert":
-        mlp = config.mlp if config.mlp in bert.ACTIVATIONS.values() else "gelu"
-        return replace(config, mlp=mlp, experts=0, token_types=config.token_types or 1)
+        activation = config.mlp.activation if config.mlp.activation in bert.ACTIVATIONS.values() else "gelu"
+        mlp = replace(config.mlp, activation=activation, experts=0)
+        return replace(config, mlp=mlp, token_types=config.token_types or 1)
     return config
 
 

@@ -116,9 +116,9 @@ def test_defaults_are_those_of_each_member():
         and read("mistral").attention == "local:4096"
         and read("mistral", sliding_window=7).attention == "local:7"
     )
-    assert (read("qwen2").qkv_bias, read("qwen2").out_bias) == (True, False)
-    assert read("qwen3").qk_norm and read("qwen3").H == 128 and not read("llama").qk_norm
-    assert not read("llama").tied and gpt2.config(Keys({}, ""), "gpt2").tied
+    assert (read("qwen2").bias.qkv, read("qwen2").bias.out) == (True, False)
+    assert read("qwen3").norm.qk and read("qwen3").H == 128 and not read("llama").norm.qk
+    assert not read("llama").output.tied and gpt2.config(Keys({}, ""), "gpt2").output.tied
 
 
 def test_layer_lists_become_the_shortest_pattern():
@@ -136,7 +136,7 @@ def test_layer_list_of_another_length_is_refused():
 def test_both_spellings_of_rope_are_read():
     old = read("llama", rope_theta=500.0, rope_scaling={"type": "linear", "factor": 4.0})
     new = read("llama", rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0})
-    assert old == new and old.rope == RopeConfig("linear", 4.0) and old.rope_theta == 500.0
+    assert old == new and old.rope == RopeConfig(500.0, "linear", 4.0)
 
 
 def test_written_config_reads_back():

@@ -6,6 +6,7 @@ import pytest
 
 from jattn.errors import InputError
 from train.config import RunConfig, field_types, flatten, parse_value
+from train.config_history import RENAMED
 from train.options import OWN, Parser, add_fields, changes, short_names
 
 
@@ -29,12 +30,18 @@ def test_nothing_given_changes_nothing(parser):
     assert changes(parser.parse_all([])) == {}
 
 
-def test_short_name_stands_for_the_one_field_that_ends_in_it(parser):
+def test_short_name_stands_for_the_one_field_that_ends_in_it_or_had_it_before_the_groups(parser):
     names = short_names()
     assert names["layers"] == "model.layers" and names["learning_rate"] == "optimizer.learning_rate"
     assert changes(parser.parse_all(["--layers", "3"])) == {"model.layers": 3}
     for short, name in names.items():
-        assert [f for f in field_types() if f.rpartition(".")[2] == short] == [name]
+        ends = [f for f in field_types() if f.rpartition(".")[2] == short]
+        assert name == RENAMED.get(f"model.{short}") or (ends == [name] and short not in ("out", "norm", "output"))
+    assert changes(parser.parse_all(["--mlp", "swiglu", "--norm", "layernorm", "--qk-norm", "false"])) == {
+        "model.mlp.activation": "swiglu",
+        "model.norm.kind": "layernorm",
+        "model.norm.qk": False,
+    }
 
 
 def test_a_short_name_that_would_hide_a_field_of_the_run_is_not_one():
