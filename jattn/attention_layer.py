@@ -13,12 +13,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from jattn import nulls
+from jattn import masks, nulls
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.functional import attend
 from jattn.kernels.dense import masked_scores, softmax
-from jattn.kinds import LayerAttention
+from jattn.kinds import NULLS, LayerAttention
 from jattn.masks import Mask
 from jattn.nulls import Null, add_null
 from jattn.partial import Partial, shares
@@ -53,25 +53,22 @@ class NullTerm(nnx.Module):
     """The parameters of a layer's null, all per query head; drawn from the stream `extra`, so that a model with a null
     starts from the same weights as one without."""
 
-    def __init__(self, config: ModelConfig, kind: str, norm: float, *, rngs: nnx.Rngs):
+    def __init__(self, config: ModelConfig, layer: LayerAttention, *, rngs: nnx.Rngs):
         N, H, dtype = config.heads, config.H, jnp.dtype(config.compute.param_dtype)
-        init = config.null
+        self.kind, self.number = NULLS[layer.null or ""], layer.null_number
         draw = lambda std: std * jax.random.normal(rngs.extra(), (N, H), dtype)  # noqa: E731
-        learned = kind in ("key", "key_value", "fixed_value")
-        self.logit = nnx.Param(jnp.full(N, init.logit_init, dtype)) if learned or kind == "logit" else None
-        self.key = nnx.Param(draw(init.key_std)) if learned else None
-        self.value = nnx.Param(draw(init.value_std)) if kind == "key_value" else None
-        self.fixed_norm = norm if kind == "fixed_value" else None
+        start = {
+            "logit": lambda: jnp.full(N, config.null.logit_init, dtype),
+            "key": lambda: draw(config.null.key_std),
+            "value": lambda: draw(config.null.value_std),
+        }
+        for name in self.kind.parameters:
+            setattr(self, name, nnx.Param(start[name]()))
 
     def __call__(self, q: Float[Array, "B T N H"]) -> Null:
-        if self.logit is None:
-            return nulls.zero(q)
-        if self.key is None:
-            return nulls.logit(q, self.logit[...])
-        v = None if self.value is None else self.value[...]
-        if self.fixed_norm is not None:
-            v = nulls.fixed_value(self.fixed_norm, q.shape[2], q.shape[3], q.dtype)
-        return nulls.key(q, self.key[...], self.logit[...], v)
+        parameters = [getattr(self, name)[...] for name in self.kind.parameters]
+        number = [] if self.number is None else [self.number]
+        return getattr(nulls, self.kind.make)(q, *parameters, *number)
 
 
 class Attention(nnx.Module):
@@ -86,7 +83,7 @@ class Attention(nnx.Module):
         self.out = linear(config, N * H, D, config.bias.out, residual=True, rngs=rngs)
         self.q_norm = norm(config, H, rngs=rngs) if config.norm.qk else None
         self.k_norm = norm(config, H, rngs=rngs) if config.norm.qk else None
-        self.null = NullTerm(config, kind.null, kind.null_norm, rngs=rngs) if kind.null else None
+        self.null = NullTerm(config, kind, rngs=rngs) if kind.null else None
         draw = nnx.initializers.normal(config.null.value_std)
         bias = draw(rngs.extra(), (N, H), jnp.dtype(config.compute.param_dtype)) if kind.value_bias else None
         self.value_bias = None if bias is None else nnx.Param(bias)
@@ -97,7 +94,7 @@ class Attention(nnx.Module):
             Alibi(alibi_slopes(N)) if config.positions == "alibi" else None,
             LogSigmoid() if config.score.kind == "sigmoid_normalised" else None,
         )
-        self.mask = Mask(causal=config.causal, window=kind.window, first=kind.first)
+        self.mask = masks.of_layer(kind, causal=config.causal)
 
     def __call__(
         self,

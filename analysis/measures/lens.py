@@ -159,17 +159,12 @@ def _direction(model: Transformer, final, right, against) -> tuple[Array, Array]
 
 
 def _nulls_with_values(config: ModelConfig) -> bool:
-    return any(_has_value(config, i) for i in range(config.layers))
-
-
-def _has_value(config: ModelConfig, layer: int) -> bool:
-    kind = config.layer(layer)
-    return kind.token or kind.null in ("key_value", "fixed_value")
+    return any(config.layer(i).null_has_value for i in range(config.layers))
 
 
 def _null_part(model: Transformer, seen: Seen) -> Any:
     """What the null put into z: all of it less what the real keys did. Any null with a value, a sink token's too."""
-    if not isinstance(seen.layer, int) or not _has_value(model.config, seen.layer):
+    if not isinstance(seen.layer, int) or not model.config.layer(seen.layer).null_has_value:
         return jnp.zeros(())
     block, config = model.blocks[seen.layer], model.config
     v = jnp.repeat(seen["v"], config.heads // config.N_kv, axis=2)

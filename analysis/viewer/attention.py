@@ -18,8 +18,8 @@ from jaxtyping import Float, Float32
 from analysis.viewer import words
 from analysis.viewer.checks import check
 from analysis.viewer.words import Tokens
+from jattn import masks
 from jattn.errors import InputError
-from jattn.masks import Mask
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,7 @@ class Attention:
 
     def visible(self, layer: int) -> np.ndarray:
         """Which keys each query may see, [T, S]."""
-        at = self.layers[layer]
-        mask = Mask(causal=self.causal, window=at.window, first=at.first)
+        mask = masks.of_layer(self.layers[layer], causal=self.causal)
         return np.asarray(mask.dense(np.arange(self.T), np.arange(self.S))[0, 0])
 
 

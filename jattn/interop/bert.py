@@ -1,9 +1,11 @@
 """The BERT family: both sides seen, norms after each part, learned positions and sentence types. BERT, MiniLM."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry, linear
 
@@ -47,8 +49,10 @@ def config(keys: Keys, kind: str) -> ModelConfig:
     )
 
 
-def with_output(config: ModelConfig) -> ModelConfig:
-    """The config of a BERT that predicts masked tokens."""
+def completed(config: ModelConfig, names: Collection[str]) -> ModelConfig:
+    """The config of a BERT that predicts masked tokens, if it has the arrays for it."""
+    if not any(name.startswith("cls.predictions.") for name in names):
+        return config
     return replace(config, output=replace(config.output, kind="mlm"), bias=replace(config.bias, output=True))
 
 
@@ -106,3 +110,24 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "type_vocab_size": c.token_types,
         "tie_word_embeddings": True,
     }
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads that fill the width, sentence types, and one MLP of an activation that it has."""
+    activation = c.mlp.activation if c.mlp.activation in ACTIVATIONS.values() else "gelu"
+    width = c.heads * c.H if c.width % c.heads else c.width
+    return replace(c, width=width, mlp=replace(c.mlp, activation=activation, experts=0), token_types=c.token_types or 1)
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=NAMES,
+    copies=COPIES,
+    config=config,
+    layout=layout,
+    dropped=dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+    completed=completed,
+)

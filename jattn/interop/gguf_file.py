@@ -14,9 +14,10 @@ from jattn.config import ModelConfig, RopeConfig
 from jattn.errors import InputError
 from jattn.interop import llama
 from jattn.interop.building import Imported, build
+from jattn.interop.family import config_from
 from jattn.interop.gguf_header import AGAIN, Header, Stored, library, read_header
 from jattn.interop.gguf_tokenizer import token_list, tokenizer_json
-from jattn.interop.keys import Keys, config_from, shown
+from jattn.interop.keys import Keys, shown
 from jattn.interop.special import from_gguf
 from jattn.positions import frequencies
 
@@ -60,7 +61,7 @@ def read_gguf(path: Path, dtype: str) -> Imported:
     if len(tokens) > config.vocab_size:
         raise InputError(f"{path}: {len(tokens):,} tokens, but the model has {config.vocab_size:,}; {AGAIN}")
     tokenizer = tokenizer_json(header.values, str(path))
-    return build(source, llama, config, tokenizer, from_gguf(header.values, tokens), kind, dtype, [path])
+    return build(source, llama.FAMILY, config, tokenizer, from_gguf(header.values, tokens), kind, dtype, [path])
 
 
 class GgufFile:
@@ -153,7 +154,7 @@ def gguf_config(header: Header, where: str, tokens: int) -> tuple[str, ModelConf
         keys["mlp_bias"] = "blk.0.ffn_up.bias" in header.tensors
     own.done()
     left = Keys(keys, where)
-    config = config_from(llama, left, kind)
+    config = config_from(llama.FAMILY, left, kind)
     left.done()
     return kind, config
 

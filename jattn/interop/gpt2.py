@@ -1,8 +1,10 @@
 """GPT-2: learned positions, LayerNorm, one array for q, k and v."""
 
+from dataclasses import replace
 from typing import Any
 
 from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry
 
@@ -81,3 +83,21 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "layer_norm_epsilon": c.norm.eps,
         "tie_word_embeddings": c.output.tied,
     }
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads that fill the width."""
+    return replace(c, width=c.heads * c.H) if c.width % c.heads else c
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=NAMES,
+    copies=COPIES,
+    config=config,
+    layout=layout,
+    dropped=dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+)

@@ -3,13 +3,16 @@
 Source: OpenAI 2025, arXiv 2508.10925. The sink logit is the null of this project's kind `logit`.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from jattn.config import CLAMPED_GAIN, BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
 from jattn.interop import llama
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry
 from jattn.interop.patterns import repeating, windows
+from jattn.interop.rewriting import for_gpt_oss
 
 MEMBERS = ("gpt_oss",)
 PREFIX = "model."
@@ -81,11 +84,6 @@ def layout(c: ModelConfig) -> list[Entry]:
     return found
 
 
-dropped = llama.dropped
-COPIES = llama.COPIES
-NAMES = llama.NAMES
-
-
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json."""
     written = llama.to_keys(c, "gpt_oss")
@@ -101,3 +99,26 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "sliding_window": max((k.window or 0 for k in kinds), default=0) or c.context,
         "layer_types": ["sliding_attention" if k.window else "full_attention" for k in kinds],
     }
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads of an even size, experts of its one kind, a linear output layer."""
+    c = llama.nearest(c)
+    if c.mlp.experts:
+        return c
+    mlp = replace(c.mlp, activation="swiglu_clamped", experts=1, experts_per_token=1)
+    return replace(c, mlp=mlp, output=replace(c.output, kind="linear"))
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=llama.NAMES,
+    copies=llama.COPIES,
+    config=config,
+    layout=layout,
+    dropped=llama.dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+    rewritten=for_gpt_oss,
+)

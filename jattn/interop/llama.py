@@ -1,9 +1,11 @@
 """The Llama family: Llama and SmolLM2, Mistral, Qwen2, Qwen3. RMSNorm, rotary positions, gated MLPs, grouped heads."""
 
+from dataclasses import replace
 from typing import Any
 
 from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig, RopeConfig
 from jattn.errors import InputError
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry, linear
 from jattn.interop.patterns import repeating, windows
@@ -224,3 +226,21 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     if kind == "mistral":
         written["sliding_window"] = window
     return written
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads of an even size, for their rotation."""
+    return replace(c, head_size=c.H + 1) if c.H % 2 else c
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=NAMES,
+    copies=COPIES,
+    config=config,
+    layout=layout,
+    dropped=dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+)

@@ -4,7 +4,7 @@ from typing import Any
 
 from jattn.config import ModelConfig
 from jattn.config_groups import flatten
-from jattn.kinds import LayerAttention
+from jattn.kinds import NULLS, LayerAttention
 
 # What a file of weights need not say: how parameters start, how they are computed, dropout while training.
 _FREE = ("init", "null", "compute", "dropout")
@@ -14,13 +14,6 @@ _PART_OF = {
     "mlp.hidden": "mlp.activation",
     "mlp.limit": "mlp.activation",
     "mlp.experts_per_token": "mlp.experts",
-}
-_NULLS = {
-    "zero": "a null of score 0",
-    "logit": "a sink logit per head",
-    "key": "a null key",
-    "key_value": "a null key and value",
-    "fixed_value": "a null of fixed value",
 }
 
 
@@ -53,7 +46,7 @@ def attention_features(config: ModelConfig, again: ModelConfig | None = None) ->
 def _features(layer: LayerAttention, other: LayerAttention) -> list[str]:
     found = []
     if layer.null != other.null:
-        found.append(_NULLS[layer.null] if layer.null else "a layer without a sink logit")
+        found.append(NULLS[layer.null].described if layer.null else "a layer without a sink logit")
     if (layer.window, layer.first) != (other.window, other.first):
         found.append(f"a window of {layer.window}" if layer.window else "a layer without a window")
     if layer.first:

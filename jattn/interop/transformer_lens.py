@@ -26,7 +26,7 @@ def cannot_hold(config: ModelConfig) -> list[str]:
     c, found = config, []
     kinds = [c.layer(i) for i in range(c.layers)]
     windows = {kind.window for kind in kinds} - {None}
-    beyond = any(k.null or k.first or k.token or k.value_bias or k.gate or k.sigmoid for k in kinds)
+    beyond = any(k.has_null or k.first or k.value_bias or k.gate or k.sigmoid for k in kinds)
     if beyond or len(windows) > 1:
         found.append(f"model.attention = {c.attention!r} ({attention_features(c)})")
     power_of_two = c.heads & (c.heads - 1) == 0

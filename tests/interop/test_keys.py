@@ -5,7 +5,8 @@ import pytest
 from jattn.config import RopeConfig
 from jattn.errors import InputError
 from jattn.interop import bert, gpt2, gpt_oss, llama
-from jattn.interop.keys import Keys, config_from
+from jattn.interop.family import config_from
+from jattn.interop.keys import Keys
 from jattn.interop.patterns import repeating
 
 LLAMA = {
@@ -88,7 +89,7 @@ def test_other_mathematics_is_refused_by_name(family, kind, key, value):
 )
 def test_model_that_cannot_be_is_refused_in_the_words_of_its_file(family, kind, changes, says):
     with pytest.raises(InputError, match=r"^config\.json: ") as error:
-        config_from(family, Keys({**LLAMA, **changes}, "config.json"), kind)
+        config_from(family.FAMILY, Keys({**LLAMA, **changes}, "config.json"), kind)
     assert says in str(error.value) and "model." not in str(error.value)
 
 

@@ -173,7 +173,7 @@ def explicit_null(c, kind, p, name, q):
     if kind.null == "key_value":
         v = p[f"{name}.value"]
     if kind.null == "fixed_value":
-        v[:, 0] = kind.null_norm
+        v[:, 0] = kind.null_number
     return s, v
 
 
