@@ -130,7 +130,8 @@ def info(path: str, *, json: bool = False) -> int:
     print(f"  attention   {m['attention']}{'' if m['causal'] else ', every token sees both sides'}")
     _print_null(source, c)
     print(f"  model       {m['layers']} layers, {m['heads']} heads{shared}, {m['width']} wide, context {m['context']}")
-    print(f"              {m['positions']}, {m['norm']}, {m['mlp']}; {told['parameters']:,} parameters")
+    parts = f"{m['positions']}, {m['norm']['kind']}, {m['mlp']['activation']}"
+    print(f"              {parts}; {told['parameters']:,} parameters")
     if text["sha256"]:
         print(f"  text        {text['name']}, {text['size']:,} characters, sha256 {text['sha256'][:16]}")
     kind = "the model's own" if c["data"]["tokenizer"] == "model" else c["data"]["tokenizer"]

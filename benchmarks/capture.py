@@ -61,7 +61,7 @@ def model_and_text(count: int):
     """A run with random weights, and windows of its text [count, T + 1]."""
     from dataclasses import replace
 
-    from jattn.config import ModelConfig
+    from jattn.config import MlpConfig, ModelConfig, NormConfig
     from jattn.model import init_parameters
     from train import corpora
     from train.checkpoint import Run
@@ -71,7 +71,8 @@ def model_and_text(count: int):
     text = "".join(corpora.load("pydoc", context=T).train)
     tokenizer = Tokenizer.train("char", [text])
     shape = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "context": T, "vocab_size": tokenizer.vocab_size}
-    config = ModelConfig(**shape, positions="learned", norm="layernorm", mlp="gelu_tanh", qk_norm=False)
+    mlp = MlpConfig("gelu_tanh")
+    config = ModelConfig(**shape, positions="learned", norm=NormConfig("layernorm", qk=False), mlp=mlp)
     run = Run(
         Path("random"), 0, replace(RunConfig(), model=config), {"tokenizer": tokenizer.json}, init_parameters(config)
     )

@@ -19,11 +19,11 @@ from analysis.comparison import Comparison
 from analysis.estimates import estimates_of
 from analysis.measures.readouts import READOUTS
 from analysis.report import tables
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
-from jattn.kinds import _PARTS, NullKind, parse_attention
+from jattn.kinds import NULLS, PARTS, parse_attention
 from jattn.model import parameter_shapes
+from tests.configs import model_config
 from train import corpora
 from train.checkpoint import Run
 from train.commands import configs
@@ -112,10 +112,9 @@ def test_relative_links_resolve(page):
 
 
 def test_attention_page_names_every_part_of_the_attention_string_every_null_kernel_and_score():
-    parts = [part.partition(":")[0] for part in _PARTS]
     scores = ("SoftCap", "Alibi", "LogSigmoid", "chain")
     masks = ("causal", "bidirectional", "window", "first_window", "documents")
-    assert missing([*parts, *NullKind.__args__, *KERNELS, *scores, *masks], "docs/attention.md") == []
+    assert missing([*PARTS, *NULLS, *KERNELS, *scores, *masks], "docs/attention.md") == []
 
 
 def test_attention_strings_in_the_tables_are_accepted_or_refused_as_told():
@@ -143,15 +142,15 @@ def test_presets_and_corpora_are_named():
 
 
 EVERYTHING = [
-    {"attention": "key_value+gate+value_bias", "token_types": 2, "tied": False, "positions": "learned"},
-    {"attention": "token", "norm_position": "post", "mlp": "swiglu", "mlp_bias": True, "qkv_bias": True},
-    {"norm": "layernorm", "norm_bias": True, "out_bias": True},
+    {"attention": "key_value+gate+value_bias", "token_types": 2, "output__tied": False, "positions": "learned"},
+    {"attention": "token", "norm__position": "post", "mlp__activation": "swiglu", "bias__mlp": True, "bias__qkv": True},
+    {"norm__kind": "layernorm", "bias__norm": True, "bias__out": True},
 ]
 
 
 def test_run_format_page_names_every_parameter():
     config = {"vocab_size": 7, "context": 4, "layers": 1, "heads": 2, "width": 4}
-    names = {n for changes in EVERYTHING for n in parameter_shapes(ModelConfig(**config, **changes))}
+    names = {n for changes in EVERYTHING for n in parameter_shapes(model_config(**config, **changes))}
     assert missing([name.replace("blocks.0.", "blocks.<i>.") for name in sorted(names)], "docs/run-format.md") == []
 
 

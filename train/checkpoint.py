@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from jattn.errors import InputError
 from jattn.interop.foreign import is_foreign
 from train.config import RunConfig, from_dict
+from train.config_history import renamed
 from train.folders import FINISHED, finished_steps, locate
 from train.quiet import quiet
 
@@ -205,7 +206,7 @@ def _meta(checkpoint: Path) -> dict[str, Any]:
         meta = ocp.checkpointables_metadata(checkpoint.resolve()).custom_metadata
     if not isinstance(meta, dict) or "config" not in meta:
         raise InputError(_unreadable(checkpoint, "it does not say which config it was trained with"))
-    return meta
+    return meta | {"config": renamed(meta["config"])}
 
 
 def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:

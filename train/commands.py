@@ -188,8 +188,8 @@ def _group(configs: list[RunConfig], folders: list[Path], attention: str) -> str
 def _implementation(config: RunConfig) -> str:
     from jattn.kernels.select import pick
 
-    chosen = None if config.model.implementation == "auto" else config.model.implementation
-    return pick(chosen, config.length, config.length).name
+    chosen = config.model.compute.implementation
+    return pick(None if chosen == "auto" else chosen, config.length, config.length).name
 
 
 def runs(folder: Path = Path("runs")) -> int:

@@ -97,7 +97,7 @@ def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     model = replace(base, attention=attention_of(base.attention, attention))
     if model.attention == base.attention:
         raise InputError(f"--attention: {attention!r} is what the model has already")
-    if not any(kind.null or kind.token for kind in model.pattern):
+    if not any(kind.has_null for kind in model.pattern):
         raise InputError(f"--attention: {attention!r} has no null to add; use null, key_value, logit, ...")
     model = with_null(model, base, start)
     length = min(TOKENS, base.context)

@@ -9,7 +9,7 @@ import jax
 from jattn.errors import InputError
 from jattn.model import Parameters
 from train import checkpoint, corpora, data, folders
-from train.config import RunConfig, flatten, override
+from train.config import RunConfig, flatten, from_dict, override
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.evaluate import evenly
 from train.start import parameters_from
@@ -88,7 +88,7 @@ def first_parameters(material: Material) -> Parameters | None:
 def check_resumable(folder: Path, material: Material) -> None:
     """InputError unless the run in the folder can go on with this config and text."""
     meta = checkpoint.read_meta(folder)
-    stored, given = flatten(checkpoint.from_dict(RunConfig, meta["config"])), flatten(material.config)
+    stored, given = flatten(from_dict(RunConfig, meta["config"])), flatten(material.config)
     folders.check_same(stored, given, FREE_ON_RESUME)
     if meta["corpus"]["sha256"] != material.corpus["sha256"]:
         raise InputError(

@@ -1,7 +1,8 @@
 """Every field of RunConfig as an option of the command line, with its help from the dataclass itself.
 
-A field is shown under the shortest end of its dotted name that no other field shares (`--layers`, `--learning-rate`)
-and understood under every other such end, with dots, dashes or underscores, and under the words of other libraries.
+A field is shown under its dotted name without the part of the config (`--layers`, `--learning-rate`, `--rope-theta`)
+and understood under every other end of it that no other field shares, with dots, dashes or underscores, under its name
+in earlier versions, and under the words of other libraries.
 """
 
 from collections import Counter
@@ -12,9 +13,12 @@ from click.core import ParameterSource
 
 from train.command_line import Option, Value, plain
 from train.config import RunConfig, field_types, flatten
+from train.config_history import RENAMED
 
 # Given their own way: several values at once, or set by the preset.
 OWN = {"model.attention", "model.vocab_size", "preset", "seed", "start"}
+
+TAKEN = {"out"}  # by options of the command itself
 
 # Shown by --help, in this order; --help-all shows all.
 COMMON = (
@@ -29,7 +33,7 @@ SYNONYMS = {
     "kv-heads": ("n-kv-head", "n-kv-heads", "num-kv-heads", "num-key-value-heads"),
     "width": ("d-model", "n-embd", "hidden-size", "embed-dim", "model-dim", "dim"),
     "head-size": ("d-head", "head-dim"),
-    "hidden": ("d-mlp", "d-ff", "mlp-dim", "ffn-dim", "intermediate-size"),
+    "mlp-hidden": ("d-mlp", "d-ff", "mlp-dim", "ffn-dim", "intermediate-size"),
     "context": ("block-size", "n-ctx", "ctx", "context-length", "max-position-embeddings"),
     "length": ("seq-len", "seq-length", "sequence-length", "max-length"),
     "corpus": ("dataset", "data-path", "text", "file"),
@@ -50,7 +54,7 @@ SYNONYMS = {
 ADVICE = {
     "epochs": "training is counted in steps, --steps N; --dry-run says how many passes over the text that is",
     "num-epochs": "training is counted in steps, --steps N; --dry-run says how many passes over the text that is",
-    "dropout": "there are three, --embed-dropout, --resid-dropout and --mlp-dropout",
+    "dropout": "there are three, --dropout-embed, --dropout-resid and --dropout-mlp",
     "min-lr": "the last learning rate is a share of the peak, --final-ratio X",
     "window": "a window is part of the attention, --attention local:64",
     "sliding-window": "a window is part of the attention, --attention local:64",
@@ -72,12 +76,18 @@ def spellings() -> dict[str, list[str]]:
     types = field_types()
     ends = {name: _ends(name) for name in types}
     count = Counter(end for several in ends.values() for end in several)
-    whole = {plain(name) for name in types}  # a field's own, also where another's end reads the same
+    own = {name: plain(name.partition(".")[2] or name) for name in types}
+    parts = {plain(name.rpartition(".")[0].rpartition(".")[2]) for name in types}
+    kept = {*own.values(), *map(plain, types), *parts, *TAKEN}  # what an end of another name must not read like
     table = {
-        name: [end for end in several if end == plain(name) or (count[end] == 1 and end not in whole)]
+        name: list(dict.fromkeys([own[name], *(e for e in several if count[e] == 1 and e not in kept), plain(name)]))
         for name, several in ends.items()
     }
-    taken = {spelling for several in table.values() for spelling in several} | set(ADVICE)
+    taken = {spelling for several in table.values() for spelling in several} | TAKEN | set(ADVICE)
+    for old, name in RENAMED.items():
+        if (word := plain(old.rpartition(".")[2])) not in taken:
+            table[name].append(word)
+            taken.add(word)
     for name, (kind, _) in types.items():
         part = plain(name.rpartition(".")[0].rpartition(".")[2])
         if part and part not in taken and (kind is str or get_origin(kind) is Literal):

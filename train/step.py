@@ -47,7 +47,7 @@ def loss_fn(
     loss = next_token_losses(logits, batch[:, 1:]).mean()
     if mass is None:
         return loss, {}
-    with_null = jnp.array([config.layer(i).null is not None or config.layer(i).token for i in range(config.layers)])
+    with_null = jnp.array([config.layer(i).has_null for i in range(config.layers)])
     return loss, {"null_mass": jnp.sum(mass * with_null) / jnp.sum(with_null)}
 
 
@@ -68,7 +68,7 @@ def jitted_step(config: RunConfig) -> Any:
 @lru_cache(maxsize=16)
 def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int, trainable: str):
     update = optimizer.build(RunConfig(model=model, optimizer=settings, steps=steps)).update
-    drops = max(model.embed_dropout, model.resid_dropout, model.mlp_dropout) > 0
+    drops = max(model.dropout.embed, model.dropout.resid, model.dropout.mlp) > 0
 
     @partial(jax.jit, donate_argnums=0)
     def step(state: TrainState, batch, seed):

@@ -103,7 +103,7 @@ def _assembled(config: ModelConfig, parameters: Parameters) -> Transformer:
 
 def _alone(model: Transformer, layer: int, ids: Ids):
     """Queries [I N H], keys and values [I K H] of tokens that stand alone."""
-    rows = jnp.asarray(embedding({"token_rows": model.token_rows[...]})[ids])[None].astype(model.config.dtype)
+    rows = jnp.asarray(embedding({"token_rows": model.token_rows[...]})[ids])[None].astype(model.config.compute.dtype)
     block = model.blocks[layer]
     return tuple(a[0] for a in block.attention.project(block.attention_norm(rows)))
 

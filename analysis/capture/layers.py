@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jattn import masks
 from jattn.config import ModelConfig
-from jattn.masks import Mask
 from jattn.taps import Seen
 
 
@@ -25,9 +25,8 @@ def layers_with_null(config: ModelConfig) -> np.ndarray:
 def visible_maps(config: ModelConfig, T: int) -> np.ndarray:
     """Which keys each query sees, per layer, [L, T, T]."""
     positions = np.arange(T)
-    layers = [config.layer(i) for i in range(config.layers)]
-    masks = [Mask(causal=config.causal, window=k.window, first=k.first) for k in layers]
-    return np.stack([m.dense(positions, positions)[0, 0] for m in masks])
+    layers = [masks.of_layer(config.layer(i), causal=config.causal) for i in range(config.layers)]
+    return np.stack([mask.dense(positions, positions)[0, 0] for mask in layers])
 
 
 def attention_of(seen: Seen, config: ModelConfig) -> tuple[Float[Array, "B N T T"], Float[Array, "B N T"]]:

@@ -44,10 +44,10 @@ def logit_lens(model: Transformer, x: Float[Array, "R B T D"], targets: Tokens) 
 
     One point's logits at a time are in memory. Raises InputError for a model that predicts no next token.
     """
-    if model.config.output == "none" or not model.config.causal:
+    if model.config.output.kind == "none" or not model.config.causal:
         raise InputError(
-            f"logit lens: a model with causal={model.config.causal} and output={model.config.output!r} predicts no "
-            "next token; choose a causal model with an output layer"
+            f"logit lens: a model with causal={model.config.causal} and output {model.config.output.kind!r} predicts "
+            "no next token; choose a causal model with an output layer"
         )
     final = model.unembed(x[-1])
     return jax.lax.map(lambda at: lens_measures(model.unembed(at), final, targets), x)
@@ -101,7 +101,7 @@ def attribution(model: Transformer, tokens: Tokens, right: Tokens, against: Toke
     config = model.config
     _refuse_no_sum(config)
     if _nulls_with_values(config):  # written out, each layer is at hand with its own parameters
-        model = assemble(replace(config, layer_loop="python"), parameters_of(model))
+        model = assemble(replace(config, compute=replace(config.compute, layer_loop="python")), parameters_of(model))
     x, wide = stream(model, tokens), lambda a: a.astype(jnp.promote_types(a.dtype, jnp.float32))
     first, final = wide(x[0]), wide(x[-1])
     pull, constant = _direction(model, final, right, against)
@@ -125,15 +125,15 @@ def attribution(model: Transformer, tokens: Tokens, right: Tokens, against: Toke
 
 def is_sum(config: ModelConfig) -> bool:
     """Whether the logits are a linear read-out of a sum of parts, up to the scale of one last norm."""
-    return config.norm_position == "pre" and config.output == "linear"
+    return config.norm.position == "pre" and config.output.kind == "linear"
 
 
 def _refuse_no_sum(config: ModelConfig) -> None:
     """InputError naming the field that makes the logits no sum."""
     if is_sum(config):
         return
-    post = config.norm_position == "post"
-    name, value = ("norm_position", config.norm_position) if post else ("output", config.output)
+    post = config.norm.position == "post"
+    name, value = ("norm.position", config.norm.position) if post else ("output.kind", config.output.kind)
     why = (
         "a norm after every part rescales the ones before" if post else "its output is no linear function of the stream"
     )
@@ -151,26 +151,21 @@ def _direction(model: Transformer, final, right, against) -> tuple[Array, Array]
     u = rows[right] - (rows.mean(0) if against is None else rows[against])
     constant = bias[right] - (bias.mean() if against is None else bias[against])
     pull, centred = u * norm.scale[...], final
-    if config.norm == "layernorm":
+    if config.norm.kind == "layernorm":
         pull = pull - pull.mean(-1, keepdims=True)
         centred = final - final.mean(-1, keepdims=True)
         if norm.bias is not None:
             constant = constant + u @ norm.bias[...]
-    return pull * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + config.norm_eps), constant
+    return pull * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + config.norm.eps), constant
 
 
 def _nulls_with_values(config: ModelConfig) -> bool:
-    return any(_has_value(config, i) for i in range(config.layers))
-
-
-def _has_value(config: ModelConfig, layer: int) -> bool:
-    kind = config.layer(layer)
-    return kind.token or kind.null in ("key_value", "fixed_value")
+    return any(config.layer(i).null_has_value for i in range(config.layers))
 
 
 def _null_part(model: Transformer, seen: Seen) -> Any:
     """What the null put into z: all of it less what the real keys did. Any null with a value, a sink token's too."""
-    if not isinstance(seen.layer, int) or not _has_value(model.config, seen.layer):
+    if not isinstance(seen.layer, int) or not model.config.layer(seen.layer).null_has_value:
         return jnp.zeros(())
     block, config = model.blocks[seen.layer], model.config
     v = jnp.repeat(seen["v"], config.heads // config.N_kv, axis=2)

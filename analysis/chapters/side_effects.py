@@ -66,7 +66,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]
     share = added / (count_parameters(config) - added)
     values |= {"parameters_added": np.array([added]), "parameters_added_share": np.array([share])}
     loss = late = None
-    if predicts_next(config) and not config.experts:
+    if predicts_next(config) and not config.mlp.experts:
         found = int8.losses(config, run.parameters, windows, _others(reading.windows, windows))
         values |= {f"int8_{name}": found[name] - found["full"] for name in _INT8}
         loss = float(found["full"].mean())

@@ -52,7 +52,7 @@ def cause_nats(
     """
     model = assemble(config, parameters)
     B, T = tokens.shape
-    empty = jnp.zeros((B, T, config.N_kv, config.H), config.dtype)
+    empty = jnp.zeros((B, T, config.N_kv, config.H), config.compute.dtype)
     # One slot per position in every layer, also under a window: the mask knows the positions.
     caches = [LayerCache(empty, empty, jnp.full(T, EMPTY), 0) for _ in range(config.layers)]
     kept = [(cache.k, cache.v) for cache in step(model, tokens, caches, 0)[1]]

@@ -53,9 +53,9 @@ def losses(
     """
     if not predicts_next(config):
         raise InputError("int8: the model predicts no next token, so it has no loss to compare")
-    if config.experts:
+    if config.mlp.experts:
         raise InputError(
-            f"int8: the matrices of model.experts = {config.experts} are not quantised; no number is given"
+            f"int8: the matrices of model.mlp.experts = {config.mlp.experts} are not quantised; no number is given"
         )
     small = quantise_weights(parameters)
     read, calibrate = jnp.asarray(windows), jnp.asarray(calibration)

@@ -72,8 +72,8 @@ class CacheWindow:
         """Queries that were rotated at one position, rotated as at another."""
         if self.config.positions != "rope":
             return q
-        _, scale = frequencies(self.config.H // 2, self.config.rope_theta, self.config.rope)
-        return rope(q, by, self.config.rope_theta, self.config.rope) / scale
+        _, scale = frequencies(self.config.H // 2, self.config.rope)
+        return rope(q, by, self.config.rope) / scale
 
 
 def cached_losses(

@@ -188,13 +188,13 @@ def _step(config: ModelConfig, start: int, size: int, parameters, tokens, types)
 def _vectors(config: ModelConfig, layer: int, head: int, q: np.ndarray, k: np.ndarray, s_null: np.ndarray) -> Vectors:
     """Of one head: queries, the keys of its group, the null's score where there is one, and how scores are made."""
     kind = config.layer(layer)
-    normalised = "log-sigmoid" if config.score == "sigmoid_normalised" else "softmax"
+    normalised = "log-sigmoid" if config.score.kind == "sigmoid_normalised" else "softmax"
     return Vectors(
         q[:, head],
         k[:, head * config.N_kv // config.heads],
         s_null[:, head] if kind.has_null else None,
         scale=scale_of(None, config.H),
-        cap=config.attention_soft_cap,
+        cap=config.score.soft_cap,
         slope=alibi_slopes(config.heads)[head] if config.positions == "alibi" else None,
         kind="sigmoid" if kind.sigmoid else normalised,
         bias=default_bias(config.context) if kind.sigmoid else 0.0,

@@ -10,9 +10,9 @@ from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import agreement as chapter
 from analysis.elements import Plot, Table
 from analysis.measures.agreement import agreement, head_distances, match
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters
+from tests.configs import model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 
@@ -155,7 +155,7 @@ def test_bad_maps_are_one_line_each():
 
 
 def run_of(seed):
-    model = ModelConfig(vocab_size=7, context=16, layers=L, heads=N, width=12, init_std=0.5, attention="null")
+    model = model_config(vocab_size=7, context=16, layers=L, heads=N, width=12, init__std=0.5, attention="null")
     return Run(Path("made"), 0, RunConfig(model=model), {}, init_parameters(model, seed))
 
 

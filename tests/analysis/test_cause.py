@@ -18,6 +18,7 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
 from jattn.taps import at
+from tests.configs import changed, model_config
 from tests.planted import close
 from tests.planted import drawn as weights
 
@@ -25,11 +26,11 @@ B, T, V, N, H, L = 2, 6, 11, 2, 4, 2
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
 ALL = jnp.asarray(np.tile(np.arange(T), (B, 1)))
 SIZES = {"vocab_size": V, "context": T, "layers": L, "heads": N, "width": N * H}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 
 
 def tiny(attention="standard", **changes):
-    return ModelConfig(**SIZES | DOUBLE | {"attention": attention} | changes)
+    return model_config(**SIZES | DOUBLE | {"attention": attention} | changes)
 
 
 def nats(config, parameters, heads, values=None, queries=ALL):
@@ -44,7 +45,7 @@ def nats(config, parameters, heads, values=None, queries=ALL):
 @pytest.mark.parametrize(
     ("attention", "changes"),
     [
-        ("standard", {"layer_loop": "scan"}),
+        ("standard", {"compute__layer_loop": "scan"}),
         ("null+local:3", {}),
         ("first:1+local:2,key_value", {"positions": "learned"}),
         ("token", {"heads": 2, "kv_heads": 1}),
@@ -86,7 +87,7 @@ def test_silencing_the_only_head_is_the_model_without_attention(x64):
 
 
 def test_a_dormant_head_has_a_cause_of_exactly_zero():
-    config = replace(tiny("null"), dtype="float32", param_dtype="float32")
+    config = changed(tiny("null"), compute__dtype="float32", compute__param_dtype="float32")
     p, name = weights(config), "blocks.0.attention.v.kernel"
     p = p | {name: p[name].at[:, :H].set(0.0)}
     found = nats(config, p, [(0, 0), (0, 1)])
@@ -99,8 +100,16 @@ def test_a_head_copied_straight_to_the_logits_has_its_closed_form(x64):
     After the final norm: sqrt(V/2) on tokens 0 and 1 with the head, sqrt(V) on token 0 without it.
     """
     size, c = 6, 1e4
-    config = ModelConfig(
-        **DOUBLE, vocab_size=size, width=size, context=T, layers=1, heads=1, mlp="none", positions="none", tied=False
+    config = model_config(
+        **DOUBLE,
+        vocab_size=size,
+        width=size,
+        context=T,
+        layers=1,
+        heads=1,
+        mlp__activation="none",
+        positions="none",
+        output__tied=False,
     )
     one = jnp.eye(size)
     p = {name: jnp.zeros(s.shape, s.dtype) for name, s in parameter_shapes(config).items()}
@@ -128,7 +137,7 @@ def test_queries_are_different_and_never_the_first():
 
 
 def test_readouts_lie_between_zero_and_one_and_need_a_null_where_they_name_one():
-    config = ModelConfig(**SIZES, attention="null,standard")
+    config = model_config(**SIZES, attention="null,standard")
     found = cause.readings(config, weights(config), TOKENS)
     assert set(found) == set(cause.READOUTS)
     for name, values in found.items():
@@ -250,5 +259,5 @@ def test_large_models_have_some_heads_of_all_layers_silenced_and_few_texts_read(
     assert 1 <= plan.texts < 16 and plan.queries >= 16 and plan.ablated >= 1
     spread = by_head(config, heads, np.ones((HEADS, 3)))
     assert spread.shape == (3, 30, 9) and np.nansum(spread) == 3 * HEADS
-    small = Plan.of(ModelConfig(**SIZES), Reading(np.zeros((256, 65)), 64, "x"))
+    small = Plan.of(model_config(**SIZES), Reading(np.zeros((256, 65)), 64, "x"))
     assert (small.texts, small.queries) == (64, 63)

@@ -11,15 +11,15 @@ from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import depth, depth_ladder
 from analysis.chapters.depth import CHAPTER, Ladder
 from analysis.texts import probing_tasks
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters
+from tests.configs import changed, model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 from train.tokenizers import Tokenizer
 
 BYTES = Tokenizer.train("byte", [])
-SMALL = ModelConfig(vocab_size=256, context=64, layers=2, heads=2, width=8, zero_init=False)
+SMALL = model_config(vocab_size=256, context=64, layers=2, heads=2, width=8, init__zero_outputs=False)
 
 
 @pytest.fixture(autouse=True)
@@ -181,7 +181,9 @@ def test_a_tokenizer_that_cannot_write_the_grammar_is_asked_of_the_surface_alone
 
 
 def test_a_model_that_sees_both_sides_is_probed_but_has_no_lens_and_its_filling_is_not_seen():
-    config = replace(SMALL, causal=False, norm_position="post", output="mlm", mlp="gelu", positions="learned")
+    config = changed(
+        SMALL, causal=False, norm__position="post", output__kind="mlm", mlp__activation="gelu", positions="learned"
+    )
     found = read(config)
     assert "probe_class" in found.layers and "lens_loss_nats" not in found.layers and not found.heads
     run = run_of(config)

@@ -20,10 +20,11 @@ from analysis.report.tables import layers_table, to_json
 from jattn import ModelConfig, interop
 from jattn.errors import InputError
 from jattn.model import build, parameters_of
+from tests.configs import model_config
 from train.tokenizers import Tokenizer
 
-SIZES = {"layers": 3, "heads": 2, "width": 16, "qk_norm": False, "zero_init": False, "norm_bias": True}
-BIASES = {"qkv_bias": True, "out_bias": True, "mlp_bias": True, "norm": "layernorm", "positions": "learned"}
+SIZES = {"layers": 3, "heads": 2, "width": 16, "norm__qk": False, "init__zero_outputs": False, "bias__norm": True}
+BIASES = {"bias__qkv": True, "bias__out": True, "bias__mlp": True, "norm__kind": "layernorm", "positions": "learned"}
 T = 12
 
 
@@ -38,7 +39,7 @@ def words_tokenizer():
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory):
-    config = ModelConfig(vocab_size=256, context=24, mlp="gelu_tanh", **SIZES, **BIASES)
+    config = model_config(vocab_size=256, context=24, mlp__activation="gelu_tanh", **SIZES, **BIASES)
     tokenizer = Tokenizer.train("byte", []).to_json()
     return interop.write(config, parameters_of(build(config)), tokenizer, tmp_path_factory.mktemp("hf") / "g", "gpt2")
 
@@ -46,8 +47,14 @@ def gpt2(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
     tokenizer, size = words_tokenizer()
-    of_bert = {"norm_position": "post", "causal": False, "token_types": 2, "output": "none", "mlp": "gelu"}
-    config = ModelConfig(vocab_size=size, context=24, **of_bert, **SIZES, **BIASES)
+    of_bert = {
+        "norm__position": "post",
+        "causal": False,
+        "token_types": 2,
+        "output__kind": "none",
+        "mlp__activation": "gelu",
+    }
+    config = model_config(vocab_size=size, context=24, **of_bert, **SIZES, **BIASES)
     return interop.write(config, parameters_of(build(config)), tokenizer, tmp_path_factory.mktemp("hf") / "b", "bert")
 
 
@@ -156,7 +163,7 @@ def test_random_tokens_are_ordinary_ones(bos_run):
 
 def test_causal_and_two_sided_models_are_not_compared(bert, tmp_path):
     tokenizer, size = words_tokenizer()
-    config = ModelConfig(vocab_size=size, context=24, mlp="gelu_tanh", **SIZES, **BIASES)
+    config = model_config(vocab_size=size, context=24, mlp__activation="gelu_tanh", **SIZES, **BIASES)
     causal = interop.write(config, parameters_of(build(config)), tokenizer, tmp_path / "g", "gpt2")
     with pytest.raises(InputError, match=r"sees both sides.*compare them apart"):
         analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2, only=[])

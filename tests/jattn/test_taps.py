@@ -7,18 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.functional import attend
 from jattn.model import assemble, parameter_shapes
 from jattn.positions import rope
 from jattn.scores import alibi_slopes
 from jattn.taps import SINK_SITES, SITES, at
+from tests.configs import model_config
 
 B, T, V, N, K, H, D, L = 2, 7, 11, 4, 2, 2, 8, 2
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
 SIZES = {"vocab_size": V, "context": 9, "layers": L, "heads": N, "kv_heads": K, "width": D}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 NULLS = ["zero", "logit", "key", "key_value", "fixed_value:2"]
 KINDS = ["standard", *NULLS, "token", "token+local:2+gate", "first:1+local:2", "value_bias", "gate:headwise"]
 SHAPES = {
@@ -47,7 +47,7 @@ SINK_SHAPES = {
 
 
 def tiny(attention="standard", **changes):
-    return ModelConfig(**{**SIZES, **DOUBLE, "attention": attention, **changes})
+    return model_config(**{**SIZES, **DOUBLE, "attention": attention, **changes})
 
 
 def weights(config):
@@ -82,7 +82,7 @@ def program(config, **options) -> str:
 
 def test_without_taps_nothing_is_computed_for_them():
     """A sigmoid is a merge with a null: the tapped standard model has one in each layer, the plain one none."""
-    config = ModelConfig(**SIZES)
+    config = model_config(**SIZES)
     plain, tapped = program(config), program(config, observe=lambda seen: seen["z"])
     assert "logistic" not in plain and "logistic" in tapped
     assert plain == program(config, observe=None, edit=None)
@@ -110,14 +110,14 @@ def test_watching_and_putting_back_leave_the_logits_equal_in_every_bit(x64, atte
 @pytest.mark.parametrize(
     ("attention", "changes"),
     [
-        ("standard", {"mlp": "none"}),
+        ("standard", {"mlp__activation": "none"}),
         ("key_value+gate", {}),
-        ("token", {"positions": "learned", "norm_position": "post"}),
+        ("token", {"positions": "learned", "norm__position": "post"}),
         ("sigmoid", {}),
     ],
 )
 def test_every_site_has_its_documented_shape(attention, changes):
-    config = ModelConfig(**SIZES | changes, attention=attention)
+    config = model_config(**SIZES | changes, attention=attention)
     model = assemble(config, weights(config))
     _, seen = jax.eval_shape(lambda tokens: model(tokens, observe=lambda seen: seen.arrays), TOKENS)
     shapes = SHAPES | (SINK_SHAPES if attention == "token" else {})
@@ -135,7 +135,7 @@ def test_residual_stream_adds_up_before_its_norms(x64):
 
 
 def test_residual_stream_is_normed_after_each_part_under_post_norm(x64):
-    config = tiny(norm_position="post")
+    config = tiny(norm__position="post")
     p, (_, seen) = weights(config), run(config, observe=everything)
     for before, added, after, norm in (
         ("resid_pre", "attn_out", "resid_mid", "attention_norm"),
@@ -143,7 +143,7 @@ def test_residual_stream_is_normed_after_each_part_under_post_norm(x64):
     ):
         x = seen[before] + seen[added]
         scale = jnp.stack([p[f"blocks.{i}.{norm}.scale"] for i in range(L)])[:, None, None]
-        close(seen[after], x / jnp.sqrt((x**2).mean(-1, keepdims=True) + config.norm_eps) * scale)
+        close(seen[after], x / jnp.sqrt((x**2).mean(-1, keepdims=True) + config.norm.eps) * scale)
 
 
 def test_what_attention_adds_is_the_heads_outputs_projected(x64):
@@ -154,7 +154,7 @@ def test_what_attention_adds_is_the_heads_outputs_projected(x64):
 
 @pytest.mark.parametrize("norm_position", ["pre", "post"])
 def test_what_the_linear_layers_read_makes_what_they_write(x64, norm_position):
-    config = tiny("gate", norm_position=norm_position, qk_norm=False, mlp_bias=True)
+    config = tiny("gate", norm__position=norm_position, norm__qk=False, bias__mlp=True)
     p, (_, seen) = weights(config), run(config, observe=everything)
     of = lambda name: p[f"blocks.1.{name}"]  # noqa: E731
     for site, name in (("q", "q"), ("k", "k"), ("v", "v")):
@@ -168,7 +168,7 @@ def test_what_the_linear_layers_read_makes_what_they_write(x64, norm_position):
 
 
 def test_hidden_of_the_experts_is_one_for_each(x64):
-    config = tiny(mlp="swiglu_clamped", experts=3, hidden=5)
+    config = tiny(mlp__activation="swiglu_clamped", mlp__experts=3, mlp__hidden=5)
     observe = lambda seen: (seen["mlp_hidden"], seen["mlp_in"], seen["mlp_out"])  # noqa: E731
     _, (hidden, read, wrote) = run(config, observe=observe, edit=at("mlp_hidden", jnp.zeros_like))
     assert hidden.shape == (L, B, T, 3, 5)
@@ -177,14 +177,14 @@ def test_hidden_of_the_experts_is_one_for_each(x64):
 
 
 def test_what_a_sink_tokens_row_reads_makes_its_key_and_value(x64):
-    config = tiny("token", qk_norm=False)
+    config = tiny("token", norm__qk=False)
     p, (_, seen) = weights(config), run(config, observe=everything)
     for layer in range(L):
         v = (seen["sink_attn_in"][layer, 0, 0] @ p[f"blocks.{layer}.attention.v.kernel"]).reshape(K, H)
         close(seen["v_null"][layer], jnp.repeat(v, N // K, 0))
         close(seen["sink_z"][layer, 0, 0], jnp.repeat(v, N // K, 0))  # it sees itself alone
     row = p["sink_row"][0] + seen["sink_z"][0, 0, 0].reshape(-1) @ p["blocks.0.attention.out.kernel"]
-    normed = row / jnp.sqrt((row**2).mean() + config.norm_eps) * p["blocks.0.mlp_norm.scale"]
+    normed = row / jnp.sqrt((row**2).mean() + config.norm.eps) * p["blocks.0.mlp_norm.scale"]
     close(seen["sink_mlp_in"][0, 0, 0], normed)
     close(seen["sink_mlp_hidden"][0, 0, 0], jnp.maximum(normed @ p["blocks.0.mlp.up.kernel"], 0) ** 2)
 
@@ -229,7 +229,7 @@ def test_weights_of_blocks_of_queries_are_those_of_the_whole(x64, attention, mas
 
 def test_a_block_of_queries_needs_no_square_matrix():
     """Under a window of 5 the kernel works in blocks of 32, so 40 x 40 appears only where all weights are asked for."""
-    config = ModelConfig(**SIZES, attention="null+local:5", implementation="blocks")
+    config = model_config(**SIZES, attention="null+local:5", compute__implementation="blocks")
     model, tokens = assemble(config, weights(config)), jnp.zeros((1, 40), int)
 
     def program(observe):
@@ -316,12 +316,14 @@ def test_attention_put_in_place_acts_in_every_layer_and_before_the_null(x64, lay
         real = attend(q, k, v, **options)
         return real._replace(out=jnp.zeros_like(real.out), lse=jnp.full_like(real.lse, -jnp.inf))
 
-    _, seen = run(tiny("key_value", layer_loop=layer_loop), attend=none, observe=lambda s: (s["z"], s["v_null"]))
+    _, seen = run(
+        tiny("key_value", compute__layer_loop=layer_loop), attend=none, observe=lambda s: (s["z"], s["v_null"])
+    )
     z, v_null = seen
     close(z, jnp.broadcast_to(v_null[:, None, None], z.shape))
 
 
-def test_attention_put_in_place_has_no_weights_to_show_and_no_place_in_sigmoid_attention():
+def test_attention_put_in_place_has_no_weights_to_show_and_no_place_in_sigmoid_attention(x64):
     with pytest.raises(InputError, match="weights: `attend` is replaced"):
         run(tiny(), attend=attend, observe=lambda seen: seen.weights())
     with pytest.raises(InputError, match="attend: sigmoid attention has no softmax"):

@@ -60,5 +60,5 @@ def straight(tiny, tmp_path_factory):
     """A run of 12 steps without a stop: two kinds of layer, and dropout, so that its randomness must repeat too."""
     from train import loop
 
-    config = tiny({"model.layers": 2, "model.attention": "null,local:4", "model.mlp_dropout": 0.1})
+    config = tiny({"model.layers": 2, "model.attention": "null,local:4", "model.dropout.mlp": 0.1})
     return loop.run(config, tmp_path_factory.mktemp("straight") / "run")

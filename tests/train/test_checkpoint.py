@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import jax
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import train
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
+from tests.configs import changed
 from train import loop
 from train.checkpoint import SIZES, Writer, load, load_state, read_meta
 from train.folders import FINISHED, check_folder, check_same, find_runs, finished_steps, is_run, prepare_folder
@@ -130,10 +130,12 @@ def test_parameters_are_those_of_the_config(straight):
 
 def test_parameters_of_a_written_out_model_load_into_a_scanned_one(bos_run):
     model = bos_run.config.model
-    assert model.layer_loop == "auto" and model.layers == 2  # written out
+    assert model.compute.layer_loop == "auto" and model.layers == 2  # written out
     tokens = bos_run.encode("the head")
     logits = [
-        jax.jit(lambda p, x, loop=loop: assemble(replace(model, layer_loop=loop), p)(x))(bos_run.parameters, tokens)
+        jax.jit(lambda p, x, loop=loop: assemble(changed(model, compute__layer_loop=loop), p)(x))(
+            bos_run.parameters, tokens
+        )
         for loop in ("python", "scan")
     ]
     np.testing.assert_allclose(logits[1], logits[0], rtol=1e-5, atol=1e-6)

@@ -29,7 +29,7 @@ from train.provenance import versions
 @pytest.fixture(scope="module")
 def muon(tiny, tmp_path_factory):
     """A run of 4 steps with Muon, without a stop; its dropout is on the embedding."""
-    config = tiny({"steps": 4, "optimizer.optimizer": "muon", "model.embed_dropout": 0.1})
+    config = tiny({"steps": 4, "optimizer.optimizer": "muon", "model.dropout.embed": 0.1})
     return loop.run(config, tmp_path_factory.mktemp("muon") / "run")
 
 

@@ -5,6 +5,7 @@ import pytest
 from jattn.errors import InputError
 from train.command_line import Command, Commands, Option, Value, run
 from train.config import RunConfig, field_types, flatten, parse_value
+from train.config_history import RENAMED
 from train.options import ADVICE, COMMON, OWN, SYNONYMS, field_options, spellings
 
 FIELDS = Command("train", params=field_options(), advice=ADVICE)
@@ -34,7 +35,7 @@ def test_nothing_given_changes_nothing():
     assert changes() is None
 
 
-def test_every_spelling_stands_for_one_field_and_the_shortest_is_shown():
+def test_every_spelling_stands_for_one_field_and_its_name_within_its_part_is_shown():
     table = spellings()
     assert list(table) == list(field_types())
     every = [spelling for several in table.values() for spelling in several]
@@ -42,14 +43,19 @@ def test_every_spelling_stands_for_one_field_and_the_shortest_is_shown():
     assert table["model.layers"][0] == "layers" and table["optimizer.learning_rate"][0] == "learning-rate"
     for name, several in table.items():
         whole = name.replace("_", "-").replace(".", "-")
-        assert whole in several and whole.endswith(several[0])
-        assert len(several[0]) == min(len(spelling) for spelling in several if whole.endswith(spelling))
+        assert whole in several and several[0] == (name.partition(".")[2] or name).replace("_", "-").replace(".", "-")
     defaults, types = flatten(RunConfig()), field_types()
     for turn in range(max(map(len, table.values()))):  # every field at once, under its last spelling but `turn`
         given = {name: table[name][-turn % len(table[name])] for name in types if name not in OWN}
         assert changes(*(f"--{spelling}={defaults[name]}" for name, spelling in given.items())) == {
             name: parse_value(name, str(defaults[name]), types[name][0]) for name in given
         }
+
+
+@pytest.mark.parametrize(("word", "name"), [(old.rpartition(".")[2], name) for old, name in RENAMED.items()])
+def test_a_field_keeps_the_word_that_it_had_in_earlier_versions(word, name):
+    default, kind = flatten(RunConfig())[name], field_types()[name][0]
+    assert changes(f"--{word}={default}") == {name: parse_value(name, str(default), kind)}
 
 
 @pytest.mark.parametrize(

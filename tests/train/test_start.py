@@ -7,9 +7,9 @@ import pytest
 
 from analysis.cli import main
 from jattn import interop
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, init_parameters
+from tests.configs import model_config
 from train import loop
 from train.checkpoint import load, save_imported
 from train.config import RunConfig, override
@@ -23,17 +23,17 @@ from train.tokenizers import Tokenizer
 def foreign(text, tmp_path_factory):
     """A small Llama in a Hugging Face folder, as if it came from elsewhere; every parameter is drawn."""
     tokenizer = Tokenizer.train("char", [text.read_text()])
-    config = ModelConfig(
+    config = model_config(
         vocab_size=tokenizer.vocab_size,
         context=64,
         layers=2,
         heads=4,
         kv_heads=2,
         width=32,
-        mlp="swiglu",
-        qk_norm=False,
-        zero_init=False,
-        init_std=0.3,
+        mlp__activation="swiglu",
+        norm__qk=False,
+        init__zero_outputs=False,
+        init__std=0.3,
     )
     folder = tmp_path_factory.mktemp("foreign") / "llama"
     return interop.write(config, init_parameters(config), tokenizer.to_json(), folder, "llama")
@@ -217,7 +217,7 @@ def test_folded_import_has_the_same_loss(foreign, text, tmp_path):
     raw, folded = load(foreign), load(tmp_path / "run")
     windows = raw.tokenizer.encode(text.read_text())[: 4 * 17].reshape(4, 17)
     assert loss_of(folded, windows) == pytest.approx(loss_of(raw, windows), rel=1e-5)
-    assert not folded.config.model.tied
+    assert not folded.config.model.output.tied
 
 
 def test_folder_that_cannot_be_made_is_one_line(foreign, capsys):
@@ -283,26 +283,26 @@ def test_hidden_states_that_a_null_moves_are_measured_where_there_is_no_loss(tex
     from train.importing import hidden_moved
 
     tokenizer = Tokenizer.train("char", [text.read_text()])
-    config = ModelConfig(
+    config = model_config(
         vocab_size=tokenizer.vocab_size,
         context=64,
         layers=2,
         heads=2,
         width=16,
         causal=False,
-        output="none",
+        output__kind="none",
         positions="learned",
-        norm="layernorm",
-        norm_position="post",
-        norm_bias=True,
-        mlp="gelu",
-        qkv_bias=True,
-        out_bias=True,
-        mlp_bias=True,
-        qk_norm=False,
+        norm__kind="layernorm",
+        norm__position="post",
+        bias__norm=True,
+        mlp__activation="gelu",
+        bias__qkv=True,
+        bias__out=True,
+        bias__mlp=True,
+        norm__qk=False,
         token_types=2,
-        zero_init=False,
-        init_std=0.3,
+        init__zero_outputs=False,
+        init__std=0.3,
     )
     folder = interop.write(config, init_parameters(config), tokenizer.to_json(), tmp_path / "bert", "bert")
     words = ["import", str(folder), "--out", str(tmp_path / "run"), "--attention=key_value", f"--corpus={text}"]
