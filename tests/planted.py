@@ -9,10 +9,8 @@ undoes the division exactly. Head 0 of each layer is the planted one; head 1 is 
 A row must not repeat a symbol within one copy. V vocabulary, C context.
 """
 
-import zlib
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from jattn.config import ModelConfig
@@ -138,20 +136,6 @@ def _exact_norms(config: ModelConfig, p: dict[str, np.ndarray], squares: tuple[f
     for layer, square in enumerate(squares):
         p[f"blocks.{layer}.attention_norm.scale"][:] = scale(square)
     p["final_norm.scale"][:] = scale(last)
-
-
-def drawn(config: ModelConfig) -> dict:
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 def byte_run(attention="standard", **changes):

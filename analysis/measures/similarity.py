@@ -28,7 +28,7 @@ def linear_cka(x: Items, y: Float[np.ndarray, "M E"]) -> float:
     With K = XX', L = YY', diagonals 0:
     HSIC = [tr KL + 1'K1 1'L1 / ((M-1)(M-2)) - 2 1'KL1 / (M-2)] / (M (M-3)). A little below 0 happens by chance.
     The form with bias, ||Y'X||² / (||X'X|| ||Y'Y||), is too large where M is not far above D. Sources: Kornblith et al.
-    2019, equation 4; Song et al. 2012. Raises InputError for fewer than 4 items, a NaN, or vectors that are all the same.
+    2019, equation 4; Song et al. 2012. Raises InputError for fewer than 4 items, a NaN, or vectors all the same.
     """
     x, y = _ready(x), _ready(y)
     grams = [g - np.diag(np.diag(g)) for g in (x @ x.T, y @ y.T)]

@@ -9,8 +9,8 @@ from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import at
 from tests.configs import model_config
-from tests.planted import close
-from tests.planted import drawn as weights
+from tests.small import close
+from tests.small import drawn as weights
 
 B, T, V, N, K, H, L = 3, 6, 11, 4, 2, 2, 2
 WINDOWS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T + 1)))

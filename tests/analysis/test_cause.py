@@ -19,8 +19,8 @@ from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
 from jattn.taps import at
 from tests.configs import changed, model_config
-from tests.planted import close
-from tests.planted import drawn as weights
+from tests.small import close
+from tests.small import drawn as weights
 
 B, T, V, N, H, L = 2, 6, 11, 2, 4, 2
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
@@ -220,7 +220,7 @@ def test_there_is_no_margin_without_a_pair():
 # The chapter ---------------------------------------------------------------------------------------------------------
 
 
-def reading_of(run, count=12):
+def reading_of(run, count=8):
     rng = np.random.default_rng(0)
     return Reading(rng.integers(0, run.tokenizer.vocab_size, (count, 17)).astype(np.int32), 16, "noise")
 

@@ -52,7 +52,7 @@ def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
 def test_every_chapter_is_read_and_shown_or_says_why_not(text, tmp_path):
     """Two groups of two seeds, so that agreement has a pair: rows of every chapter that was read, and its heading."""
     groups = {name: [text[name, 0], text[name, 1]] for name in ("standard", "null+local:4")}
-    c = analysis.compare(groups, windows=4)
+    c = analysis.compare(groups, windows=8)
     told = {line.split(",")[0] for line in c.left_out}
     for name in chapters.NAMES:
         chapter = chapters.chapter(name)
@@ -107,7 +107,7 @@ def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_
 
 
 def test_one_seed_carries_no_interval_and_the_page_says_so(text):
-    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4, only=[])
+    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=8, only=[])
     value = one.estimate("null_share", "null").value
     assert (value.low, value.high, value.n) == (None, None, 1)
     assert any("no interval" in w for w in one.warnings)
@@ -116,7 +116,7 @@ def test_one_seed_carries_no_interval_and_the_page_says_so(text):
 
 def test_groups_with_other_seeds_are_named_and_only_shared_seeds_paired(text):
     c = analysis.compare(
-        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4, only=[]
+        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=8, only=[]
     )
     assert any("different seeds" in w for w in c.warnings)
     assert c.estimate("valid_loss", "null").difference.n == 1

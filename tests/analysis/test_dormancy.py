@@ -172,7 +172,7 @@ def test_contexts_that_were_not_seen_are_none():
 def reading(text):
     run = text["standard", 0]
     T = run.config.model.context
-    windows = windows_of(run, data.encode_corpus(text_of(run, None), run.tokenizer).valid, T, 6)
+    windows = windows_of(run, data.encode_corpus(text_of(run, None), run.tokenizer).valid, T, 8)
     return Reading(windows, T, "text")
 
 

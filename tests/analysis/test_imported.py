@@ -65,12 +65,12 @@ def jattn(capsys, *words):
 
 @pytest.fixture(scope="module")
 def of_gpt2(gpt2):
-    return analysis.compare(gpt2=str(gpt2), windows=6, tokens=T, only=[])
+    return analysis.compare(gpt2=str(gpt2), windows=8, tokens=T, only=[])
 
 
 @pytest.fixture(scope="module")
 def of_bert(bert):
-    return analysis.compare(bert=str(bert), windows=6, tokens=T, only=[])
+    return analysis.compare(bert=str(bert), windows=8, tokens=T, only=[])
 
 
 # Told ----------------------------------------------------------------------------------------------------------------
@@ -102,8 +102,8 @@ def test_info_of_an_import_that_was_kept_is_the_same(gpt2, tmp_path, capsys):
 
 def test_imported_models_read_pydoc_and_any_other_text(gpt2, of_gpt2, corpus):
     assert of_gpt2.corpus == "pydoc"
-    other = analysis.compare(gpt2=str(gpt2), windows=2, tokens=T, corpus=str(corpus), only=[])
-    assert other.records["gpt2"][0].tokens.shape == (2, T + 1)
+    other = analysis.compare(gpt2=str(gpt2), windows=8, tokens=T, corpus=str(corpus), only=[])
+    assert other.records["gpt2"][0].tokens.shape == (8, T + 1)
     text = train.load(gpt2).tokenizer.decode(other.records["gpt2"][0].tokens[0])
     assert text in corpus.read_text()
 
@@ -112,7 +112,7 @@ def test_loss_on_the_windows_stands_beside_a_validation_loss_that_only_trained_r
     row = of_gpt2.estimate("window_loss", "gpt2")
     assert row.value.mean == pytest.approx(of_gpt2.records["gpt2"][0].loss_nats.mean)
     assert not of_gpt2.has("valid_loss")
-    trained = analysis.compare(standard=[text["standard", 0]], windows=2, only=[])
+    trained = analysis.compare(standard=[text["standard", 0]], windows=8, only=[])
     assert trained.has("valid_loss") and trained.has("window_loss")
 
 
@@ -166,12 +166,12 @@ def test_causal_and_two_sided_models_are_not_compared(bert, tmp_path):
     config = model_config(vocab_size=size, context=24, mlp__activation="gelu_tanh", **SIZES, **BIASES)
     causal = interop.write(config, parameters_of(build(config)), tokenizer, tmp_path / "g", "gpt2")
     with pytest.raises(InputError, match=r"sees both sides.*compare them apart"):
-        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2, only=[])
+        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=8, only=[])
 
 
 def test_windows_too_short_for_the_frame_are_refused(bert):
     with pytest.raises(InputError, match=r"tokens \(the 2 around the text included\) must be >= 4, got 3"):
-        analysis.compare(bert=str(bert), tokens=3, windows=2, only=[])
+        analysis.compare(bert=str(bert), tokens=3, windows=8, only=[])
 
 
 # Measures ---------------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_layers_equal_plain_loops_over_the_residual_stream(gpt2, of_gpt2):
 
 def test_batches_that_do_not_divide_the_windows_change_nothing(gpt2, of_gpt2):
     run, record = train.load(gpt2), of_gpt2.records["gpt2"][0]
-    again = capture(run, record.tokens, batch=4, maps=5)
+    again = capture(run, record.tokens, batch=3, maps=5)
     np.testing.assert_allclose(again.mean_map, record.mean_map, atol=1e-6)
     np.testing.assert_allclose(again.loss_nats.blocks, record.loss_nats.blocks, rtol=1e-5)
     np.testing.assert_allclose(again.maps[:4], record.maps, atol=1e-6)
@@ -219,12 +219,12 @@ def test_a_batch_shrinks_as_vocabulary_and_maps_grow():
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path, capsys):
     folder = request.getfixturevalue(kind)
-    words = ["compare", f"{kind}={folder}", "--windows=4", f"--tokens={T}", "--only=text", f"--out={tmp_path}"]
+    words = ["compare", f"{kind}={folder}", "--windows=8", f"--tokens={T}", "--only=text", f"--out={tmp_path}"]
     code, out, err = jattn(capsys, *words)
     assert code == 0 and out.rstrip().endswith("report.html") and "Traceback" not in err
     assert "nan" not in out.lower()
     page = (tmp_path / "report.html").read_text()
-    assert "eps = 0.3" in page and f"T = {T} tokens" in page and "4 windows" in page
+    assert "eps = 0.3" in page and f"T = {T} tokens" in page and "8 windows" in page
     assert "What attention heads do" in page and "nan" not in page[page.index("<details>") :].lower()
     assert (tmp_path / "layers.png").read_bytes()[:4] == b"\x89PNG"
     assert not (tmp_path / "loss.png").exists()
@@ -245,7 +245,7 @@ def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
 
 
 def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
-    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2, only=[])
+    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=8, only=[])
     titles = [
         [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c.results["text"]).axes if axis.get_title()]
         for c in (of_gpt2, of_bert, pair)
@@ -259,7 +259,7 @@ def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
 def test_massive_activations_are_said_of_the_group_that_has_them(of_gpt2):
     assert not any("massive" in line for line in findings.verdict(of_gpt2))
     record = of_gpt2.records["gpt2"][0]
-    planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 6), np.ones((6, 3)))}
+    planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 8), np.ones((8, 3)))}
     both = {"gpt2": [record], "planted": [replace(record, layers=planted)]}
     runs = {name: of_gpt2.groups["gpt2"] for name in both}
     found = {name: [Measurements(detail=record) for record in records] for name, records in both.items()}

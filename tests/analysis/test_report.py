@@ -128,7 +128,7 @@ def test_no_change_means_an_interval_with_zero_or_a_small_size_named_in_advance(
 
 
 def test_a_notebook_shows_the_page_in_a_frame_without_rights(text):
-    c = analysis.compare(standard=[text["standard", 0]], windows=4, only=[])
+    c = analysis.compare(standard=[text["standard", 0]], windows=8, only=[])
     shown = replace(c, title=HOSTILE)._repr_html_()
     assert shown.startswith("<iframe") and f'sandbox="{FRAME_RIGHTS}"' in shown and "<img src=x" not in shown
     inside = html.unescape(shown)

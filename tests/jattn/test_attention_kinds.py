@@ -3,43 +3,20 @@
 Their values are checked in test_model.py against NumPy; here each is checked against the others.
 """
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jattn.config import NullConfig
-from jattn.model import assemble, init_parameters, parameter_shapes
+from jattn.model import assemble, init_parameters
 from jattn.positions import rope
 from jattn.taps import at
 from tests.configs import model_config
+from tests.small import SIZES, TOKENS, B, D, H, K, N, T, V, close, logits, tiny
+from tests.small import drawn as weights
 
-B, T, V, N, K, H, D = 2, 7, 11, 4, 2, 2, 8
-TOKENS = np.random.default_rng(0).integers(0, V, (B, T))
-SIZES = {"vocab_size": V, "context": 9, "layers": 2, "heads": N, "kv_heads": K, "width": D}
-DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 NULLS = ["zero", "logit", "key", "key_value", "fixed_value:2"]
-
-
-def tiny(attention="standard", **changes):
-    return model_config(**{**SIZES, **DOUBLE, "attention": attention, **changes})
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def logits(config, parameters=None, tokens=TOKENS, **arrays):
-    model = assemble(config, weights(config) if parameters is None else parameters)
-    return model(jnp.asarray(tokens), **jax.tree.map(jnp.asarray, arrays))
 
 
 def seen(config, parameters=None, tokens=TOKENS):
@@ -50,10 +27,6 @@ def seen(config, parameters=None, tokens=TOKENS):
 
     model = assemble(config, weights(config) if parameters is None else parameters)
     return jax.tree.map(lambda a: a[0], model(jnp.asarray(tokens), observe=everything)[1])
-
-
-def close(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 # The same start ------------------------------------------------------------------------------------------------------

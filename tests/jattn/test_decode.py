@@ -1,7 +1,5 @@
 """Cached logits are the uncached ones, a window's cache is no larger than the window, samples follow the logits."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,27 +8,20 @@ import pytest
 from jattn.config import NullConfig, RopeConfig
 from jattn.decode import EMPTY, empty_cache, generate, step
 from jattn.errors import InputError
-from jattn.model import assemble, parameter_shapes
+from jattn.model import assemble
+from tests import small
 from tests.configs import model_config
+from tests.small import TOKENS, B, T, V
 
-B, T, V = 2, 7, 11
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "layers": 1, "heads": 4, "kv_heads": 2, "width": 8}
-DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
+SIZES = small.SIZES | {"layers": 1}
 
 
 def tiny(attention="standard", **changes):
-    return model_config(**{**SIZES, **DOUBLE, "attention": attention, **changes})
+    return small.tiny(attention, **{"layers": 1} | changes)
 
 
 def build(config):
-    """A model with random values in every parameter, each a function of the parameter's name."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return assemble(config, {name: draw(name, shape) for name, shape in parameter_shapes(config).items()})
+    return assemble(config, small.drawn(config))
 
 
 def cached(model, chunks, length=T):

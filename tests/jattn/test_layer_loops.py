@@ -1,7 +1,5 @@
 """Layers written out, unrolled or scanned: the same numbers, gradients, parameters and observations."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,34 +7,19 @@ import pytest
 
 from jattn.model import assemble, parameter_shapes
 from jattn.taps import at
+from tests import small
 from tests.configs import model_config
+from tests.small import TOKENS, B, T, V
+from tests.small import drawn as weights
 
-B, T, V = 2, 7, 11
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "heads": 4, "kv_heads": 2, "width": 8, "compute__implementation": "dense"}
-SIZES |= {
-    "mlp__activation": "none",
-    "positions": "none",
-    "norm__qk": False,
-}  # compiles sooner; neither knows of the loop
-DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
+# Compiles sooner; none of these knows of the loop.
+SIZES = {"compute__implementation": "dense", "mlp__activation": "none", "positions": "none", "norm__qk": False}
 # Two kinds over an odd number of layers; one kind, with a sink token whose row the scan carries.
 PATTERNS = {"local:3,null+gate": 5, "token+local:2": 2}
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def tiny(attention, loop, **changes):
-    sizes = {**SIZES, **DOUBLE, "layers": PATTERNS.get(attention), **changes}
-    return model_config(**sizes, attention=attention, compute__layer_loop=loop)
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name."""
-
-    def draw(name, shape):
-        return jnp.asarray(0.5 * np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape), shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
+    return small.tiny(attention, **{**SIZES, "layers": PATTERNS.get(attention), "compute__layer_loop": loop, **changes})
 
 
 def observe(seen):
@@ -56,7 +39,7 @@ def run(config):
 
     gradients = jax.value_and_grad(loss, has_aux=True)
     if config.compute.layer_loop != "python":
-        gradients = jax.jit(gradients, compiler_options=FAST_COMPILE)
+        gradients = jax.jit(gradients)
     return gradients(weights(config))
 
 
@@ -117,6 +100,6 @@ def test_parameters_are_named_by_layer_whatever_the_loop(x64, attention):
     [("auto", 12, False), ("auto", 13, True), ("scan", 2, True), ("scan", 1, False), ("python", 13, False)],
 )
 def test_auto_writes_out_up_to_twelve_layers_and_scans_more(loop, layers, scanned):
-    config = model_config(**SIZES, layers=layers, compute__layer_loop=loop)
+    config = model_config(**small.SIZES | SIZES | {"layers": layers}, compute__layer_loop=loop)
     program = jax.make_jaxpr(lambda p: assemble(config, p)(TOKENS))(parameter_shapes(config))
     assert any(e.primitive.name == "scan" for e in program.eqns) == scanned

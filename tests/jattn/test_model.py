@@ -4,7 +4,6 @@ The oracle below knows neither merge nor kernels: a null is one more column of t
 row of text before the first. B, T, S, N, K, H, D, V as in the axis legend.
 """
 
-import zlib
 from functools import partial
 from math import erf
 
@@ -17,30 +16,8 @@ from jattn.config import ModelConfig, NullConfig
 from jattn.errors import InputError
 from jattn.model import assemble, build, init_parameters, parameter_shapes, parameters_of
 from tests.configs import changed, model_config
-
-B, T, V = 2, 7, 11
-TOKENS = np.random.default_rng(0).integers(0, V, (B, T))
-SIZES = {"vocab_size": V, "context": 9, "layers": 2, "heads": 4, "kv_heads": 2, "width": 8}
-DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
-
-
-def tiny(attention="standard", **changes):
-    return model_config(**{**SIZES, **DOUBLE, "attention": attention, **changes})
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def logits(config, parameters, tokens=TOKENS, **arrays):
-    return assemble(config, parameters)(jnp.asarray(tokens), **jax.tree.map(jnp.asarray, arrays))
-
+from tests.small import SIZES, TOKENS, B, T, V, logits, tiny
+from tests.small import drawn as weights
 
 # The oracle ----------------------------------------------------------------------------------------------------------
 
@@ -59,6 +36,7 @@ ACTIVATION = {
 
 def oracle(c, p, tokens, *, types=None, ids=None):
     """Logits (B T V) from the parameters `p`, read by name."""
+    tokens = np.asarray(tokens)
     p = {name: np.asarray(a) for name, a in p.items()}
     B, T = tokens.shape
     x = p["token_rows"][tokens]

@@ -1,7 +1,5 @@
 """Taps show what the layer computed and put back what an edit returns; without them nothing is computed for them."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,16 +7,14 @@ import pytest
 
 from jattn.errors import InputError
 from jattn.functional import attend
-from jattn.model import assemble, parameter_shapes
+from jattn.model import assemble
 from jattn.positions import rope
 from jattn.scores import alibi_slopes
 from jattn.taps import SINK_SITES, SITES, at
 from tests.configs import model_config
+from tests.small import SIZES, TOKENS, B, D, H, K, L, N, T, V, close, tiny
+from tests.small import drawn as weights
 
-B, T, V, N, K, H, D, L = 2, 7, 11, 4, 2, 2, 8, 2
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "layers": L, "heads": N, "kv_heads": K, "width": D}
-DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 NULLS = ["zero", "logit", "key", "key_value", "fixed_value:2"]
 KINDS = ["standard", *NULLS, "token", "token+local:2+gate", "first:1+local:2", "value_bias", "gate:headwise"]
 SHAPES = {
@@ -46,30 +42,12 @@ SINK_SHAPES = {
 }
 
 
-def tiny(attention="standard", **changes):
-    return model_config(**{**SIZES, **DOUBLE, "attention": attention, **changes})
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
 def run(config, parameters=None, **options):
     return assemble(config, weights(config) if parameters is None else parameters)(TOKENS, **options)
 
 
 def everything(seen):
     return seen.arrays | {"weights": seen.weights(), "null_mass": seen.null_mass}
-
-
-def close(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 # Nothing without taps ------------------------------------------------------------------------------------------------

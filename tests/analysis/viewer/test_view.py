@@ -111,7 +111,7 @@ def test_heads_are_written_layer_dot_head():
 
 
 def test_a_comparison_shows_the_maps_that_it_kept(runs):
-    comparison = analysis.compare({g: [r] for g, r in runs.items()}, windows=4, only=["text"])
+    comparison = analysis.compare({g: [r] for g, r in runs.items()}, windows=8, only=["text"])
     page = comparison_page(comparison)
     read = Read(page)
     assert page.title == comparison.title and [s["name"] for s in read.sides] == ["standard", "null"]
