@@ -19,8 +19,8 @@ from analysis.measures.truth import READOUTS
 from analysis.rows import rows_of
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
-from jattn.kinds import NULLS, PARTS, parse_attention
 from jattn.model import parameter_shapes
+from jattn.variants import NULLS, PARTS, parse_attention
 from tests.configs import model_config
 from train import corpora
 from train.checkpoint import Run

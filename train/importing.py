@@ -35,12 +35,12 @@ def import_model(args: argparse.Namespace) -> int:
         if value is not None and args.attention == "standard":
             raise InputError(f"{name}: {value!r} is about a null; add one with --attention null, or drop it")
     null_start = one_of("--null-start", args.null_start or "off", ("off", "sink"))
-    from jattn.interop import is_foreign
+    from jattn.interop import is_external
     from jattn.interop.writing import new_folder
     from train import checkpoint, folders
 
     # A folder with a config.json that is not ours says itself what is wrong with it, when it is read.
-    theirs = is_foreign(args.path) or (Path(args.path) / "config.json").is_file()
+    theirs = is_external(args.path) or (Path(args.path) / "config.json").is_file()
     if not theirs or folders.is_run(Path(args.path)):
         known = "is a run already" if theirs else "is no model of another library"
         what = known if Path(args.path).exists() else "does not exist"

@@ -16,7 +16,7 @@ from analysis.viewer.payload import pack
 from analysis.viewer.read import read
 from analysis.viewer.statistics import Measured, measured
 from jattn.errors import InputError, one_of
-from jattn.interop.foreign import is_foreign
+from jattn.interop.external import is_external
 from train.checkpoint import Run, load
 from train.corpora.annotated import Annotated
 from train.folders import finished_steps
@@ -147,7 +147,7 @@ def _of_run(
         run = thing if isinstance(thing, Run) else load(thing)
         return [read(run, text, text_b, layers=layers, name=name)]
     path = Path(thing.path if isinstance(thing, Run) else thing)
-    if is_foreign(path):
+    if is_external(path):
         raise InputError(f"steps: {str(path)!r} is a model of another library, which has no steps; leave steps out")
     name = name or path.resolve().name
     wanted = finished_steps(path) if steps == "all" else [int(step) for step in steps]

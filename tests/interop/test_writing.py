@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from jattn import interop
 from jattn.config import NullConfig, RopeConfig
 from jattn.errors import InputError
-from jattn.interop.lost import lost
 from jattn.interop.rewriting import for_gpt_oss, parameters_for
+from jattn.interop.unsupported import unsupported
 from jattn.interop.writing import FORMATS, cannot_hold, new_folder
 from jattn.model import assemble, parameter_shapes
 from tests.configs import changed, model_config
@@ -142,7 +142,7 @@ def theirs(model, **inputs):
 
 def same(found, config, parameters):
     """What was read is the model, bit by bit."""
-    assert lost(config, found.config) == lost(found.config, config) == []
+    assert unsupported(config, found.config) == unsupported(found.config, config) == []
     assert parameters.keys() == found.parameters.keys()
     for n, p in parameters.items():
         np.testing.assert_array_equal(found.parameters[n], p, err_msg=n)
