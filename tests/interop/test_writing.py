@@ -256,7 +256,7 @@ REFUSED = [
     (
         "gpt2",
         LLAMA,
-        r"cannot hold model.kv_heads = 2 \(it has 4\), model.mlp.activation = 'swiglu' \(it has .*; --format llama or",
+        r"model.kv_heads = 2 \(it has 4\), model.positions = 'rope' .*, model.mlp.activation = 'swiglu' .*; --format",
     ),
     ("gpt2", replace(GPT2, positions="alibi"), r"model.positions = 'alibi' .*; --format transformerlens can$"),
     ("gpt2", replace(GPT2, attention="gate"), r"\(an output gate\)"),
