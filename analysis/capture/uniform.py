@@ -11,7 +11,7 @@ from analysis.measures.text_maps import Marks
 from analysis.measures.text_measures import text_measures
 from analysis.stats import known_mean
 from jattn.config import ModelConfig
-from jattn.kinds import LayerAttention
+from jattn.variants import LayerAttention
 from train.windows import Frame, frame_keys
 
 
