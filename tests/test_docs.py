@@ -1,4 +1,5 @@
-"""The documents hold: code runs and prints what they say; commands, options and links are real; no name is left out.
+"""The documents hold: code runs and prints what they say; commands, options, links, paths and names are real; no name
+is left out.
 
 A Python block runs unless it is marked `python no-run`; the blocks of a page share one namespace, from top to bottom.
 A line `# -> text` claims that the page prints that text.

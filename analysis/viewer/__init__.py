@@ -2,7 +2,7 @@
 
 show.py                      view(...): from runs or arrays to a Page
 notes.py                     what a page says of itself
-read.py                      what a run does on a text; of_comparison.py: what a comparison kept
+read.py                      what a run does on a text
 attention.py, layer.py       the same as plain arrays
 checks.py                    what of them is refused
 words.py                     tokens as people read them
