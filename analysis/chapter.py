@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from analysis.elements import Element
+from analysis.measures.measure import Measure
 from train.checkpoint import Run
 
 D = TypeVar("D")
@@ -22,19 +23,6 @@ Progress = Callable[[int, int], Any]  # (done, total)
 
 class Unfit(Exception):
     """A chapter cannot be read from a run; the message says why in one line, and the report prints it."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What a number is called, its unit or range, and how it is printed.
-
-    cleaner: +1 if more of it is cleaner structure, -1 if less is, 0 if the measure takes no side in that claim.
-    """
-
-    title: str
-    unit: str
-    digits: int = 3
-    cleaner: int = 0
 
 
 @dataclass(frozen=True)

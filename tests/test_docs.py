@@ -24,6 +24,8 @@ from jattn.kernels.select import KERNELS
 from jattn.model import parameter_shapes
 from jattn.variants import NULLS, PARTS, parse_attention
 from tests.configs import model_config
+from tests.mentions import FENCED, lost_dotted, lost_imports, lost_names, lost_paths, lost_words, not_there
+from tests.test_arrows import ROOMS
 from train import corpora
 from train.checkpoint import Run
 from train.commands import configs
@@ -34,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 TEXT = {
     str(f.relative_to(ROOT)): f.read_text(encoding="utf-8") for f in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
 }
-FENCED = re.compile(r"^ *```(.*)\n((?:.*\n)*?) *```$", re.MULTILINE)
+PAGES = [page for page in TEXT if page != "CHANGELOG.md"]  # which tells of what was
 
 
 def blocks(page, kind):
@@ -165,3 +167,28 @@ def test_run_format_page_names_every_column():
     made_up = Comparison("title", {"a": [run]}, [], {"text": results}, estimates, {}, results.reading, [], [])
     columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
     assert missing(columns, "docs/run-format.md") == []
+
+
+# Where things are ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_and_names_that_a_page_mentions_are_there(page):
+    assert not_there(TEXT[page]) == []
+
+
+def test_what_is_not_there_is_found():
+    paths = "`jattn/nothing.py`, `analysis/chapters/*.txt`, `nothing.py`, `jattn/masks.py`, `select.py`"
+    assert lost_paths(paths) == ["jattn/nothing.py", "analysis/chapters/*.txt", "nothing.py"]
+    names = "`Mask.visible`, `Mask` and `NOWHERE` in\n`jattn/masks.py`, `TITLES` of `select.py`"
+    assert [*lost_names(names)] == ["NOWHERE in jattn/masks.py", "TITLES in select.py"]
+    dotted = "`train.lode(path)` `sinks.alfa` `Mask.seen` `model.layers` `sinks.alpha` `jattn.load`"
+    assert [*lost_dotted(dotted)] == ["train.lode", "sinks.alfa", "Mask.seen"]
+    assert [*lost_words("`TITELS` and `NullKinds`, `KERNELS`, `ModelConfig`")] == ["TITELS", "NullKinds"]
+    page = "```python no-run\nimport jax\nfrom jattn import masks, marks\nimport train.lope\n```\n"
+    assert [*lost_imports(page)] == ["jattn.marks", "train.lope"]
+
+
+def test_architecture_page_lists_the_rooms_in_their_order():
+    rows = re.findall(r"^\| (\w+) \| ((?:`[^`]+`(?:, )?)+) \|", TEXT["docs/architecture.md"], re.MULTILINE)
+    assert [(room, tuple(re.findall(r"`([^`]+)`", files))) for room, files in rows] == list(ROOMS.items())

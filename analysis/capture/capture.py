@@ -17,7 +17,8 @@ from jaxtyping import Array
 from analysis.capture.batches import block_of, in_batches
 from analysis.capture.layers import attention_of, visible_maps
 from analysis.measures import outliers, patterns
-from analysis.measures.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
+from analysis.measures.text_maps import Marks
+from analysis.measures.text_measures import CONTROLLED, pinned_at_random, text_measures
 from analysis.record import Record, Sums
 from analysis.texts.marks import delimiters, paragraphs
 from jattn.config import ModelConfig

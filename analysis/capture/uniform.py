@@ -7,7 +7,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from analysis.capture.capture import repeat_measures
 from analysis.capture.layers import layers_with_null, visible_maps
-from analysis.measures.text_measures import Marks, text_measures
+from analysis.measures.text_maps import Marks
+from analysis.measures.text_measures import text_measures
 from analysis.stats import known_mean
 from jattn.config import ModelConfig
 from jattn.variants import LayerAttention

@@ -1,4 +1,4 @@
-"""Every measure of attention on running text, from the sums of its rows: one number per window and head.
+"""Every measure of attention on running text: one number per window and head. A row of MEASURES is a measure.
 
 Three readings of the same head stand side by side, by suffix:
 
@@ -11,56 +11,25 @@ Axes: B windows, N heads, T queries and T keys (the same text). `weights` rows s
 Formulas: docs/measures. Plain definitions: patterns.py, sinks.py, structure.py, which the tests hold against this.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from analysis.measures import sinks
-from analysis.measures.patterns import duplicate_pattern, induction_pattern
-from analysis.measures.row_sums import LOCAL_WIDTH, LONG, RowSums, entropy, row_sums, without
-from analysis.measures.sinks import MIN_REAL_MASS, MOST_NULL
+from analysis.measures.measure import Measure
+from analysis.measures.row_sums import LOCAL_WIDTH, LONG, RowSums, entropy
+from analysis.measures.sinks import MIN_REAL_MASS
 from analysis.measures.spread import FAINT, query_keys_that_hold
-from analysis.measures.text_patterns import block_pattern, delimiter_pattern
+from analysis.measures.text_maps import Maps, Marks, maps_of
 
 EPS = (0.1, 0.2, 0.3)  # thresholds of the sink rate; 0.3 is Gu et al.'s
 HALVINGS = 10  # in the search for the keys that hold 90 %: each is one pass over millions of rows
-PATTERNS = ("self", "previous", "local", "long", "duplicate", "follower", "delimiter", "block")
-SINKLESS = ("previous", "local", "follower")
-CONTROLLED = ("entropy_sinkless", "keys_90_sinkless")  # what may count as cleaner structure, so needs the control
+SHARE, NATS = "0-1", "nats"
+REAL, SINKLESS = "conditional on non-null", "without null and position 1"
 
-
-class Marks(NamedTuple):
-    """What of a batch of texts is known besides its maps, [B, T] each, on the host or a device.
-
-    tokens: ids, None for no text in particular.  shares: measure -> keys whose share of all attention it is.
-    delimiters: punctuation and the like.  blocks: number of the paragraph.
-    """
-
-    tokens: Any = None
-    shares: Mapping[str, Any] | None = None
-    delimiters: Any = None
-    blocks: Any = None
-
-
-def text_patterns(T: int, causal: bool, marks: Marks | None) -> dict[str, Bool[Array, "*B T T"]]:
-    """The patterns that need a mask: [T, T], or [B, T, T] where they depend on the text."""
-    apart = jnp.arange(T)[:, None] - jnp.arange(T)
-    seen = apart >= 0 if causal else jnp.ones((T, T), bool)
-    found: dict[str, Array] = {
-        "local": (apart >= 0) & (apart < LOCAL_WIDTH),
-        "long": seen & (jnp.abs(apart) >= LONG),
-    }
-    if marks is not None:
-        if marks.tokens is not None:
-            found |= {"duplicate": duplicate_pattern(marks.tokens), "follower": induction_pattern(marks.tokens)}
-        if marks.delimiters is not None:
-            found["delimiter"] = seen & delimiter_pattern(marks.delimiters)
-        if marks.blocks is not None:
-            found["block"] = seen & block_pattern(marks.blocks)
-    return found
+Of = Callable[[Maps], Array | None]  # [B, N], NaN where it is undefined; None where the text offers no such thing
 
 
 def text_measures(
@@ -71,26 +40,9 @@ def text_measures(
     causal: bool = True,
 ) -> dict[str, Float[Array, "B N"]]:
     """The measures, by name; `visible` says which keys each query sees. NaN where one is undefined."""
-    T = weights.shape[-1]
-    where = text_patterns(T, causal, marks)
-    sums = row_sums(weights, where)
-    asked = {name: _asked(p) for name, p in where.items()}
-    i = jnp.arange(T)
-    asked |= {"self": jnp.ones(T, bool), "previous": i >= 1}
-    first = sums.where["first"]
-    touches = {name: _touches_first(p) for name, p in where.items()}
-    touches |= {"self": i == 0, "previous": i == 1, "first": jnp.ones(T, bool)}
-    rest = without(sums, first, i.astype(weights.dtype), touches)
-    few = null + first <= MOST_NULL
-    values = {f"alpha_{k}": sinks.alpha(weights, k) for k in (1, 2, 3, 4) if k <= T}
-    values |= {"alpha_null": sinks.alpha_null(null)}
-    values |= sink_rates(values)
-    if marks is not None:
-        values |= {name: sinks.key_share(weights, keys) for name, keys in (marks.shares or {}).items()}
-    values |= {"null_share": sinks.null_share(null), "first_token_share": sinks.first_token_share(weights)}
-    values |= _patterns(sums, rest, asked, few)
-    values |= _shape(weights, null, sums, rest, visible, few)
-    return values
+    maps = maps_of(weights, null, visible, marks, causal)
+    values = {name: of(maps) for name, (_, of) in MEASURES.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def pinned_at_random(
@@ -108,24 +60,40 @@ def pinned_at_random(
     return rows * (1 - mass)[..., None], mass
 
 
-def sink_rates(alphas: Mapping[str, Array]) -> dict[str, Array]:
-    """1 where alpha is above eps, else 0: their mean over windows is the sink rate of the head (Gu et al. 2024)."""
-    eps = {"alpha_1": EPS, "alpha_null": EPS}
-    return {
-        f"sink_{name.removeprefix('alpha_')}_{e}": (alpha > e).astype(alpha.dtype)
-        for name, alpha in alphas.items()
-        for e in eps.get(name, EPS[-1:])
+def sink_rate(alpha: Of, eps: float) -> Of:
+    """1 where alpha is above eps, else 0: its mean over windows is the sink rate of the head (Gu et al. 2024)."""
+    return lambda m: None if (value := alpha(m)) is None else (value > eps).astype(value.dtype)
+
+
+def _alpha(k: int) -> Of:
+    return lambda m: sinks.alpha(m.weights, k) if k <= m.weights.shape[-1] else None
+
+
+def _alpha_null(m: Maps) -> Array:
+    return sinks.alpha_null(m.null)
+
+
+def _key_share(name: str) -> Of:
+    return lambda m: sinks.key_share(m.weights, m.shares[name]) if name in m.shares else None
+
+
+def _pattern(name: str, title: str, sinkless: bool = False) -> dict[str, tuple[Measure, Of]]:
+    """A pattern's readings: raw, conditional, and where it has one without the sinks (the one that may be cleaner)."""
+
+    def raw(m: Maps) -> Array:
+        return m.sums.where[name].mean(-1, where=jnp.broadcast_to(m.asked[name], m.few.shape))
+
+    def known(of: Callable[[Maps], Array]) -> Of:
+        return lambda m: of(m) if name in m.sums.where else None
+
+    readings = {
+        f"{name}_raw": (Measure(f"{title}, mass", SHARE), known(raw)),
+        name: (Measure(f"{title}, {REAL}", SHARE), known(lambda m: _share(m.sums, name, m.asked[name]))),
     }
-
-
-def _patterns(sums: RowSums, rest: RowSums, asked: Mapping[str, Array], few: Array) -> dict[str, Array]:
-    values = {}
-    for name in (n for n in PATTERNS if n in sums.where):
-        values[f"{name}_raw"] = sums.where[name].mean(-1, where=jnp.broadcast_to(asked[name], few.shape))
-        values[name] = _share(sums, name, asked[name])
-        if name in SINKLESS:
-            values[f"{name}_sinkless"] = _share(rest, name, asked[name])
-    return values
+    if sinkless:
+        of_rest = known(lambda m: _share(m.rest, name, m.asked[name]))
+        readings[f"{name}_sinkless"] = (Measure(f"{title}, {SINKLESS}", SHARE), of_rest)
+    return readings
 
 
 def _share(sums: RowSums, name: str, asked: Array) -> Array:
@@ -134,29 +102,51 @@ def _share(sums: RowSums, name: str, asked: Array) -> Array:
     return (sums.where[name] / jnp.where(kept, sums.real, 1)).mean(-1, where=kept & asked)
 
 
-def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[str, Array]:
-    keys = visible.sum(-1)
-    others = keys - visible[:, 0]  # without position 1, for the queries that see it
-    row, kept = entropy(sums)
-    row_rest, kept_rest = entropy(rest)
-    several, several_rest = keys > 1, others > 1
-    held, held_rest = _held(weights, null), _held(*sinks.first_token_as_null(weights, null))
-    total = sums.real.sum(-1)
-    return {
-        "entropy_with_null_nats": (-sums.plogp - null * jnp.log(jnp.maximum(null, 1e-30))).mean(-1),
-        "entropy_nats": row.mean(-1, where=kept),
-        "kept_share": few.astype(row.dtype).mean(-1),
-        "entropy_filtered_nats": row_rest.mean(-1, where=kept_rest & few),
-        "entropy_normalised": _over_log(row, keys).mean(-1, where=kept & several),
-        "entropy_sinkless": _over_log(row_rest, others).mean(-1, where=kept_rest & several_rest),
-        "mean_distance_tokens": jnp.where(
-            total >= MIN_REAL_MASS * weights.shape[-1], sums.distance.sum(-1) / total, jnp.nan
-        ),
-        "distance_spread_tokens": _spread(sums).mean(-1, where=kept & several),
-        "keys_90": held.mean(-1, where=kept),
-        "keys_90_sinkless": held_rest.mean(-1, where=kept_rest & (others > 0)),
-        "sparsity": (1 - (weights >= FAINT).sum(-1) / jnp.maximum(keys, 1)).mean(-1),
-    }
+def _entropy_with_null(m: Maps) -> Array:
+    return (-m.sums.plogp - m.null * jnp.log(jnp.maximum(m.null, 1e-30))).mean(-1)
+
+
+def _entropy(m: Maps) -> Array:
+    row, kept = entropy(m.sums)
+    return row.mean(-1, where=kept)
+
+
+def _entropy_filtered(m: Maps) -> Array:
+    row, kept = entropy(m.rest)
+    return row.mean(-1, where=kept & m.few)
+
+
+def _entropy_normalised(m: Maps) -> Array:
+    (row, kept), keys = entropy(m.sums), m.visible.sum(-1)
+    return _over_log(row, keys).mean(-1, where=kept & (keys > 1))
+
+
+def _entropy_sinkless(m: Maps) -> Array:
+    (row, kept), keys = entropy(m.rest), _others(m)
+    return _over_log(row, keys).mean(-1, where=kept & (keys > 1))
+
+
+def _mean_distance(m: Maps) -> Array:
+    total = m.sums.real.sum(-1)
+    enough = total >= MIN_REAL_MASS * m.weights.shape[-1]
+    return jnp.where(enough, m.sums.distance.sum(-1) / total, jnp.nan)
+
+
+def _distance_spread(m: Maps) -> Array:
+    """The standard deviation of the distance of each row's real attention."""
+    kept = m.sums.real >= MIN_REAL_MASS
+    real = jnp.where(kept, m.sums.real, 1)
+    row = jnp.sqrt(jnp.maximum(m.sums.squared / real - (m.sums.distance / real) ** 2, 0))
+    return row.mean(-1, where=kept & (m.visible.sum(-1) > 1))
+
+
+def _keys_90(m: Maps) -> Array:
+    return _held(m.weights, m.null).mean(-1, where=m.sums.real >= MIN_REAL_MASS)
+
+
+def _keys_90_sinkless(m: Maps) -> Array:
+    kept = (m.rest.real >= MIN_REAL_MASS) & (_others(m) > 0)
+    return _held(*sinks.first_token_as_null(m.weights, m.null)).mean(-1, where=kept)
 
 
 def _held(weights: Array, null: Array) -> Array:
@@ -168,20 +158,73 @@ def _held(weights: Array, null: Array) -> Array:
     return jax.lax.map(lambda window: count(*(a[None] for a in window))[0], (weights, null))
 
 
-def _spread(sums: RowSums) -> Array:
-    """Standard deviation of the distance of each row's real attention."""
-    real = jnp.where(sums.real >= MIN_REAL_MASS, sums.real, 1)
-    return jnp.sqrt(jnp.maximum(sums.squared / real - (sums.distance / real) ** 2, 0))
+def _others(m: Maps) -> Array:
+    """How many keys each query sees besides position 1."""
+    return m.visible.sum(-1) - m.visible[:, 0]
 
 
 def _over_log(row: Array, outcomes: Array) -> Array:
     return row / jnp.log(jnp.maximum(outcomes, 2))
 
 
-def _asked(pattern: Array) -> Array:
-    """Which queries have a key of the pattern: [T], or [B, 1, T]."""
-    return pattern.any(-1) if pattern.ndim == 2 else pattern.any(-1)[:, None]
-
-
-def _touches_first(pattern: Array) -> Array:
-    return pattern[..., 0] if pattern.ndim == 2 else pattern[:, None, :, 0]
+MEASURES: dict[str, tuple[Measure, Of]] = {
+    "null_share": (
+        Measure("null share: attention that goes to the null (t >= 2)", SHARE),
+        lambda m: sinks.null_share(m.null),
+    ),
+    "first_token_share": (
+        Measure("first-token share: attention that goes to position 1 (t >= 2)", SHARE),
+        lambda m: sinks.first_token_share(m.weights),
+    ),
+    "cls_share": (
+        Measure("[CLS] share: attention that goes to what stands before the text (t >= 2)", SHARE),
+        _key_share("cls_share"),
+    ),
+    "sep_share": (
+        Measure("[SEP] share: attention that goes to what stands after the text (t >= 2)", SHARE),
+        _key_share("sep_share"),
+    ),
+    **{f"alpha_{k}": (Measure(f"alpha_{k}: mean attention to position {k}", SHARE), _alpha(k)) for k in (1, 2, 3, 4)},
+    "alpha_null": (Measure("alpha of the null", SHARE), _alpha_null),
+    **{
+        f"sink_{k}_{e}": (Measure(f"sink rate, position {k}, eps {e}", SHARE), sink_rate(_alpha(k), e))
+        for k, eps in ((1, EPS), *((k, EPS[-1:]) for k in (2, 3, 4)))
+        for e in eps
+    },
+    **{f"sink_null_{e}": (Measure(f"sink rate, null, eps {e}", SHARE), sink_rate(_alpha_null, e)) for e in EPS},
+    **_pattern("self", "the query's own token"),
+    **_pattern("previous", "previous token", sinkless=True),
+    **_pattern("local", f"last {LOCAL_WIDTH} keys", sinkless=True),
+    **_pattern("long", f"keys {LONG} or more tokens away"),
+    **_pattern("duplicate", "earlier copies of the query's token"),
+    **_pattern("follower", "what followed earlier copies of the query's token", sinkless=True),
+    **_pattern("delimiter", "delimiters"),
+    **_pattern("block", "the query's own paragraph"),
+    "entropy_with_null_nats": (Measure("entropy, the null one outcome", NATS), _entropy_with_null),
+    "entropy_nats": (Measure("entropy, conditional on real keys", NATS), _entropy),
+    "entropy_filtered_nats": (
+        Measure(f"entropy, {SINKLESS}, queries with over 90 % on them left out", NATS),
+        _entropy_filtered,
+    ),
+    "kept_share": (
+        Measure("queries with at most 90 % on null and position 1", SHARE),
+        lambda m: m.few.astype(m.weights.dtype).mean(-1),
+    ),
+    "entropy_normalised": (Measure("entropy, conditional, over the log of visible keys", SHARE), _entropy_normalised),
+    "entropy_sinkless": (
+        Measure(f"entropy over the log of visible keys, {SINKLESS}", SHARE, cleaner=-1),
+        _entropy_sinkless,
+    ),
+    "mean_distance_tokens": (Measure("mean distance of attention", "tokens"), _mean_distance),
+    "distance_spread_tokens": (
+        Measure("spread of a query's distances (standard deviation)", "tokens", 2),
+        _distance_spread,
+    ),
+    "keys_90": (Measure("keys that hold 90 % of a query's real attention", "keys", 2), _keys_90),
+    "keys_90_sinkless": (Measure(f"keys that hold 90 %, {SINKLESS}", "keys", 2, cleaner=-1), _keys_90_sinkless),
+    "sparsity": (
+        Measure("visible keys with a weight below 0.001", SHARE),
+        lambda m: (1 - (m.weights >= FAINT).sum(-1) / jnp.maximum(m.visible.sum(-1), 1)).mean(-1),
+    ),
+}
+CONTROLLED = tuple(name for name, (about, _) in MEASURES.items() if about.cleaner)  # each needs the control

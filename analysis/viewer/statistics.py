@@ -19,7 +19,8 @@ from analysis.measures.patterns import duplicate_pattern
 from analysis.measures.row_sums import LOCAL_WIDTH, LONG
 from analysis.measures.spread import keys_that_hold
 from analysis.measures.structure import entropy_real
-from analysis.measures.text_measures import Marks, text_measures
+from analysis.measures.text_maps import Marks
+from analysis.measures.text_measures import text_measures
 from analysis.viewer.attention import Attention
 from analysis.viewer.layer import Layer
 

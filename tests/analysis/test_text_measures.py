@@ -6,7 +6,8 @@ import pytest
 
 from analysis.measures import patterns, sinks, spread, structure
 from analysis.measures.row_sums import LOCAL_WIDTH, LONG, entropy, row_sums, without
-from analysis.measures.text_measures import CONTROLLED, Marks, pinned_at_random, text_measures
+from analysis.measures.text_maps import Marks
+from analysis.measures.text_measures import CONTROLLED, pinned_at_random, text_measures
 
 B, N, T = 3, 2, 40
 

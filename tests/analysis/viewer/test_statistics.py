@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures.text_measures import Marks, text_measures
+from analysis.measures.text_maps import Marks
+from analysis.measures.text_measures import text_measures
 from analysis.viewer.attention import Attention
 from analysis.viewer.statistics import COLUMNS, columns, measured
 from tests.analysis.viewer.conftest import attention, made
