@@ -1,4 +1,4 @@
-"""`analysis.view`: runs, attention or plain arrays, beside each other on one page."""
+"""`jattn.view`: runs, attention or plain arrays, beside each other on one page."""
 
 import shlex
 from collections import Counter
