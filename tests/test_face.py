@@ -108,7 +108,7 @@ assert jattn.capture(run, run.encode("What takes a token?")[:, :16]).mean_map.sh
 comparison = jattn.compare(a=run, windows=8, chapters=["cause"])
 assert comparison.write("report").name == "report.html"
 assert "<iframe" in comparison._repr_html_()
-jattn.view(run, text="What takes a token?").write("page.html")
+jattn.view(run, text="What takes?").write("page.html")
 assert not {{"train", "analysis", "tests"}} & set(sys.modules)
 """,
     )
