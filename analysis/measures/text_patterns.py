@@ -29,7 +29,7 @@ def delimiter_pattern(marks: Marks) -> Bool[Array, "B T T"]:
 
 
 def paragraph_pattern(paragraphs: Int[Array | np.ndarray, "B T"]) -> Bool[Array, "B T T"]:
-    """paragraphs_i = paragraphs_j, the query's own token included: attention that stays in its paragraph (sentence, line)."""
+    """paragraphs_i = paragraphs_j, the query's own token included: what stays in its paragraph (sentence, line)."""
     paragraphs = jnp.asarray(paragraphs)
     return paragraphs[:, :, None] == paragraphs[:, None, :]
 
