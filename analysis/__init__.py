@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 _HOME = {
     "Attention": "analysis.viewer.attention",
-    "compare": "analysis.comparison",
+    "compare": "analysis.report.compare",
     "Comparison": "analysis.comparison",
-    "capture": "analysis.capturing",
+    "capture": "analysis.capture.capture",
     "Record": "analysis.record",
     "view": "analysis.viewer.show",
 }
 
 if TYPE_CHECKING:
-    from analysis.capturing import capture
-    from analysis.comparison import Comparison, compare
+    from analysis.capture.capture import capture
+    from analysis.comparison import Comparison
     from analysis.record import Record
+    from analysis.report.compare import compare
     from analysis.viewer.attention import Attention
     from analysis.viewer.show import view
 
@@ -29,3 +30,7 @@ def __getattr__(name: str):
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

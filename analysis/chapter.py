@@ -1,22 +1,22 @@
 """A chapter of a comparison: some measures of each run, and how they are shown. One file each in `analysis/chapters`.
 
-`read` looks at one run and returns numbers; `show` draws what was found in all groups. Between the two, comparison.py
-turns every number into a row: the mean over seeds, the paired difference to the baseline, intervals.
+`read` looks at one run and returns numbers; `show` draws what was measured in all groups. Between the two, estimates.py
+turns every number into an estimate: the mean over seeds, the paired difference to the baseline, intervals.
 
 Axes: X texts (resampled for an interval over texts; runs of a comparison read the same ones), L layers, N heads.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from analysis.elements import Element
 from train.checkpoint import Run
 
-if TYPE_CHECKING:
-    import analysis.drawing.figures
-
+D = TypeVar("D")
+"""What a chapter keeps of a run beside its numbers, for its own figures and tables."""
 Progress = Callable[[int, int], Any]  # (done, total)
 
 
@@ -50,81 +50,40 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a chapter found in one run; NaN where a measure is undefined.
+class Measurements(Generic[D]):
+    """What a chapter measured in one run; NaN where a measure is undefined.
 
-    heads: measure -> [X, L, N].  layers: measure -> [X, L].  values: measure -> [X].  X is 1 for what has no texts.
-    chance: measure -> what a head that attends evenly (or a guess) would score.  detail: what only `show` needs.
+    detail: what only `show` needs.  heads: measure -> [X, L, N].  layers: measure -> [X, L].  values: measure -> [X].
+    X is 1 for what has no texts.  chance: measure -> what a head that attends evenly (or a guess) would score.
     """
 
+    detail: D
     heads: Mapping[str, np.ndarray] = field(default_factory=dict)
     layers: Mapping[str, np.ndarray] = field(default_factory=dict)
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
-    detail: Any = None
 
 
 @dataclass(frozen=True)
-class Results:
-    """What a chapter found in all groups, seeds in the order of `runs`; a group that was unfit is in neither."""
+class Results(Generic[D]):
+    """What a chapter measured in all groups, seeds in the order of `runs`; a group that was unfit is in neither."""
 
     runs: Mapping[str, Sequence[Run]]
-    found: Mapping[str, Sequence[Found]]
+    measured: Mapping[str, Sequence[Measurements[D]]]
     reading: Reading
     colours: Mapping[str, str]  # of each group, the same in every figure
 
+    def first(self, group: str) -> tuple[Run, Measurements[D]]:
+        """The first run of a group and what was measured in it: the one that maps are drawn of."""
+        return self.runs[group][0], self.measured[group][0]
 
-@dataclass(frozen=True)
-class Plot:
-    """A figure with the sentence that says how to read it. half: two of them fit side by side."""
-
-    name: str  # file name without its ending; unique within the chapter
-    figure: "analysis.drawing.figures.Figure"
-    caption: str
-    half: bool = False
+    def has_null(self, group: str) -> bool:
+        """Whether the runs of a group have a null or a sink token."""
+        return self.runs[group][0].config.model.has_null
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of text or numbers under a heading; written as CSV too."""
-
-    name: str
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str | float | int | None]]
-
-
-@dataclass(frozen=True)
-class Passage:
-    """Some tokens as text, one of them the query, and the share of attention that each token gets from it (0 to 1)."""
-
-    tokens: Sequence[str]
-    query: int
-    weights: Sequence[float]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Cards:
-    """A card per head (or whatever `title` names): a few facts and the passages that go with them."""
-
-    name: str
-    caption: str
-    cards: Sequence["Card"]
-
-
-@dataclass(frozen=True)
-class Card:
-    title: str
-    facts: Sequence[tuple[str, str]]
-    passages: Sequence[Passage] = ()
-
-
-Element = Plot | Table | Cards
-
-
-@dataclass(frozen=True)
-class Chapter:
+class Chapter(Generic[D]):
     """name: as in `--only`. title and lead: the heading and the sentence below it. measures: the rows it may give.
 
     read(run, reading, progress) raises Unfit where the chapter makes no sense for a run. between: for measures of pairs
@@ -135,6 +94,6 @@ class Chapter:
     title: str
     lead: str
     measures: Mapping[str, Measure]
-    read: Callable[[Run, Reading, Progress], Found]
-    show: Callable[[Results], Sequence[Element]]
-    between: Callable[[Results], Mapping[str, Mapping[str, np.ndarray]]] | None = None
+    read: Callable[[Run, Reading, Progress], Measurements[D]]
+    show: Callable[[Results[D]], Sequence[Element]]
+    between: Callable[[Results[D]], Mapping[str, Mapping[str, np.ndarray]]] | None = None

@@ -5,20 +5,19 @@
 
 import os
 import sys
-from importlib.metadata import version
-from pathlib import Path
+
+import click
 
 from jattn.errors import InputError
+from train.command_line import Commands, run
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 2 bad input, 130 stopped by Ctrl-C."""
     try:
-        _check_shadowed()
-        args = _parser().parse_all(argv)
         # Orbax and JAX chat on stderr through absl's logger; what matters to a user is said in our own lines.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        return args.run(args)
+        return run(commands(), sys.argv[1:] if argv is None else argv)
     except InputError as error:
         print(f"jattn: {error}", file=sys.stderr)
         return 2
@@ -30,41 +29,23 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
 
-def _parser():
-    from analysis import commands
-    from analysis.viewer.command import add_view
-    from train import commands as launch
-    from train import export, importing
-    from train.options import Parser
+def commands() -> Commands:
+    """`jattn` and its commands, in the order in which one meets them."""
+    from analysis.commands import COMPARE, DEMO, INFO
+    from analysis.viewer.command import VIEW
+    from train.commands import RUNS, TRAIN
+    from train.export import EXPORT
+    from train.importing import IMPORT
+    from train.sample import SAMPLE
 
-    parser = Parser(
-        prog="jattn",
-        description="Train small Transformers with and without a null token, and see what their attention heads do.",
+    jattn = Commands(
+        "jattn",
+        help="Train small Transformers with and without a null token, and see what their attention heads do.",
+        epilog="Start with: jattn demo --quick. Options of a command: jattn COMMAND --help.",
     )
-    parser.add_argument("--version", action="version", version=f"jattn {version('jattn')}")
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    commands.add_demo(verbs)
-    launch.add_train(verbs)
-    commands.add_compare(verbs)
-    add_view(verbs)
-    launch.add_sample(verbs)
-    export.add_export(verbs)
-    importing.add_import(verbs)
-    commands.add_info(verbs)
-    launch.add_runs(verbs)
-    return parser
-
-
-def _check_shadowed() -> None:
-    """`train` and `analysis` are common names: say so if a user's own file is imported in their place."""
-    import train
-
-    home = Path(__file__).resolve().parent.parent
-    found = Path(train.__file__ or "").resolve()
-    if found.parent != home / "train":
-        raise InputError(
-            f"another 'train' ({found}) hides the installed one ({home / 'train'}); run from another folder"
-        )
+    for command in (DEMO, TRAIN, COMPARE, VIEW, SAMPLE, EXPORT, IMPORT, INFO, RUNS):
+        jattn.add_command(command)
+    return click.version_option(package_name="jattn", prog_name="jattn", message="%(prog)s %(version)s")(jattn)
 
 
 if __name__ == "__main__":

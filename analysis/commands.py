@@ -1,80 +1,94 @@
 """The commands that look: `jattn demo`, `compare`, `info`."""
 
-import argparse
-import json
 import sys
+from collections.abc import Mapping, Sequence
+from json import dumps
 from pathlib import Path
 from typing import Any
 
+import click
+
 from analysis.chapters import NAMES
 from jattn.errors import InputError
+from train.command_line import Command, Option, Value
 
 
-def add_compare(commands: Any) -> None:
-    p = commands.add_parser(
-        "compare",
-        help="compare groups of runs and write a report",
-        description="Compare groups of runs: jattn compare standard='runs/*-standard-*' null='runs/*-null-*'. "
-        "The first group is the baseline. A run may be a model of another library (a Hugging Face folder, a GGUF "
-        "file), and one group alone works. Writes report.html, PNG figures, JSON and CSV.",
-    )
-    p.add_argument("groups", nargs="+", metavar="NAME=RUNS", help="a name, and a path or glob of runs in quotes")
-    p.add_argument("--out", metavar="DIR", help="folder of the report [reports/<names>]")
-    p.add_argument("--only", metavar="CHAPTERS", help=f"read only these, by comma: {', '.join(NAMES)} [all]")
-    p.add_argument("--windows", default="256", help="validation windows to read [256]")
-    p.add_argument("--tokens", default="none", help="length of a window [the context, at most 128]")
-    p.add_argument("--corpus", help="where the runs' text is now, if it has moved; for imported models, any text")
-    p.add_argument("--json", action="store_true", help="print the numbers as JSON instead of a table; writes no report")
-    p.set_defaults(run=compare)
-
-
-def compare(args: argparse.Namespace) -> int:
+def compare(
+    groups: Mapping[str, str],
+    *,
+    out: Path | None = None,
+    only: Sequence[str] | None = None,
+    windows: int = 256,
+    tokens: int | None = None,
+    corpus: str | None = None,
+    json: bool = False,
+) -> int:
     """Compare, print a table, write the report; its path is printed last."""
-    from train.config import parse_value
+    from analysis.report import compare as module
+    from analysis.report.tables import to_json
 
-    groups = dict(_group(text) for text in args.groups)
-    if len(groups) < len(args.groups):
-        raise InputError("compare: two groups have the same name; give each its own")
-    windows = parse_value("--windows", args.windows, int)
-    tokens = parse_value("--tokens", args.tokens, int | None)
-    from analysis import comparison as module
-    from train.progress import Bar
-
-    with Bar("reading", 1) as bar:
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done, group=what)
-
-        only = None if args.only is None else args.only.split(",")
-        given: dict[str, Any] = {"chapters": only, "windows": windows, "tokens": tokens, "corpus": args.corpus}
-        result = module.compare(groups, progress=progress, **given)
-    from analysis.tables import to_json
-
-    if args.json:
-        print(json.dumps(to_json(result), indent=1, allow_nan=False))
+    result = module.compare(groups, only=only, windows=windows, tokens=tokens, corpus=corpus, progress=True)
+    if json:
+        print(dumps(to_json(result.told), indent=1, allow_nan=False))
         return 0
     for line in [*result.warnings, *(f"left out: {why}" for why in result.left_out)]:
         print(f"note: {line}", file=sys.stderr)
     _print_table(result)
-    out = Path(args.out) if args.out else Path("reports") / "-vs-".join(groups)
-    print(result.write(out))
+    print(result.write(out or Path("reports") / "-vs-".join(groups)))
     return 0
 
 
-def _group(text: str) -> tuple[str, str]:
-    name, equals, runs = text.partition("=")
-    if not (name and equals and runs):
-        raise InputError(f"compare: {text!r} is no group; write NAME=RUNS, such as null='runs/*-null-*'")
-    return name, runs
+def _groups(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+    """NAME=RUNS of every word, by name."""
+    groups: dict[str, str] = {}
+    for word in words:
+        name, equals, runs = word.partition("=")
+        if not (name and equals and runs):
+            raise InputError(f"compare: {word!r} is no group; write NAME=RUNS, such as null='runs/*-null-*'")
+        if name in groups:
+            raise InputError("compare: two groups have the same name; give each its own")
+        groups[name] = runs
+    return groups
+
+
+COMPARE = Command(
+    "compare",
+    callback=compare,
+    short_help="compare groups of runs and write a report",
+    help="Compare groups of runs: jattn compare standard='runs/*-standard-*' null='runs/*-null-*'. The first group is "
+    "the baseline. A run may be a model of another library (a Hugging Face folder, a GGUF file), and one group alone "
+    "works. Writes report.html, PNG figures, JSON and CSV.",
+    params=[
+        click.Argument(
+            ["groups"],
+            metavar="NAME=RUNS...",
+            help="a name, and a path or glob of runs in quotes",
+            nargs=-1,
+            required=True,
+            callback=_groups,
+        ),
+        Option("--out", type=click.Path(path_type=Path), metavar="DIR", help="folder of the report [reports/<names>]"),
+        Option(
+            *("--only", "--chapters"),
+            metavar="CHAPTERS",
+            help=f"read only these, by comma: {', '.join(NAMES)} [all]",
+            callback=lambda ctx, param, names: names and names.split(","),
+        ),
+        Option("--windows", type=Value(int), metavar="N", help="validation windows to read [256]"),
+        Option("--tokens", type=Value(int | None), metavar="N", help="length of a window [the context, at most 128]"),
+        Option(
+            "--corpus",
+            metavar="TEXT",
+            help="where the runs' text is now, if it has moved; for imported models, any text",
+        ),
+        Option("--json", is_flag=True, help="print the numbers as JSON instead of a table; writes no report"),
+    ],
+)
 
 
 def _print_table(result: Any) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from analysis.claims import claims
-    from analysis.findings import number, signed, verdict
 
     table = Table(box=None, header_style="bold")
     table.add_column(f"{result.windows} windows, T = {result.tokens}")
@@ -88,34 +102,23 @@ def _print_table(result: Any) -> None:
         cells = []
         for name in result.groups:
             row = result.find(measure, name)
-            cells.append(number(row.value) if row else "-")
+            cells.append(f"{row.value:.3f}" if row else "-")
             if name != result.baseline:
-                cells.append(signed(row.difference) if row else "")
+                cells.append(f"{row.difference:+.3f}" if row and row.difference else "")
         table.add_row(about.title, *cells)
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
-    for line in verdict(result):
+    for line in result.told.verdict:
         console.print(line, highlight=False)
-    for claim in claims(result):
+    for claim in result.told.claims:
         console.print(f"{claim.claim} ({claim.group}): {claim.outcome}. {claim.why}", highlight=False)
 
 
-def add_info(commands: Any) -> None:
-    p = commands.add_parser(
-        "info",
-        help="say what a run is",
-        description="Config, text, steps and losses of a run, or of a model of another library.",
-    )
-    p.add_argument("path", metavar="RUN", help="folder of a run or of one of its checkpoints, or a model to import")
-    p.add_argument("--json", action="store_true", help="everything as JSON")
-    p.set_defaults(run=info)
-
-
-def info(args: argparse.Namespace) -> int:
+def info(path: str, *, json: bool = False) -> int:
     """Print what a run is, from its latest checkpoint and its metrics."""
-    told = _told(args.path)
-    if args.json:
-        print(json.dumps(told, indent=1))
+    told = _told(path)
+    if json:
+        print(dumps(told, indent=1))
         return 0
     c, text, source = told["config"], told["corpus"], told.get("imported")
     m = c["model"]
@@ -127,7 +130,8 @@ def info(args: argparse.Namespace) -> int:
     print(f"  attention   {m['attention']}{'' if m['causal'] else ', every token sees both sides'}")
     _print_null(source, c)
     print(f"  model       {m['layers']} layers, {m['heads']} heads{shared}, {m['width']} wide, context {m['context']}")
-    print(f"              {m['positions']}, {m['norm']}, {m['mlp']}; {told['parameters']:,} parameters")
+    parts = f"{m['positions']}, {m['norm']['kind']}, {m['mlp']['activation']}"
+    print(f"              {parts}; {told['parameters']:,} parameters")
     if text["sha256"]:
         print(f"  text        {text['name']}, {text['size']:,} characters, sha256 {text['sha256'][:16]}")
     kind = "the model's own" if c["data"]["tokenizer"] == "model" else c["data"]["tokenizer"]
@@ -142,6 +146,18 @@ def info(args: argparse.Namespace) -> int:
         print(f"  valid loss  {told['valid_loss']:.4f} nats")
     print(f"  made with   {', '.join(f'{k} {v}' for k, v in told['versions'].items())} on {told['machine']}")
     return 0
+
+
+INFO = Command(
+    "info",
+    callback=info,
+    short_help="say what a run is",
+    help="Config, text, steps and losses of a run, or of a model of another library.",
+    params=[
+        click.Argument(["path"], metavar="RUN", help="a run, one of its checkpoints, or a model to import"),
+        Option("--json", is_flag=True, help="everything as JSON"),
+    ],
+)
 
 
 def _print_null(source: dict[str, Any] | None, config: dict[str, Any]) -> None:
@@ -177,24 +193,36 @@ def _told(path: str) -> dict[str, Any]:
     return {"run": str(folder), "checkpoints": steps, **shown, "last": rows[-1] if rows else None}
 
 
-def add_demo(commands: Any) -> None:
-    p = commands.add_parser(
-        "demo",
-        help="the whole thing, small: train pairs with and without a null, compare, write a report",
-        description="Train pairs with and without a null token on a language whose truth is known and on real text, "
-        "compare them, and write a report (about 5 minutes on 2 CPU cores).",
-    )
-    p.add_argument("--out", default="jattn-demo", metavar="DIR", help="folder of the results [jattn-demo]")
-    p.add_argument("--full", action="store_true", help="seeds 0, 1, 2 and longer training, for intervals")
-    p.add_argument("--resume", action="store_true", help="go on after a stop; finished runs are kept")
-    p.add_argument("--overwrite", action="store_true", help="replace the results of an earlier demo")
-    p.set_defaults(run=demo)
-
-
-def demo(args: argparse.Namespace) -> int:
+def demo(
+    out: Path = Path("jattn-demo"),
+    *,
+    quick: bool = False,
+    full: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> int:
     """Train, compare, report; the path of the report is printed last."""
-    if args.resume and args.overwrite:
+    if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other; keep one")
+    if quick and full:
+        raise InputError("--quick and --full exclude each other; keep one")
     from analysis.demo import run_demo
 
-    return run_demo(Path(args.out), full=args.full, resume=args.resume, overwrite=args.overwrite)
+    size = "quick" if quick else "full" if full else "usual"
+    return run_demo(out, size=size, resume=resume, overwrite=overwrite)
+
+
+DEMO = Command(
+    "demo",
+    callback=demo,
+    short_help="the whole thing, small: train pairs with and without a null, compare, write a report",
+    help="Train pairs with and without a null token on a language whose truth is known and on real text, compare them, "
+    "and write a report (about 5 minutes on 2 CPU cores).",
+    params=[
+        Option("--out", type=click.Path(path_type=Path), metavar="DIR", help="folder of the results [jattn-demo]"),
+        Option("--quick", is_flag=True, help="about a minute: small pairs and few steps, to see that all works"),
+        Option("--full", is_flag=True, help="seeds 0, 1, 2 and longer training, for intervals"),
+        Option("--resume", is_flag=True, help="go on after a stop; finished runs are kept"),
+        Option("--overwrite", is_flag=True, help="replace the results of an earlier demo"),
+    ],
+)

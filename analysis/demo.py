@@ -7,14 +7,16 @@ Everything goes into one folder: runs/, and the report beside it.
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from jattn.errors import InputError
 from train.config import RunConfig, override
 from train.presets import preset
 from train.progress import clock
 
+Size = Literal["quick", "usual", "full"]
 READ = ("text",)  # of the analysis, for the demo is to be quick; `jattn compare` reads all of it
 
 
@@ -28,53 +30,53 @@ class Part:
     groups: dict[str, str]
 
 
-def parts(full: bool) -> list[Part]:
-    """What the demo trains; `full` trains longer on real text."""
+TITLE = "What does a null token change?"
+
+
+def parts(size: Size) -> list[Part]:
+    """What the demo trains: `full` longer on real text, `quick` one pair a part, on little text."""
     language = preset("backcopy")
-    text = override(
-        preset("tiny"),
-        {"steps": 2000 if full else 400, "eval_every": 500 if full else 200, "save_every": 2000 if full else 400},
-    )
+    steps = {"quick": 150, "usual": 400, "full": 2000}[size]
+    text = override(preset("tiny"), {"steps": steps, "eval_every": min(500, steps // 2), "save_every": steps})
     text = override(text, {"model.layers": 4, "model.context": 64})
+    pair = {"standard": "standard", "null key": "null"}
+    known = Part("A language whose truth is known, no fixed first token", "backcopy", language, pair)
+    real = Part("Real text: the topics of Python's help", "text", text, {"standard": "standard", "null": "null"})
+    if size == "quick":
+        little = {"steps": 300, "eval_every": 300, "save_every": 300}
+        return [
+            replace(known, config=override(language, little)),
+            replace(real, config=override(text, {"model.layers": 2})),
+        ]
     return [
-        Part(
-            "A language whose truth is known, no fixed first token",
-            "backcopy",
-            language,
-            {"standard": "standard", "null key": "null", "zero null": "zero"},
-        ),
+        replace(known, groups=pair | {"zero null": "zero"}),
         Part(
             "The same language, every text starting with one fixed token",
             "backcopy-bos",
             override(language, {"data.bos": True}),
-            {"standard": "standard", "null key": "null"},
+            pair,
         ),
-        Part(
-            "Real text: the topics of Python's help",
-            "text",
-            text,
-            {"standard": "standard", "null": "null", "local": "local:16", "null + local": "null+local:16"},
-        ),
+        replace(real, groups=real.groups | {"local": "local:16", "null + local": "null+local:16"}),
     ]
 
 
-def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: bool = False) -> int:
+def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite: bool = False) -> int:
     """Train everything, compare, write the report, print its path last. 130 after a Ctrl-C, when all is saved."""
     _prepare(out, resume, overwrite)
-    from analysis import report
-    from analysis.comparison import compare
+    from analysis.report.compare import compare
+    from analysis.report.page import write
     from train import loop
     from train.folders import steps_of
-    from train.progress import Bar
+    from train.material import Material, prepare
     from train.provenance import machine
 
     began = time.monotonic()
-    planned = parts(full)
-    seeds = (0, 1, 2) if full else (0,)
+    planned = parts(size)
+    seeds = (0, 1, 2) if size == "full" else (0,)
     jobs = [(c, g, s) for c in planned for g in c.groups for s in seeds]
     print(f"{len(jobs)} runs on {machine()}, then the report; results in {out}", file=sys.stderr)
     folders: dict[tuple[str, str], list[Path]] = {}
-    materials = {c.name: loop.prepare(c.config) for c in planned}
+    materials = {c.name: prepare(c.config) for c in planned}
     trained = 0
     for number, (part, group, seed) in enumerate(jobs, 1):
         material = materials[part.name]
@@ -88,23 +90,19 @@ def run_demo(out: Path, *, full: bool = False, resume: bool = False, overwrite: 
         left = f" (about {clock(spent / trained * (len(jobs) - number + 1))} left in all)" if trained else ""
         print(f"run {number} of {len(jobs)}: {part.title}; {group}, seed {seed}{left}", file=sys.stderr)
         trained += 1
-        one = loop.Material(config, material.tokenizer, material.data, material.corpus)
+        one = Material(config, material.tokenizer, material.data, material.corpus)
         try:
             loop.run(config, folder, resume=resume and bool(saved), overwrite=resume, material=one)
         except loop.Stopped:
-            print(f"saved. Go on with: jattn demo --out {out}{' --full' * full} --resume", file=sys.stderr)
+            form = "" if size == "usual" else f" --{size}"
+            print(f"saved. Go on with: jattn demo --out {out}{form} --resume", file=sys.stderr)
             return 130
     results = []
     for part in planned:
-        with Bar(f"measuring: {part.title}", 1) as bar:
-
-            def progress(what: str, done: int, total: int, bar: Bar = bar) -> None:
-                bar.total = total
-                bar.update(done, group=what)
-
-            groups = {g: [str(f) for f in folders[part.name, g]] for g in part.groups}
-            results.append(compare(groups, title=part.title, chapters=READ, progress=progress))
-    page = report.write(results, out, title="What does a null token change?", lesson=True)
+        groups = {g: [str(f) for f in folders[part.name, g]] for g in part.groups}
+        results.append(compare(groups, title=part.title, only=READ, progress=True))
+    title = f"{TITLE} The quick form: few steps, one seed" if size == "quick" else TITLE
+    page = write([result.told for result in results], out, title=title, lesson=True)
     print(f"done in {clock(time.monotonic() - began)}", file=sys.stderr)
     print(page)
     return 0

@@ -28,6 +28,11 @@ class Interval:
     high: float | None
     n: int
 
+    def __format__(self, spec: str) -> str:
+        """Mean and bounds in that format: f"{x:+.3f}" is +0.012 [-0.003, +0.027], or +0.012 alone for one seed."""
+        mean = format(self.mean, spec)
+        return mean if self.low is None else f"{mean} [{format(self.low, spec)}, {format(self.high, spec)}]"
+
 
 def interval(values: Values, level: float = 0.95) -> Interval:
     """mean +- t_{(1+level)/2, n-1} * sd / sqrt(n), with the unbiased sd, in the unit of the values.

@@ -48,7 +48,7 @@ def alone(tokens: int) -> tuple[float, float]:
 
 def measure(tokens: int) -> None:
     """Capture that many tokens and print the seconds it took and the most memory ever held, in MB."""
-    from analysis.capturing import capture
+    from analysis.capture.capture import capture
 
     run, windows = model_and_text(-(-tokens // T))
     capture(run, windows[:64])  # compiles
@@ -61,7 +61,7 @@ def model_and_text(count: int):
     """A run with random weights, and windows of its text [count, T + 1]."""
     from dataclasses import replace
 
-    from jattn.config import ModelConfig
+    from jattn.config import MlpConfig, ModelConfig, NormConfig
     from jattn.model import init_parameters
     from train import corpora
     from train.checkpoint import Run
@@ -71,7 +71,8 @@ def model_and_text(count: int):
     text = "".join(corpora.load("pydoc", context=T).train)
     tokenizer = Tokenizer.train("char", [text])
     shape = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "context": T, "vocab_size": tokenizer.vocab_size}
-    config = ModelConfig(**shape, positions="learned", norm="layernorm", mlp="gelu_tanh", qk_norm=False)
+    mlp = MlpConfig("gelu_tanh")
+    config = ModelConfig(**shape, positions="learned", norm=NormConfig("layernorm", qk=False), mlp=mlp)
     run = Run(
         Path("random"), 0, replace(RunConfig(), model=config), {"tokenizer": tokenizer.json}, init_parameters(config)
     )
@@ -130,7 +131,7 @@ def marks_of_window(run, tokens: np.ndarray):
     """Ids, delimiters and paragraphs of one window as tensors."""
     import torch
 
-    from analysis.capturing import marks_of
+    from analysis.capture.capture import marks_of
 
     marks = marks_of(run, tokens)
     return tuple(torch.as_tensor(np.asarray(a[0])) for a in (marks.tokens, marks.delimiters, marks.blocks))
@@ -173,7 +174,7 @@ def torch_measures(a, tokens, delimiters, blocks):
         if name in ("previous", "local", "follower"):
             counted = few & asked
             found[f"{name}_sinkless"] = (of_rest[p] * counted).sum(-1) / counted.sum(-1)
-    entropy = lambda x: -torch.special.xlogy(x, x).sum(-1)  # noqa: E731
+    entropy = lambda x: -torch.special.xlogy(x, x).sum(-1)
     row, row_rest = entropy(a), entropy(shared)
     found["entropy_nats"] = row.mean(-1)
     found["entropy_normalised"] = (row[..., 1:] / torch.log(i[1:] + 1.0)).mean(-1)
@@ -184,7 +185,7 @@ def torch_measures(a, tokens, delimiters, blocks):
     found["mean_distance_tokens"] = distance.mean(-1)
     variance = (a * apart.float() ** 2).sum(-1) - distance**2
     found["distance_spread_tokens"] = variance.clamp(min=0).sqrt()[..., 1:].mean(-1)
-    held = lambda x: 1 + (x.sort(-1, descending=True).values.cumsum(-1) < 0.9 - 1e-6).sum(-1)  # noqa: E731
+    held = lambda x: 1 + (x.sort(-1, descending=True).values.cumsum(-1) < 0.9 - 1e-6).sum(-1)
     found["keys_90"] = held(a).float().mean(-1)
     counted = few & (i >= 1)
     found["keys_90_sinkless"] = (held(shared) * counted).sum(-1) / counted.sum(-1)
@@ -196,7 +197,7 @@ def compare_measures(run, windows: np.ndarray) -> None:
     """Print how far the torch measures are from ours on our own maps."""
     import torch
 
-    from analysis.capturing import capture
+    from analysis.capture.capture import capture
 
     record = capture(run, windows, maps=len(windows))
     maps = torch.tensor(record.maps[..., 1:])

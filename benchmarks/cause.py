@@ -13,10 +13,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Found, Reading, Results, Table
+from analysis.chapter import Measurements, Reading, Results
 from analysis.chapters.cause import against_readouts, chosen_heads
-from analysis.drawing.cause_figures import cell, class_table, margins, over_seeds, readout_table, scores_of
-from analysis.measures import ablation
+from analysis.chapters.cause_figures import cell, class_table, margins, over_seeds, readout_table, scores_of
+from analysis.elements import Table
+from analysis.interventions import ablation
 from train import checkpoint, data, loop
 from train.config import override
 from train.folders import steps_of
@@ -45,7 +46,7 @@ def run_of(out: Path, shape: str, arm: str, seed: int) -> checkpoint.Run:
     return checkpoint.load(folder)
 
 
-def found_of(run: checkpoint.Run) -> Found:
+def found_of(run: checkpoint.Run) -> Measurements:
     """The chapter's measures of cause, on all held-out sequences and queries."""
     T = run.config.model.context
     valid = data.encode_corpus(text_of(run, None), run.tokenizer).valid

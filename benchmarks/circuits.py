@@ -15,9 +15,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from analysis.capture.formation import Formation, formation
 from analysis.measures import bigrams
 from analysis.measures.circuits import composition_baseline, composition_scores, eigenvalue_scores
-from analysis.measures.formation import Formation, formation
 from analysis.measures.incontext import said_twice, second_copy_gain
 from train import checkpoint, corpora, loop
 from train.config import RunConfig, override
@@ -38,8 +38,8 @@ def config_of(corpus: str, layers: int, steps: int, seed: int) -> RunConfig:
         "model.layers": layers,
         "model.heads": 2,
         "model.width": 128,
-        "model.mlp": "none",
-        "model.tied": False,
+        "model.mlp.activation": "none",
+        "model.output.tied": False,
         "data.corpus": corpus,
         "data.batch": 32,
         "optimizer.optimizer": "muon" if layers else "adamw",

@@ -28,7 +28,7 @@ PROMPT, NEW = 64, 64
 def load_alone(path: str) -> None:
     """Load in this process and print seconds and the peak above what it had with jax."""
     jnp.zeros(3).block_until_ready()
-    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # noqa: E731
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     before, began = peak(), time.perf_counter()
     run = train.load(path)
     jax.block_until_ready(run.parameters)

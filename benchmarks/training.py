@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import jax
 from timing import interleaved, ms, ratio, stepper
 
-from train import data, loop, step
+from train import loop, step
 from train.config import override
+from train.feed import feed_of
+from train.material import prepare
 from train.metrics import MetricsFile
 from train.presets import preset
 from train.progress import Bar
@@ -23,11 +25,10 @@ STEPS = 200
 
 def loop_against_step(rounds: int = 9) -> None:
     """The loop (batches from Grain, metrics read and logged, the bar) against the same step on one resident batch."""
-    material = loop.prepare(override(preset("nanogpt-cpu"), {"steps": 1_000_000}))
+    material = prepare(override(preset("nanogpt-cpu"), {"steps": 1_000_000}))
     config = material.config
-    batches = data.batches(material.data.train, context=config.model.context, batch=config.data.batch, seed=0)
-    train_step, put = step.make_train_step(config), loop.sharder(config.data.batch)
-    resident = put(batches[0])
+    train_step, feed = step.make_train_step(config), feed_of(material)
+    resident = feed.put(feed.batches[0])
     running = SimpleNamespace(asked=False)
     state = step.init_state(config)
     done = 0
@@ -40,7 +41,7 @@ def loop_against_step(rounds: int = 9) -> None:
         report = Reporter(config, metrics, bar)
         for number in range(rounds + 1):
             began = time.perf_counter()
-            state, done = loop.stretch(train_step, state, done, done + STEPS, batches, put, report, running)
+            state, done = loop.stretch(train_step, state, range(done, done + STEPS), feed, report, running)
             jax.block_until_ready(state.parameters)
             if number:
                 looped.append(time.perf_counter() - began)

@@ -53,7 +53,7 @@ def main() -> None:
                     print(f"{name:28}{T:5}  not installed")
                 elif args.peers >= T:
                     served = args.npm or package != "bertviz"
-                    see = lambda file, drawn=drawn: peer_opened(open_tab, file, drawn, args.npm)  # noqa: E731
+                    see = lambda file, drawn=drawn: peer_opened(open_tab, file, drawn, args.npm)
                     report(name, T, lambda given=given, make=make: make(given), see if served else None)
 
 

@@ -1,5 +1,6 @@
-"""jattn: attention with an explicit null token, windows and their combinations, in JAX.
+"""jattn: attention with an explicit null token, windows and their combinations, in JAX; and what heads do with them.
 
+This is the one face: `run`, `load`, `capture`, `compare` and `view` come from the packages beside this (launcher.py).
 Names are loaded when first used, so `import jattn` costs nothing until an array is needed.
 """
 
@@ -21,9 +22,29 @@ _HOME = {
     "Transformer": "jattn.model",
     "InputError": "jattn.errors",
 }
+_BESIDE = {
+    "Run": "train.checkpoint",
+    "load": "train.checkpoint",
+    "RunConfig": "train.config",
+    "override": "train.config",
+    "preset": "train.presets",
+    "run": "train.loop",
+    "Attention": "analysis.viewer.attention",
+    "Comparison": "analysis.comparison",
+    "Record": "analysis.record",
+    "capture": "analysis.capture.capture",
+    "compare": "analysis.report.compare",
+    "view": "analysis.viewer.show",
+}
 _MODULES = ("masks", "nulls", "scores", "positions", "taps", "decode", "config", "kernels")
 
 if TYPE_CHECKING:
+    from analysis.capture.capture import capture
+    from analysis.comparison import Comparison
+    from analysis.record import Record
+    from analysis.report.compare import compare
+    from analysis.viewer.attention import Attention
+    from analysis.viewer.show import view
     from jattn import config, decode, kernels, masks, nulls, positions, scores, taps
     from jattn.config import ModelConfig
     from jattn.errors import InputError
@@ -32,29 +53,45 @@ if TYPE_CHECKING:
     from jattn.model import Transformer
     from jattn.nulls import Null, null_mass
     from jattn.partial import Partial, identity, merge
+    from train.checkpoint import Run, load
+    from train.config import RunConfig, override
+    from train.loop import run
+    from train.presets import preset
 
 __all__ = [
+    "Attention",
+    "Comparison",
     "InputError",
     "Mask",
     "ModelConfig",
     "Null",
     "Partial",
+    "Record",
+    "Run",
+    "RunConfig",
     "Transformer",
     "attend",
     "attention",
     "attention_fn",
     "attention_weights",
+    "capture",
+    "compare",
     "config",
     "decode",
     "identity",
     "kernels",
+    "load",
     "masks",
     "merge",
     "null_mass",
     "nulls",
+    "override",
     "positions",
+    "preset",
+    "run",
     "scores",
     "taps",
+    "view",
 ]
 
 
@@ -63,9 +100,14 @@ def __getattr__(name: str):
         return import_module(f"jattn.{name}")
     if name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'jattn' has no attribute {name!r}")
+    elif name in _BESIDE:
+        from jattn import launcher
+
+        value = getattr(launcher.module(_BESIDE[name]), name)
+    else:
+        raise AttributeError(f"module 'jattn' has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__():

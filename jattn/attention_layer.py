@@ -4,7 +4,6 @@ The null enters in one line, `add_null`; everything before it prepares q, k, v a
 the heads' outputs.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,18 +13,19 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from jattn import nulls
+from jattn import masks, nulls
 from jattn.config import ModelConfig
+from jattn.errors import InputError
 from jattn.functional import attend
 from jattn.kernels.dense import masked_scores, softmax
-from jattn.kinds import LayerAttention
+from jattn.kinds import NULLS, LayerAttention
 from jattn.masks import Mask
 from jattn.nulls import Null, add_null
 from jattn.partial import Partial, shares
 from jattn.positions import rope
 from jattn.scores import Alibi, LogSigmoid, SoftCap, alibi_slopes, chain, scale_of
 from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
-from jattn.taps import Tap
+from jattn.taps import Attend, Tap
 
 
 def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, residual: bool = False, rngs: nnx.Rngs):
@@ -33,45 +33,42 @@ def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, resi
 
     One that writes into the residual stream starts at zero, or smaller by sqrt(2 L) (GPT-2, section 2.3).
     """
-    init = nnx.initializers.normal(config.init_std / (2 * config.layers) ** 0.5 if residual else config.init_std)
-    init = nnx.initializers.zeros if residual and config.zero_init else init
-    types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
+    init = nnx.initializers.normal(config.init.std / (2 * config.layers) ** 0.5 if residual else config.init.std)
+    init = nnx.initializers.zeros if residual and config.init.zero_outputs else init
+    types = {"dtype": jnp.dtype(config.compute.dtype), "param_dtype": jnp.dtype(config.compute.param_dtype)}
     return nnx.Linear(size_in, size_out, use_bias=bias, kernel_init=init, rngs=rngs, **types)
 
 
 def norm(config: ModelConfig, size: int, *, rngs: nnx.Rngs) -> nnx.Module:
     """LayerNorm or RMSNorm over the last axis."""
-    types = {"dtype": jnp.dtype(config.dtype), "param_dtype": jnp.dtype(config.param_dtype)}
-    if config.norm == "rmsnorm":
-        return nnx.RMSNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
+    types = {"dtype": jnp.dtype(config.compute.dtype), "param_dtype": jnp.dtype(config.compute.param_dtype)}
+    if config.norm.kind == "rmsnorm":
+        return nnx.RMSNorm(size, epsilon=config.norm.eps, rngs=rngs, **types)
     # The fast variance, E[x^2] - E[x]^2, loses its digits where one entry of the residual stream is massive.
-    types |= {"use_bias": config.norm_bias, "use_fast_variance": False}
-    return nnx.LayerNorm(size, epsilon=config.norm_eps, rngs=rngs, **types)
+    types |= {"use_bias": config.bias.norm, "use_fast_variance": False}
+    return nnx.LayerNorm(size, epsilon=config.norm.eps, rngs=rngs, **types)
 
 
 class NullTerm(nnx.Module):
     """The parameters of a layer's null, all per query head; drawn from the stream `extra`, so that a model with a null
     starts from the same weights as one without."""
 
-    def __init__(self, config: ModelConfig, kind: str, norm: float, *, rngs: nnx.Rngs):
-        N, H, dtype = config.heads, config.H, jnp.dtype(config.param_dtype)
-        init = config.null
+    def __init__(self, config: ModelConfig, layer: LayerAttention, *, rngs: nnx.Rngs):
+        N, H, dtype = config.heads, config.H, jnp.dtype(config.compute.param_dtype)
+        self.kind, self.number = NULLS[layer.null or ""], layer.null_number
         draw = lambda std: std * jax.random.normal(rngs.extra(), (N, H), dtype)  # noqa: E731
-        learned = kind in ("key", "key_value", "fixed_value")
-        self.logit = nnx.Param(jnp.full(N, init.logit_init, dtype)) if learned or kind == "logit" else None
-        self.key = nnx.Param(draw(init.key_std)) if learned else None
-        self.value = nnx.Param(draw(init.value_std)) if kind == "key_value" else None
-        self.fixed_norm = norm if kind == "fixed_value" else None
+        start = {
+            "logit": lambda: jnp.full(N, config.null.logit_init, dtype),
+            "key": lambda: draw(config.null.key_std),
+            "value": lambda: draw(config.null.value_std),
+        }
+        for name in self.kind.parameters:
+            setattr(self, name, nnx.Param(start[name]()))
 
     def __call__(self, q: Float[Array, "B T N H"]) -> Null:
-        if self.logit is None:
-            return nulls.zero(q)
-        if self.key is None:
-            return nulls.logit(q, self.logit[...])
-        v = None if self.value is None else self.value[...]
-        if self.fixed_norm is not None:
-            v = nulls.fixed_value(self.fixed_norm, q.shape[2], q.shape[3], q.dtype)
-        return nulls.key(q, self.key[...], self.logit[...], v)
+        parameters = [getattr(self, name)[...] for name in self.kind.parameters]
+        number = [] if self.number is None else [self.number]
+        return getattr(nulls, self.kind.make)(q, *parameters, *number)
 
 
 class Attention(nnx.Module):
@@ -80,25 +77,24 @@ class Attention(nnx.Module):
     def __init__(self, config: ModelConfig, kind: LayerAttention, *, rngs: nnx.Rngs):
         N, K, H, D = config.heads, config.N_kv, config.H, config.width
         self.config, self.kind = config, kind
-        self.q = linear(config, D, N * H, config.qkv_bias, rngs=rngs)
-        self.k = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
-        self.v = linear(config, D, K * H, config.qkv_bias, rngs=rngs)
-        self.out = linear(config, N * H, D, config.out_bias, residual=True, rngs=rngs)
-        self.q_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
-        self.k_norm = norm(config, H, rngs=rngs) if config.qk_norm else None
-        self.null = NullTerm(config, kind.null, kind.null_norm, rngs=rngs) if kind.null else None
+        self.q = linear(config, D, N * H, config.bias.qkv, rngs=rngs)
+        self.k = linear(config, D, K * H, config.bias.qkv, rngs=rngs)
+        self.v = linear(config, D, K * H, config.bias.qkv, rngs=rngs)
+        self.out = linear(config, N * H, D, config.bias.out, residual=True, rngs=rngs)
+        self.q_norm = norm(config, H, rngs=rngs) if config.norm.qk else None
+        self.k_norm = norm(config, H, rngs=rngs) if config.norm.qk else None
+        self.null = NullTerm(config, kind, rngs=rngs) if kind.null else None
         draw = nnx.initializers.normal(config.null.value_std)
-        bias = draw(rngs.extra(), (N, H), jnp.dtype(config.param_dtype)) if kind.value_bias else None
+        bias = draw(rngs.extra(), (N, H), jnp.dtype(config.compute.param_dtype)) if kind.value_bias else None
         self.value_bias = None if bias is None else nnx.Param(bias)
         gates = {None: 0, "headwise": N, "elementwise": N * H}[kind.gate]
         self.gate = linear(config, D, gates, False, rngs=nnx.Rngs(rngs.extra())) if gates else None
         self.score = chain(
-            SoftCap(config.attention_soft_cap) if config.attention_soft_cap else None,
+            SoftCap(config.score.soft_cap) if config.score.soft_cap else None,
             Alibi(alibi_slopes(N)) if config.positions == "alibi" else None,
-            LogSigmoid() if config.score == "sigmoid_normalised" else None,
+            LogSigmoid() if config.score.kind == "sigmoid_normalised" else None,
         )
-        self.mask = Mask(causal=config.causal, window=kind.window, first=kind.first)
-        self.attend: Callable[..., Partial] = attend  # over the real keys; an analysis may put another in its place
+        self.mask = masks.of_layer(kind, causal=config.causal)
 
     def __call__(
         self,
@@ -108,10 +104,11 @@ class Attention(nnx.Module):
         positions: Int[Array, " T"],
         tap: Tap,
         documents: Mask | None = None,
+        attend: Attend | None = None,
         cache: Any = None,
     ) -> tuple[Float[Array, "B T D"], Float[Array, "1 1 D"] | None, Any]:
         """What attention adds to the text and to the sink token's row, and the cache with the new keys in it."""
-        q, k, v = self._project(x)
+        q, k, v = self.project(x)
         q, k, v = tap("q", q), tap("k", k), tap("v", v)
         null = self.null(q) if self.null is not None and self.config.null.rotary == "before" else None
         q, k = tap.rotated = self._rotate(q, positions), self._rotate(k, positions)
@@ -126,29 +123,36 @@ class Attention(nnx.Module):
             k, v, k_pos, cache = cache.extend(k, v, positions)
             where |= {"q_pos": positions, "k_pos": k_pos}
         if self.kind.sigmoid:
+            if attend is not None:
+                raise InputError(
+                    "attend: sigmoid attention has no softmax over the real keys that another could replace"
+                )
             out = self._sigmoid(q, k, v, where, tap)
         else:
-            out = self._softmax(q, k, v, positions, null, where, tap)
-        z = tap("z", self._after(out, x))
+            out = self._softmax(q, k, v, positions, null, attend, where, tap)
+        z = tap("z", self.after_merge(out, x))
         added = self.out(z.reshape(*z.shape[:2], -1))
         if sink is not None and sink_v is not None:
-            sink = self.out(self._after(sink_v, sink).reshape(1, 1, -1))
+            sink = self.out(tap("sink_z", self.after_merge(sink_v, sink)).reshape(1, 1, -1))
         return added, sink, cache
 
-    def _project(self, x):
+    def project(
+        self, x: Float[Array, "B T D"]
+    ) -> tuple[Float[Array, "B T N H"], Float[Array, "B T K H"], Float[Array, "B T K H"]]:
+        """Queries, keys and values of rows that the norm has passed: after QK-norm, before any rotation."""
         N, K, H = self.config.heads, self.config.N_kv, self.config.H
         q, k, v = (f(x).reshape(*x.shape[:2], n, H) for f, n in ((self.q, N), (self.k, K), (self.v, K)))
         return (q if self.q_norm is None else self.q_norm(q)), (k if self.k_norm is None else self.k_norm(k)), v
 
     def _rotate(self, x, positions):
-        return rope(x, positions, self.config.rope_theta, self.config.rope) if self.config.positions == "rope" else x
+        return rope(x, positions, self.config.rope) if self.config.positions == "rope" else x
 
     def _sink_null(self, q, sink, positions) -> tuple[Null, Array]:
         """The sink token as a null: it sees only itself, so its key and value are the same for every text.
 
         Exactly a token at position -1 that every mask shows; its row of the residual stream is carried alongside.
         """
-        _, k, v = self._project(sink)
+        _, k, v = self.project(sink)
         k = self._rotate(k, jnp.array([-1]))
         N = self.config.heads
         k, v = (jnp.repeat(a, N // self.config.N_kv, axis=2) for a in (k, v))
@@ -158,17 +162,16 @@ class Attention(nnx.Module):
             s = self.score(s, positions[:, None], jnp.array(-1), jnp.arange(N))
         return Null(s, v), v
 
-    def _softmax(self, q, k, v, positions, null: Null | None, where, tap: Tap):
-        implementation = (
-            None if self.config.implementation == "auto" or "q_pos" in where else self.config.implementation
-        )
-        real = self.attend(q, k, v, implementation=implementation, **where)
+    def _softmax(self, q, k, v, positions, null: Null | None, other: Attend | None, where, tap: Tap):
+        chosen = self.config.compute.implementation
+        implementation = None if chosen == "auto" or "q_pos" in where else chosen
+        real = (other or attend)(q, k, v, implementation=implementation, **where)
         if tap.active:
             real = Partial(real.out, tap("lse", real.lse))
             s = tap("s_null", jnp.full_like(real.lse, -jnp.inf) if null is None else null.s)
             v_null = jnp.zeros(q.shape[2:], v.dtype) if null is None or null.v is None else null.v
             null = Null(s, tap("v_null", v_null.reshape(q.shape[2:])))
-            tap.weights = partial(self._weights, q, k, positions, where, real, null)
+            tap.weights = partial(self._weights, q, k, positions, where, real, null) if other is None else _no_weights
         return real.out if null is None else add_null(real, null).out
 
     @staticmethod
@@ -194,11 +197,16 @@ class Attention(nnx.Module):
             tap.weights = lambda start, size: sigmoid_weights(q, k, bias=bias, **where)[:, :, start : start + size]
         return sigmoid_attention(q, k, v, bias=bias, **where)
 
-    def _after(self, out: Float[Array, "B T N H"], x: Float[Array, "B T D"]) -> Float[Array, "B T N H"]:
-        """What acts after the merge: the value bias (Gu et al. 2024, Table 4) and the output gate sigmoid(x W)."""
+    def after_merge(self, out: Float[Array, "B T N H"], x: Float[Array, "B T D"]) -> Float[Array, "B T N H"]:
+        """z of the heads' merged attention: plus the value bias (Gu et al. 2024, Table 4), times the output gate
+        sigmoid(x W) of `attn_in`."""
         if self.value_bias is not None:
             out = out + self.value_bias[...].astype(out.dtype)
         if self.gate is not None:
             g = jax.nn.sigmoid(self.gate(x))
             out = out * g.reshape(*out.shape[:3], -1)
         return out
+
+
+def _no_weights(start: int, size: int) -> Array:
+    raise InputError("weights: `attend` is replaced, and what it gives instead (out, lse) has no weights to show")

@@ -51,7 +51,7 @@ def empty_cache(config: ModelConfig, batch: int, length: int) -> list[LayerCache
         kind = config.layer(i)
         C = length if kind.window is None else min(length, kind.first + kind.window)
         shape = (batch, C, config.N_kv, config.H)
-        zeros = jnp.zeros(shape, config.dtype)
+        zeros = jnp.zeros(shape, config.compute.dtype)
         caches.append(LayerCache(zeros, zeros, jnp.full(C, EMPTY), min(kind.first, C - 1)))
     return caches
 

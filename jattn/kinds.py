@@ -11,22 +11,46 @@ gate, gate:headwise         an output gate (Qiu et al. 2025, arXiv 2505.06708)
 sigmoid                     unnormalised sigmoid attention
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from jattn.errors import InputError, at_least, one_of
 
-NullKind = Literal["zero", "logit", "key", "key_value", "fixed_value"]
+
+@dataclass(frozen=True)
+class NullKind:
+    """A null that a layer can have: `make(q, *parameters, number)` of jattn/nulls.py gives its score and value.
+
+    make: the name of that function (this file imports no JAX).  parameters: those it learns, in the function's order:
+    `key` (N H), `logit` (N), `value` (N H).  has_value: whether it adds anything to the output.  number: what a number
+    after the colon is if it is not given; None takes none.
+    """
+
+    make: str
+    parameters: tuple[str, ...]
+    described: str
+    has_value: bool = False
+    number: float | None = None
+
+
+NULLS = {
+    "zero": NullKind("zero", (), "a null of score 0"),
+    "logit": NullKind("logit", ("logit",), "a sink logit per head"),
+    "key": NullKind("key", ("key", "logit"), "a null key"),
+    "key_value": NullKind("key", ("key", "logit", "value"), "a null key and value", has_value=True),
+    "fixed_value": NullKind("fixed_value", ("key", "logit"), "a null of fixed value", has_value=True, number=1.0),
+}
 
 
 @dataclass(frozen=True)
 class LayerAttention:
-    """The attention of one layer, as parsed from its string."""
+    """The attention of one layer, as parsed from its string. null: a name of `NULLS`; null_number: its number."""
 
     window: int | None = None
     first: int = 0
-    null: NullKind | None = None
-    null_norm: float = 0.0
+    null: str | None = None
+    null_number: float | None = None
     token: bool = False
     value_bias: bool = False
     gate: Literal["elementwise", "headwise"] | None = None
@@ -37,8 +61,52 @@ class LayerAttention:
         """Whether it has a null or a sink token, so that null mass means something."""
         return self.null is not None or self.token
 
+    @property
+    def null_has_value(self) -> bool:
+        """Whether its null or sink token adds anything to the output."""
+        return self.token or (self.null is not None and NULLS[self.null].has_value)
 
-_PARTS = ("standard", "null", *get_args(NullKind), "local:W", "first:S", "token", "value_bias", "gate", "sigmoid")
+
+Fields = dict[str, Any]
+Read = Callable[[str, str], Fields]  # a part's name and what follows its colon -> fields of LayerAttention
+
+
+def _word(**found: Any) -> Read:
+    def read(name: str, argument: str) -> Fields:
+        if argument:
+            raise InputError(f"attention: {name!r} takes no value, got {f'{name}:{argument}'!r}")
+        return found
+
+    return read
+
+
+def _count(field: str) -> Read:
+    return lambda name, argument: {field: _number(name, argument, int, 1)}
+
+
+def _null(name: str) -> Read:
+    default = NULLS[name].number
+    if default is None:
+        return _word(null=name)
+    return lambda name, argument: {"null": name, "null_number": _number(name, argument or str(default), float, 0)}
+
+
+def _gate(name: str, argument: str) -> Fields:
+    return {"gate": one_of("attention gate", argument or "elementwise", ("elementwise", "headwise"))}
+
+
+PARTS: dict[str, Read] = {
+    "standard": _word(),
+    "null": _word(null="key"),
+    **{name: _null(name) for name in NULLS},
+    "local": _count("window"),
+    "first": _count("first"),
+    "token": _word(token=True),
+    "value_bias": _word(value_bias=True),
+    "gate": _gate,
+    "sigmoid": _word(sigmoid=True),
+}
+"""What the parts of an attention string stand for."""
 
 
 def parse_attention(text: str) -> tuple[LayerAttention, ...]:
@@ -50,43 +118,20 @@ def parse_attention(text: str) -> tuple[LayerAttention, ...]:
 
 
 def _parse_layer(text: str) -> LayerAttention:
-    chosen: dict[str, Any] = {}
-
-    def choose(name: str, value: Any) -> None:
-        if name in chosen:
-            raise InputError(f"attention: {text!r} gives {name!r} twice; keep one")
-        chosen[name] = value
-
+    chosen: Fields = {}
     for part in text.split("+"):
         name, _, argument = part.strip().partition(":")
-        if name == "standard" and not argument:
-            continue
-        if name == "null" or name in get_args(NullKind):
-            choose("null", "key" if name == "null" else name)
-            if name == "fixed_value":
-                choose("null_norm", _number("fixed_value", argument or "1", float, 0))
-                continue
-        elif name == "local":
-            choose("window", _number("local", argument, int, 1))
-            continue
-        elif name == "first":
-            choose("first", _number("first", argument, int, 1))
-            continue
-        elif name == "gate":
-            choose("gate", one_of("attention gate", argument or "elementwise", ("elementwise", "headwise")))
-            continue
-        elif name in ("token", "value_bias", "sigmoid"):
-            choose(name, True)
-        else:
-            one_of("attention", name, [p.partition(":")[0] for p in _PARTS])
-        if argument:
-            raise InputError(f"attention: {name!r} takes no value, got {part!r}")
+        found = PARTS[one_of("attention", name, PARTS)](name, argument)
+        for field in found:
+            if field in chosen:
+                raise InputError(f"attention: {text!r} gives {field!r} twice; keep one")
+        chosen |= found
     layer = LayerAttention(**chosen)
     _refuse_nonsense(text, layer)
     return layer
 
 
-def _number(name: str, text: str, kind: type, minimum: int):
+def _number(name: str, text: str, kind: type, minimum: int) -> Any:
     try:
         value = kind(text)
     except ValueError:
@@ -98,7 +143,7 @@ def _refuse_nonsense(text: str, layer: LayerAttention) -> None:
     """Combinations that mean nothing, each refused with its reason."""
     if layer.first and layer.window is None:
         raise InputError(f"attention: {text!r}: first:S needs local:W; without a window every key is visible")
-    if layer.sigmoid and (layer.null or layer.token):
+    if layer.sigmoid and layer.has_null:
         raise InputError(f"attention: {text!r}: sigmoid attention has no normaliser, so a null or token means nothing")
     if layer.token and layer.null:
         raise InputError(f"attention: {text!r}: a sink token is a null already (key and value of a learned row)")

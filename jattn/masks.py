@@ -13,7 +13,7 @@ blockwise kernel. A null is seen under every mask: no mask knows of it.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -126,6 +126,20 @@ def window(size: int) -> Mask:
 def first_window(first: int, size: int) -> Mask:
     """The first `first` keys and the last `size` keys; where the two overlap a key counts once."""
     return Mask(causal=True, window=size, first=first)
+
+
+class Windowed(Protocol):
+    """A layer of which the window is known: the last `window` keys and the `first` ones, or all of them (None)."""
+
+    @property
+    def window(self) -> int | None: ...
+    @property
+    def first(self) -> int: ...
+
+
+def of_layer(layer: Windowed, *, causal: bool) -> Mask:
+    """What the queries of a layer see of one text."""
+    return Mask(causal=causal, window=layer.window, first=layer.first)
 
 
 def documents(of_query: Int[Array | np.ndarray, "B T"], of_key: Int[Array | np.ndarray, "B S"] | None = None) -> Mask:

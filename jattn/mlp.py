@@ -8,7 +8,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from jattn.attention_layer import linear
-from jattn.config import CLAMPED_GAIN, ModelConfig
+from jattn.config import CLAMPED_GAIN, MlpConfig, ModelConfig
+
+Hidden = Callable[[Array], Array]
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
@@ -17,15 +19,14 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def gated(config: ModelConfig, gate: Float[Array, "*x F"], up: Float[Array, "*x F"]) -> Float[Array, "*x F"]:
+def gated(config: MlpConfig, gate: Float[Array, "*x F"], up: Float[Array, "*x F"]) -> Float[Array, "*x F"]:
     """silu(gate) * up (Shazeer 2020, arXiv 2002.05202), or gpt-oss's form (OpenAI 2025, arXiv 2508.10925).
 
     gpt-oss clamps both and adds 1 to the second: g * sigmoid(1.702 g) * (u + 1), g at most the limit, |u| too.
     """
-    if config.mlp == "swiglu":
+    if config.activation == "swiglu":
         return jax.nn.silu(gate) * up
-    limit = config.swiglu_limit
-    gate, up = jnp.minimum(gate, limit), jnp.clip(up, -limit, limit)
+    gate, up = jnp.minimum(gate, config.limit), jnp.clip(up, -config.limit, config.limit)
     return gate * jax.nn.sigmoid(CLAMPED_GAIN * gate) * (up + 1)
 
 
@@ -33,16 +34,17 @@ class Mlp(nnx.Module):
     """Two projections with an activation between; where it is gated, a third one makes the gate."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
-        D, F = config.width, config.F
+        D, F, bias = config.width, config.F, config.bias.mlp
         self.config = config
-        self.up = linear(config, D, F, config.mlp_bias, rngs=rngs)
-        self.gate = linear(config, D, F, config.mlp_bias, rngs=rngs) if config.mlp not in ACTIVATIONS else None
-        self.down = linear(config, F, D, config.mlp_bias, residual=True, rngs=rngs)
+        self.up = linear(config, D, F, bias, rngs=rngs)
+        self.gate = linear(config, D, F, bias, rngs=rngs) if config.mlp.gated else None
+        self.down = linear(config, F, D, bias, residual=True, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], hidden: Hidden = lambda h: h) -> Float[Array, "B T D"]:
+        """hidden: sees what the last projection reads, and gives it back or something else (jattn/taps.py)."""
         if self.gate is None:
-            return self.down(ACTIVATIONS[self.config.mlp](self.up(x)))
-        return self.down(gated(self.config, self.gate(x), self.up(x)))
+            return self.down(hidden(ACTIVATIONS[self.config.mlp.activation](self.up(x))))
+        return self.down(hidden(gated(self.config.mlp, self.gate(x), self.up(x))))
 
 
 class Experts(nnx.Module):
@@ -52,26 +54,27 @@ class Experts(nnx.Module):
     """
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
-        E, D, F, dtype = config.experts, config.width, config.F, jnp.dtype(config.param_dtype)
+        E, D, F, dtype = config.mlp.experts, config.width, config.F, jnp.dtype(config.compute.param_dtype)
         self.config = config
         self.router = linear(config, D, E, True, rngs=rngs)
-        std = config.init_std
+        std = config.init.std
         draw = lambda shape, std: nnx.Param(std * jax.random.normal(rngs.params(), shape, dtype))  # noqa: E731
         self.gate, self.up = draw((E, D, F), std), draw((E, D, F), std)
-        self.down = draw((E, F, D), 0.0 if config.zero_init else std / (2 * config.layers) ** 0.5)
+        self.down = draw((E, F, D), 0.0 if config.init.zero_outputs else std / (2 * config.layers) ** 0.5)
         self.gate_bias, self.up_bias = nnx.Param(jnp.zeros((E, F), dtype)), nnx.Param(jnp.zeros((E, F), dtype))
         self.down_bias = nnx.Param(jnp.zeros((E, D), dtype))
 
-    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], hidden: Hidden = lambda h: h) -> Float[Array, "B T D"]:
         of = lambda p: p[...].astype(x.dtype)  # noqa: E731
         gate = jnp.einsum("btd,edf->btef", x, of(self.gate)) + of(self.gate_bias)
         up = jnp.einsum("btd,edf->btef", x, of(self.up)) + of(self.up_bias)
-        out = jnp.einsum("btef,efd->bted", gated(self.config, gate, up), of(self.down)) + of(self.down_bias)
+        h = hidden(gated(self.config.mlp, gate, up))
+        out = jnp.einsum("btef,efd->bted", h, of(self.down)) + of(self.down_bias)
         return jnp.einsum("bted,bte->btd", out, self.shares(x))
 
     def shares(self, x: Float[Array, "B T D"]) -> Float[Array, "B T E"]:
         """Weight of every expert for every token: a softmax over the chosen ones, 0 for the others."""
-        best, index = jax.lax.top_k(self.router(x), self.config.experts_per_token)
+        best, index = jax.lax.top_k(self.router(x), self.config.mlp.experts_per_token)
         return jnp.einsum(
-            "btk,btke->bte", jax.nn.softmax(best), jax.nn.one_hot(index, self.config.experts, dtype=best.dtype)
+            "btk,btke->bte", jax.nn.softmax(best), jax.nn.one_hot(index, self.config.mlp.experts, dtype=best.dtype)
         )

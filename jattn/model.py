@@ -5,7 +5,7 @@ the repeating attention pattern. So every form loads every other's checkpoint.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -20,14 +20,14 @@ from jattn.errors import InputError
 from jattn.kinds import LayerAttention
 from jattn.masks import documents as documents_mask
 from jattn.mlp import ACTIVATIONS, Experts, Mlp
-from jattn.taps import Edit, Observe, Tap
+from jattn.taps import Attend, Edit, Observe, Tap
 
 
 class Transform(nnx.Module):
     """What BERT does before its output layer: a projection, the activation, a norm (Devlin et al. 2018, 3.1)."""
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
-        self.activation = ACTIVATIONS[config.mlp]
+        self.activation = ACTIVATIONS[config.mlp.activation]
         self.dense = linear(config, config.width, config.width, True, rngs=rngs)
         self.norm = norm(config, config.width, rngs=rngs)
 
@@ -42,28 +42,34 @@ class Block(nnx.Module):
         self.config = config
         self.attention = Attention(config, kind, rngs=rngs)
         self.attention_norm = norm(config, config.width, rngs=rngs)
-        mlp = Experts if config.experts else Mlp
-        self.mlp = mlp(config, rngs=rngs) if config.mlp != "none" else None
-        self.mlp_norm = norm(config, config.width, rngs=rngs) if config.mlp != "none" else None
+        mlp = Experts if config.mlp.experts else Mlp
+        self.mlp = mlp(config, rngs=rngs) if config.mlp.activation != "none" else None
+        self.mlp_norm = norm(config, config.width, rngs=rngs) if config.mlp.activation != "none" else None
 
     def __call__(self, x, sink, *, tap: Tap, dropout_key=None, **options):
         """The residual streams of text and sink token after this layer, and the cache."""
         config = self.config
-        pre = config.norm_position == "pre"
+        pre = config.norm.position == "pre"
         keys = (None, None) if dropout_key is None else jax.random.split(jax.random.fold_in(dropout_key, tap.layer))
         x = tap("resid_pre", x)
         inner = self.attention_norm if pre else lambda y: y
         outer = (lambda y: y) if pre else self.attention_norm
-        added, sink_added, cache = self.attention(inner(x), None if sink is None else inner(sink), tap=tap, **options)
-        x = tap("resid_mid", outer(x + tap("attn_out", dropout(added, config.resid_dropout, keys[0]))))
+        sink_in = None if sink is None else tap("sink_attn_in", inner(sink))
+        added, sink_added, cache = self.attention(tap("attn_in", inner(x)), sink_in, tap=tap, **options)
+        x = tap("resid_mid", outer(x + tap("attn_out", dropout(added, config.dropout.resid, keys[0]))))
         sink = None if sink is None else outer(sink + sink_added)
         if self.mlp is None or self.mlp_norm is None:
-            tap("mlp_out", jnp.zeros_like(x))
+            if tap.active:
+                tap("mlp_in", jnp.zeros_like(x))
+                tap("mlp_hidden", jnp.zeros((*x.shape[:2], config.F), x.dtype))
+                tap("mlp_out", jnp.zeros_like(x))
             return tap("resid_post", x), sink, cache
         inner = self.mlp_norm if pre else lambda y: y
         outer = (lambda y: y) if pre else self.mlp_norm
-        x = outer(x + tap("mlp_out", dropout(self.mlp(inner(x)), config.mlp_dropout, keys[1])))
-        sink = None if sink is None else outer(sink + self.mlp(inner(sink)))
+        added = self.mlp(tap("mlp_in", inner(x)), partial(tap, "mlp_hidden"))
+        x = outer(x + tap("mlp_out", dropout(added, config.dropout.mlp, keys[1])))
+        if sink is not None:
+            sink = outer(sink + self.mlp(tap("sink_mlp_in", inner(sink)), partial(tap, "sink_mlp_hidden")))
         return tap("resid_post", x), sink, cache
 
 
@@ -81,19 +87,19 @@ class Transformer(nnx.Module):
         if config.vocab_size < 1:
             raise InputError(f"model.vocab_size must be >= 1 to build a model, got {config.vocab_size}")
         self.config = config
-        D, dtype = config.width, jnp.dtype(config.param_dtype)
-        draw = nnx.initializers.normal(config.init_std)
+        D, dtype = config.width, jnp.dtype(config.compute.param_dtype)
+        draw = nnx.initializers.normal(config.init.std)
         rows = lambda n, key: nnx.Param(draw(key, (n, D), dtype))  # noqa: E731
         self.token_rows = rows(config.vocab_size, rngs.params())
         self.position_rows = rows(config.context, rngs.params()) if config.positions == "learned" else None
         self.type_rows = rows(config.token_types, rngs.params()) if config.token_types else None
-        self.embed_norm = norm(config, D, rngs=rngs) if config.norm_position == "post" else None
+        self.embed_norm = norm(config, D, rngs=rngs) if config.norm.position == "post" else None
         self.blocks = nnx.List([Block(config, config.layer(i), rngs=rngs) for i in range(config.layers)])
-        self.final_norm = norm(config, D, rngs=rngs) if config.norm_position == "pre" else None
-        self.transform = Transform(config, rngs=rngs) if config.output == "mlm" else None
-        separate = not config.tied and config.output != "none"
+        self.final_norm = norm(config, D, rngs=rngs) if config.norm.position == "pre" else None
+        self.transform = Transform(config, rngs=rngs) if config.output.kind == "mlm" else None
+        separate = not config.output.tied and config.output.kind != "none"
         self.head = linear(config, D, config.vocab_size, False, rngs=rngs) if separate else None
-        self.output_bias = nnx.Param(jnp.zeros(config.vocab_size, dtype)) if config.output_bias else None
+        self.output_bias = nnx.Param(jnp.zeros(config.vocab_size, dtype)) if config.bias.output else None
         self.sink_row = rows(1, rngs.extra()) if config.sink_token else None
 
     def __call__(
@@ -105,17 +111,20 @@ class Transformer(nnx.Module):
         dropout_key: Array | None = None,
         observe: Observe | None = None,
         edit: Edit | None = None,
+        attend: Attend | None = None,
     ) -> Any:
         """Logits (B T V) in float32 or wider; with `observe`, the pair of logits and what it returned, stacked (L ...).
 
         A model without an output layer (`output="none"`) gives its last hidden states (B T D) in their place.
         documents: an id per token; texts packed into one row do not see each other. dropout_key: training only.
+        observe, edit, attend: see jattn/taps.py.
         """
         x, sink = self.embed(tokens, token_types=token_types, dropout_key=dropout_key)
         options: dict[str, Any] = {
             "positions": jnp.arange(tokens.shape[1]),
             "documents": None if documents is None else documents_mask(documents),
             "dropout_key": dropout_key,
+            "attend": attend,
         }
         x, observed = self._run_layers(x, sink, observe, edit, options)
         logits = self.unembed(x)
@@ -134,27 +143,27 @@ class Transformer(nnx.Module):
             types = jnp.zeros_like(tokens) if token_types is None else token_types
             x = x + self.type_rows[...][types]
         key = None if dropout_key is None else jax.random.fold_in(dropout_key, config.layers)
-        x = dropout(x.astype(config.dtype), config.embed_dropout, key)
+        x = dropout(x.astype(config.compute.dtype), config.dropout.embed, key)
         x = x if self.embed_norm is None else self.embed_norm(x)
-        return x, None if self.sink_row is None else self.sink_row[...].astype(config.dtype)[None]
+        return x, None if self.sink_row is None else self.sink_row[...].astype(config.compute.dtype)[None]
 
     def unembed(self, x: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
         """Logits of a residual stream: final norm, output layer, soft cap (Gemma 2, arXiv 2408.00118)."""
         x = x if self.final_norm is None else self.final_norm(x)
-        if self.config.output == "none":
+        if self.config.output.kind == "none":
             return x
         x = x if self.transform is None else self.transform(x)
         table = self.token_rows[...].T if self.head is None else self.head.kernel[...]
         logits = jnp.matmul(x, table.astype(x.dtype), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
         logits = logits if self.output_bias is None else logits + self.output_bias[...].astype(logits.dtype)
-        cap = self.config.logit_soft_cap
+        cap = self.config.output.soft_cap
         return logits if cap is None else cap * jnp.tanh(logits / cap)
 
     def _run_layers(self, x, sink, observe, edit, options):
         """All layers, written out, unrolled or scanned, and what `observe` saw, stacked over layers."""
         config = self.config
         L, P = config.layers, len(config.pattern)
-        loop = config.layer_loop if config.layer_loop != "auto" else "python" if L <= 12 else "scan"
+        loop = config.compute.layer_loop if config.compute.layer_loop != "auto" else "python" if L <= 12 else "scan"
         whole = 0 if loop == "python" or L // P < 2 else L // P  # repeats of the whole pattern that are scanned
         seen = []
         if whole:

@@ -10,7 +10,8 @@
     fixed_value   the same, v = norm * e_1    (Gu et al. 2024, Table 5)
 
 q is taken before rotation (and after QK-norm), so s does not depend on the position, and neither soft cap nor ALiBi
-touches it. Parameters are per query head (N, never K).
+touches it. Parameters are per query head (N, never K). Which of these a model can have, under which name and with which
+parameters, is the table `NULLS` of jattn/kinds.py.
 """
 
 from typing import NamedTuple
@@ -52,9 +53,15 @@ def key(
     return Null(s * scale_of(scale, q.shape[-1]) + logit, v)
 
 
-def fixed_value(norm: float, heads: int, head_size: int, dtype=jnp.float32) -> Float[Array, "N H"]:
-    """The value [norm, 0, ..., 0] for every head: a dial for how much a null's value disturbs the output."""
-    return jnp.zeros((heads, head_size), dtype).at[:, 0].set(norm)
+def fixed_value(
+    q: Float[Array, "*B T N H"],
+    k: Float[Array, "N H"],
+    logit: Float[Array, " N"] | float = 0.0,
+    norm: float = 1.0,
+    scale: float | None = None,
+) -> Null:
+    """A null key whose value is [norm, 0, ..., 0] for every head: a dial for how much a null disturbs the output."""
+    return key(q, k, logit, jnp.zeros(q.shape[-2:], q.dtype).at[:, 0].set(norm), scale)
 
 
 @jax.checkpoint  # its backward computes it again: kept arrays of the output's size cost more than that

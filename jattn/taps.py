@@ -1,12 +1,15 @@
-"""One seam to see and to change what happens inside: named sites, `observe` and `edit`.
+"""One seam to see and to change what happens inside: named sites, `observe`, `edit` and `attend`.
 
-    model(tokens, observe=f)   f(seen) -> a small pytree per layer, reduced inside the block; stacked over layers
+    model(tokens, observe=f)   f(seen) -> a small pytree per layer, reduced inside the layer; stacked over layers
     model(tokens, edit=g)      g(site, array, layer) -> array, at every site of every layer
+    model(tokens, attend=h)    h(q, k, v, mask=, score=, implementation=) -> Partial, the attention over the real keys
+                               of every layer in place of `jattn.attend`; q and k are rotated, the null comes after
 
-Both are static and absent by default; the compiled program is then unchanged. `layer` is a Python int where layers are
+All are static and absent by default; the compiled program is then unchanged. `layer` is a Python int where layers are
 written out and a traced integer where they are scanned: compare it with jnp.where, and both work.
 
     resid_pre   B T D    the residual stream as the layer gets it
+    attn_in     B T D    what q, k, v and the gate are projected from: resid_pre, after its norm if that is before
     q           B T N H  queries (after QK-norm, before rotation)
     k, v        B T K H  keys (the same) and values
     s_null      B T N    score of the null; -inf where the layer has none
@@ -15,9 +18,14 @@ written out and a traced integer where they are scanned: compare it with jnp.whe
     z           B T N H  the heads' outputs, as the output projection gets them (after value bias and gate)
     attn_out    B T D    what attention adds
     resid_mid   B T D
+    mlp_in      B T D    what the MLP reads: resid_mid, after its norm if that is before
+    mlp_hidden  B T F    what the MLP's last projection reads (B T E F: one for each of E experts)
     mlp_out     B T D    what the MLP adds
     resid_post  B T D
-A sink token's own row is in none of them: its key and value are the null's.
+A layer without an MLP shows zeros at its sites. A sink token's own row is in none of these; its key and value are the
+null's. It runs through the same projections, and what they read of it are sites of models with a sink token:
+
+    sink_attn_in, sink_mlp_in  1 1 D        sink_z  1 1 N H        sink_mlp_hidden  1 1 F
 """
 
 from collections.abc import Callable
@@ -29,10 +37,16 @@ from jaxtyping import Array, Float
 
 from jattn.errors import one_of
 from jattn.nulls import null_mass
+from jattn.partial import Partial
 
-SITES = ("resid_pre", "q", "k", "v", "s_null", "v_null", "lse", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
+SITES = (
+    *("resid_pre", "attn_in", "q", "k", "v", "s_null", "v_null", "lse", "z", "attn_out"),
+    *("resid_mid", "mlp_in", "mlp_hidden", "mlp_out", "resid_post"),
+)
+SINK_SITES = ("sink_attn_in", "sink_z", "sink_mlp_in", "sink_mlp_hidden")
 
 Edit = Callable[[str, Array, Any], Array]
+Attend = Callable[..., Partial]
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,7 @@ class Seen:
     _rotated: tuple[Array, Array]
 
     def __getitem__(self, site: str) -> Array:
-        return self.arrays[one_of("site", site, SITES)]
+        return self.arrays[one_of("site", site, self.arrays)]
 
     @property
     def null_mass(self) -> Float[Array, "B T N"]:
@@ -104,7 +118,7 @@ def at(site: str, change: Callable[[Array], Array], layer: int | None = None) ->
 
     at("z", lambda z: z.at[:, :, 3].set(0), layer=2) silences head 3 of layer 2 (both counted from 0).
     """
-    one_of("site", site, SITES)
+    one_of("site", site, (*SITES, *SINK_SITES))
 
     def edit(name: str, array: Array, index: Any) -> Array:
         if name != site:

@@ -1,27 +1,59 @@
 """What all tests share: JAX on the CPU, a fixture for float64, and the reason why a peer test is skipped."""
 
+import atexit
 import os
-import sys
+import shutil
+import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 
-# Both before the first import of jax. Programs here run for milliseconds and compile for seconds.
+# All before the first import of jax; workers and subprocesses inherit it. Programs here run for milliseconds and
+# compile for longer, so each is compiled once for all.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jattn-programs-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+TESTS = Path(__file__).parent
+# These compile without most of XLA's optimisations; all others, the model and its training, compile as users do.
+QUICK = ("analysis", "browser", "interop")
 
 # No test may fail for the speed of the machine it runs on.
 settings.register_profile("jattn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("jattn")
 
 
+def compile_for(quick: bool) -> None:
+    """Sets how programs are compiled; those compiled in the other way are forgotten."""
+    import jax
+
+    if jax.config.values["jax_disable_most_optimizations"] != quick:
+        jax.config.update("jax_disable_most_optimizations", quick)
+        jax.clear_caches()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():
     """Every compiled program maps memory, and a process may map 65,530 pieces: beyond that XLA's compiler crashes."""
     yield
-    if jax := sys.modules.get("jax"):
+    if maps() > 20_000:
+        import jax
+
         jax.clear_caches()
+
+
+def maps() -> float:
+    """The pieces of memory that this process maps; without Linux's list of them, more than any limit."""
+    try:
+        with open("/proc/self/maps", "rb") as lines:
+            return sum(1 for _ in lines)
+    except FileNotFoundError:
+        return float("inf")
 
 
 @pytest.fixture
@@ -33,7 +65,14 @@ def x64():
         yield
 
 
+@pytest.fixture
+def two_devices() -> dict[str, str]:
+    """The environment of a subprocess with two virtual devices."""
+    return os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+
+
 def pytest_runtest_setup(item):
+    compile_for(item.path.relative_to(TESTS).parts[0] in QUICK)
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing and item.get_closest_marker("peers"):
         pytest.skip(f"needs {' and '.join(missing)}: pip install 'jattn[peers]'")

@@ -9,14 +9,13 @@ undoes the division exactly. Head 0 of each layer is the planted one; head 1 is 
 A row must not repeat a symbol within one copy. V vocabulary, C context.
 """
 
-import zlib
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from jattn.config import ModelConfig
 from jattn.model import init_parameters, parameter_shapes
+from tests.configs import model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 from train.tokenizers import Tokenizer
@@ -90,7 +89,7 @@ def bigram_model(table: np.ndarray, context: int = 32) -> Model:
 
 def _empty(vocab: int, context: int, layers: int, attention: str) -> Model:
     """A model of that shape whose weights are all 0 but for the one-hot embedding of tokens and positions."""
-    config = ModelConfig(
+    config = model_config(
         attention=attention,
         vocab_size=vocab,
         context=context,
@@ -98,10 +97,10 @@ def _empty(vocab: int, context: int, layers: int, attention: str) -> Model:
         heads=2,
         width=3 * vocab + context,
         head_size=max(vocab, context),
-        mlp="none",
+        mlp__activation="none",
         positions="learned",
-        qk_norm=False,
-        tied=False,
+        norm__qk=False,
+        output__tied=False,
     )
     p = {name: np.zeros(shape.shape, shape.dtype) for name, shape in parameter_shapes(config).items()}
     token, position, _, _ = _blocks(config)
@@ -133,30 +132,16 @@ def _previous_token_head(config: ModelConfig, p: dict[str, np.ndarray], layer: i
 
 def _exact_norms(config: ModelConfig, p: dict[str, np.ndarray], squares: tuple[float, ...], last: float) -> None:
     """Scales that undo each norm's division, given the squared length of the residual stream where it stands."""
-    scale = lambda square: (square / config.width + config.norm_eps) ** 0.5  # noqa: E731
+    scale = lambda square: (square / config.width + config.norm.eps) ** 0.5
     for layer, square in enumerate(squares):
         p[f"blocks.{layer}.attention_norm.scale"][:] = scale(square)
     p["final_norm.scale"][:] = scale(last)
 
 
-def drawn(config: ModelConfig) -> dict:
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
 def byte_run(attention="standard", **changes):
     """A run that was never trained: random parameters, large enough for maps that differ, and bytes for tokens."""
-    shape = {"layers": 2, "heads": 2, "width": 32, "context": 96, "vocab_size": 256, "init_std": 0.4}
-    config = ModelConfig(attention=attention, **(shape | changes))
+    shape = {"layers": 2, "heads": 2, "width": 32, "context": 96, "vocab_size": 256, "init__std": 0.4}
+    config = model_config(attention=attention, **(shape | changes))
     tokenizer = Tokenizer.train("byte", [])
     meta = {"tokenizer": tokenizer.to_json(), "corpus": {"name": "none", "sha256": None}}
     return Run(Path("runs/made"), 0, RunConfig(preset="made", model=config), meta, init_parameters(config))

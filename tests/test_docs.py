@@ -12,19 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import chapters, cli, tables
-from analysis.chapter import Found, Reading, Results
+from analysis import chapters, cli
+from analysis.capture.truth import SCORED
+from analysis.chapter import Measurements, Reading, Results
 from analysis.comparison import Comparison
-from analysis.measures.truth import READOUTS
-from analysis.rows import rows_of
-from jattn.config import ModelConfig
+from analysis.estimates import estimates_of
+from analysis.measures.readouts import READOUTS
+from analysis.report import tables
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
-from jattn.kinds import _PARTS, NullKind, parse_attention
+from jattn.kinds import NULLS, PARTS, parse_attention
 from jattn.model import parameter_shapes
+from tests.configs import model_config
 from train import corpora
 from train.checkpoint import Run
-from train.commands import _configs
+from train.commands import configs
 from train.config import RunConfig, field_types
 from train.presets import PRESETS
 
@@ -68,9 +70,11 @@ COMMANDS = sorted({command for page in TEXT for block in blocks(page, "") for co
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_on_a_page_is_understood(command):
-    args = cli._parser().parse_all(shlex.split(command, comments=True))
-    if command.startswith("train ") and args.start is None:
-        assert all(parse_attention(config.model.attention) for config in _configs(args, None))
+    name, *words = shlex.split(command, comments=True)
+    given = cli.commands().commands[name].make_context(name, words).params
+    if name == "train" and "start" not in given:
+        asked = {n: given[n] for n in ("preset", "attention", "seeds") if n in given}
+        assert all(parse_attention(c.model.attention) for c in configs(given.get("changes", {}), **asked))
 
 
 def test_pages_show_every_command_that_makes_something():
@@ -108,10 +112,9 @@ def test_relative_links_resolve(page):
 
 
 def test_attention_page_names_every_part_of_the_attention_string_every_null_kernel_and_score():
-    parts = [part.partition(":")[0] for part in _PARTS]
     scores = ("SoftCap", "Alibi", "LogSigmoid", "chain")
     masks = ("causal", "bidirectional", "window", "first_window", "documents")
-    assert missing([*parts, *NullKind.__args__, *KERNELS, *scores, *masks], "docs/attention.md") == []
+    assert missing([*PARTS, *NULLS, *KERNELS, *scores, *masks], "docs/attention.md") == []
 
 
 def test_attention_strings_in_the_tables_are_accepted_or_refused_as_told():
@@ -131,7 +134,7 @@ def test_measures_page_names_every_measure_and_readout():
     for name in chapters.NAMES:
         measures = chapters.chapter(name).measures
         assert [m for m in measures if not any(re.fullmatch(pattern, m) for pattern in told)] == [], name
-    assert [name for name in READOUTS if f"| {name} |" not in pages] == []
+    assert [READOUTS[name] for name in SCORED if f"| {READOUTS[name]} |" not in pages] == []
 
 
 def test_presets_and_corpora_are_named():
@@ -139,24 +142,26 @@ def test_presets_and_corpora_are_named():
 
 
 EVERYTHING = [
-    {"attention": "key_value+gate+value_bias", "token_types": 2, "tied": False, "positions": "learned"},
-    {"attention": "token", "norm_position": "post", "mlp": "swiglu", "mlp_bias": True, "qkv_bias": True},
-    {"norm": "layernorm", "norm_bias": True, "out_bias": True},
+    {"attention": "key_value+gate+value_bias", "token_types": 2, "output__tied": False, "positions": "learned"},
+    {"attention": "token", "norm__position": "post", "mlp__activation": "swiglu", "bias__mlp": True, "bias__qkv": True},
+    {"norm__kind": "layernorm", "bias__norm": True, "bias__out": True},
 ]
 
 
 def test_run_format_page_names_every_parameter():
     config = {"vocab_size": 7, "context": 4, "layers": 1, "heads": 2, "width": 4}
-    names = {n for changes in EVERYTHING for n in parameter_shapes(ModelConfig(**config, **changes))}
+    names = {n for changes in EVERYTHING for n in parameter_shapes(model_config(**config, **changes))}
     assert missing([name.replace("blocks.0.", "blocks.<i>.") for name in sorted(names)], "docs/run-format.md") == []
 
 
 def test_run_format_page_names_every_column():
     """Of the tables of a comparison with one run of one head, made up."""
     run = Run(Path("run"), 1, RunConfig(), {}, {})
-    found = Found(heads={"alpha_1": np.ones((1, 1, 1))}, layers={"residual_norm_ratio": np.ones((1, 1))})
-    results = Results({"a": [run]}, {"a": [found]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
-    rows = rows_of(results, ["alpha_1"], "a")
-    made_up = Comparison("title", {"a": [run]}, {"text": results}, rows, {}, results.reading)
+    measured = Measurements(
+        None, heads={"alpha_1": np.ones((1, 1, 1))}, layers={"residual_norm_ratio": np.ones((1, 1))}
+    )
+    results = Results({"a": [run]}, {"a": [measured]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
+    estimates = estimates_of(results, ["alpha_1"], "a")
+    made_up = Comparison("title", {"a": [run]}, [], {"text": results}, estimates, {}, results.reading, [], [])
     columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
     assert missing(columns, "docs/run-format.md") == []

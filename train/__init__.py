@@ -25,3 +25,7 @@ def __getattr__(name: str):
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'train' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from jattn.errors import InputError
 from jattn.interop.foreign import is_foreign
 from train.config import RunConfig, from_dict
+from train.config_history import renamed
 from train.folders import FINISHED, finished_steps, locate
 from train.quiet import quiet
 
@@ -143,8 +144,8 @@ def imported(path: str | Path) -> Run:
     """
     from jattn import interop
     from jattn.model import count_parameters
-    from train import provenance
     from train.config import DataConfig, to_dict
+    from train.provenance import machine, versions
     from train.tokenizers import Tokenizer
 
     found = interop.read(path)
@@ -163,8 +164,8 @@ def imported(path: str | Path) -> Run:
         "corpus": {"name": "not trained here", "size": 0, "sha256": None},
         "imported": {"kind": found.kind, "path": str(path), "sha256": found.sha256},
         "special": found.special,
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
+        "versions": versions(),
+        "machine": machine(),
         "parameters": count_parameters(found.config),
         "step": 0,
     }
@@ -205,7 +206,7 @@ def _meta(checkpoint: Path) -> dict[str, Any]:
         meta = ocp.checkpointables_metadata(checkpoint.resolve()).custom_metadata
     if not isinstance(meta, dict) or "config" not in meta:
         raise InputError(_unreadable(checkpoint, "it does not say which config it was trained with"))
-    return meta
+    return meta | {"config": renamed(meta["config"])}
 
 
 def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:

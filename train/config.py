@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from jattn.config import ModelConfig, option
+from jattn.config import ModelConfig
+from jattn.config_groups import flatten, option
 from jattn.errors import InputError, at_least, one_of
 
 
@@ -94,7 +95,7 @@ class RunConfig:
         one_of("trainable", self.trainable, ("all", "null"))
         if self.length > self.model.context:
             raise InputError(f"data.length must be at most model.context = {self.model.context}, got {self.length}")
-        if self.trainable == "null" and not any(kind.null or kind.token for kind in self.model.pattern):
+        if self.trainable == "null" and not any(kind.has_null for kind in self.model.pattern):
             raise InputError(f"trainable: 'null' needs an attention with a null, got {self.model.attention!r}")
         if (self.data.tokenizer == "model" or self.null_start == "sink") and self.start is None:
             field_, value = ("null_start", "sink") if self.null_start == "sink" else ("data.tokenizer", "model")
@@ -121,18 +122,6 @@ def check_seed(name: str, seed: int) -> int:
     if not 0 <= seed < 2**32:
         raise InputError(f"{name} must be >= 0 and below 2**32, got {seed}")
     return seed
-
-
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """A config as {"model.layers": 4, ...}, in the order of its fields."""
-    flat: dict[str, Any] = {}
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if is_dataclass(value):
-            flat |= flatten(value, f"{prefix}{f.name}.")
-        else:
-            flat[prefix + f.name] = value
-    return flat
 
 
 def to_dict(config: RunConfig) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from jattn.model import count_parameters, parameter_shapes
-from train import checkpoint, data, loop, step
+from train import checkpoint, data, step
 from train.config import RunConfig
 from train.evaluate import Evaluation, evenly
+from train.material import Material, prepare
 from train.progress import clock
 
 STEPS_TIMED = 5
@@ -25,7 +26,7 @@ def describe(config: RunConfig, start: checkpoint.Run | None = None, name: str |
     Memory in MB: the state (parameters and the optimizer's), working arrays of a step or an evaluation, whichever has
     more, a second state while a checkpoint is written, and the weights that training starts from.
     """
-    material = loop.prepare(config, start)
+    material = prepare(config, start)
     config = material.config
     parameters = count_parameters(config.model)
     tokens = config.tokens_per_step * config.steps
@@ -50,7 +51,7 @@ def describe(config: RunConfig, start: checkpoint.Run | None = None, name: str |
     )
 
 
-def _compiled(config: RunConfig, material: loop.Material) -> tuple[Any, Any, int]:
+def _compiled(config: RunConfig, material: Material) -> tuple[Any, Any, int]:
     """The programs of a step and of an evaluation's first batch, and how many windows an evaluation reads."""
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
     state = jax.eval_shape(lambda: step.init_state(config))

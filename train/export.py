@@ -1,55 +1,61 @@
 """The command `jattn export`: a run as other libraries read it, or what it makes of a text, as arrays."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
+
 from jattn.errors import InputError, one_of
-from train.provenance import versions
+from train.command_line import Command, Option
 
 FORMATS = ("gpt2", "llama", "bert", "gpt_oss", "transformerlens", "npz")
 
 
-def add_export(commands: Any) -> None:
-    p = commands.add_parser(
-        "export",
-        help="write a run for transformers, TransformerLens or NumPy",
-        description="Write a run as other libraries read it (docs/export.md): gpt2, llama, bert and gpt_oss for "
-        "transformers, transformerlens for TransformerLens, npz for the attention of a text as plain arrays.",
-    )
-    p.add_argument("path", metavar="RUN", help="folder of a run, of one of its checkpoints, or of an imported model")
-    p.add_argument("--format", metavar="FORMAT", help=", ".join(FORMATS))
-    p.add_argument("--text", help="npz: the text whose attention is written; transformerlens: also its activations")
-    p.add_argument("--out", metavar="DIR", help="a new folder [RUN-FORMAT]")
-    p.set_defaults(run=export)
-
-
-def export(args: argparse.Namespace) -> int:
+def export(path: str, *, format: str | None = None, text: str | None = None, out: Path | None = None) -> int:
     """Write the folder and print its path."""
-    if args.format is None:
+    if format is None:
         raise InputError(f"--format is missing; choose from: {', '.join(FORMATS)}")
-    form = one_of("--format", args.format, FORMATS)
-    if args.text is not None and form not in ("npz", "transformerlens"):
+    form = one_of("--format", format, FORMATS)
+    if text is not None and form not in ("npz", "transformerlens"):
         raise InputError(f"--text: --format {form} holds weights only; drop it, or use --format transformerlens or npz")
-    if args.text is None and form == "npz":
+    if text is None and form == "npz":
         raise InputError("--format npz holds the attention of a text; add --text TEXT")
     from train.checkpoint import load
 
-    run = load(args.path)
+    run = load(path)
     here = run.path.resolve()
-    out = Path(args.out) if args.out else here.with_name(f"{here.name.removesuffix('.gguf')}-{form}")
-    tokens = None if args.text is None else _encode(run, args.text)
+    out = out or here.with_name(f"{here.name.removesuffix('.gguf')}-{form}")
+    tokens = None if text is None else _encode(run, text)
     write = {"npz": write_attention, "transformerlens": write_transformer_lens}.get(form)
     if write is None:
         from jattn import interop
 
         interop.write(run.config.model, run.parameters, run.tokenizer.json, out, form, run.special)
     else:
-        write(run, tokens, args.text, out)
+        write(run, tokens, text, out)
     print(out)
     return 0
+
+
+EXPORT = Command(
+    "export",
+    callback=export,
+    short_help="write a run for transformers, TransformerLens or NumPy",
+    help="Write a run as other libraries read it (docs/export.md): gpt2, llama, bert and gpt_oss for transformers, "
+    "transformerlens for TransformerLens, npz for the attention of a text as plain arrays.",
+    params=[
+        click.Argument(["path"], metavar="RUN", help="a run, one of its checkpoints, or a model to import"),
+        Option("--format", metavar="FORMAT", help=", ".join(FORMATS)),
+        Option(
+            "--text",
+            metavar="TEXT",
+            help="npz: the text whose attention is written; transformerlens: also its activations",
+        ),
+        Option("--out", type=click.Path(path_type=Path), metavar="DIR", help="a new folder [RUN-FORMAT]"),
+    ],
+)
 
 
 def _encode(run: Any, text: str) -> Any:
@@ -125,4 +131,6 @@ def _layers(model: Any) -> list[str]:
 
 def _meta(run: Any, text: str) -> dict[str, Any]:
     """Where the arrays come from."""
+    from train.provenance import versions
+
     return {"run": str(run.path), "step": run.step, "text": text, "versions": versions()}

@@ -1,60 +1,51 @@
 """`jattn import`: a model of another library as an ordinary run, with a null if one is asked for."""
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from jattn.errors import InputError, one_of
+from train.command_line import Command, Option
 
 WINDOWS, TOKENS = 32, 64  # of text on which the price of a null is measured
 
 
-def add_import(commands: Any) -> None:
-    p = commands.add_parser(
-        "import",
-        help="bring in a model of another library",
-        description="Bring in a GPT-2, Llama, SmolLM2, Mistral, Qwen2, Qwen3, gpt-oss or BERT: a Hugging Face folder "
-        "(config.json, safetensors, tokenizer.json) or a GGUF file. Every other command takes such a path as well; "
-        "importing keeps it as a run, and can give it a null.",
-    )
-    p.add_argument("path", metavar="PATH", help="a Hugging Face folder or a .gguf file")
-    p.add_argument("--out", metavar="RUN", help="folder of the run [runs/<name>]")
-    p.add_argument("--attention", default="standard", metavar="NULL", help="null to add: null, key_value, logit, ...")
-    p.add_argument("--null-start", metavar="off|sink", help="near off, or a copy of its own sink [off]")
-    p.add_argument("--corpus", help="text on which the null is started and its price measured [pydoc]")
-    p.add_argument("--fold-norms", action="store_true", help="move the norms' scales into the projections after them")
-    p.add_argument("--overwrite", action="store_true", help="replace a run that exists")
-    p.set_defaults(run=import_model)
-
-
-def import_model(args: argparse.Namespace) -> int:
+def import_model(
+    path: str,
+    *,
+    out: Path | None = None,
+    attention: str = "standard",
+    null_start: str | None = None,
+    corpus: str | None = None,
+    fold_norms: bool = False,
+    overwrite: bool = False,
+) -> int:
     """Read the model, add a null if asked, write the run; its path is printed last."""
-    for name, value in (("--null-start", args.null_start), ("--corpus", args.corpus)):
-        if value is not None and args.attention == "standard":
+    for name, value in (("--null-start", null_start), ("--corpus", corpus)):
+        if value is not None and attention == "standard":
             raise InputError(f"{name}: {value!r} is about a null; add one with --attention null, or drop it")
-    null_start = one_of("--null-start", args.null_start or "off", ("off", "sink"))
+    begins = one_of("--null-start", null_start or "off", ("off", "sink"))
     from jattn.interop import is_foreign
     from jattn.interop.writing import new_folder
     from train import checkpoint, folders
 
     # A folder with a config.json that is not ours says itself what is wrong with it, when it is read.
-    theirs = is_foreign(args.path) or (Path(args.path) / "config.json").is_file()
-    if not theirs or folders.is_run(Path(args.path)):
+    theirs = is_foreign(path) or (Path(path) / "config.json").is_file()
+    if not theirs or folders.is_run(Path(path)):
         known = "is a run already" if theirs else "is no model of another library"
-        what = known if Path(args.path).exists() else "does not exist"
-        raise InputError(
-            f"import: {args.path!r} {what}; name a folder with config.json and safetensors, or a .gguf file"
-        )
-    name = Path(args.path).resolve().name.removesuffix(".gguf")
-    out = Path(args.out) if args.out else Path("runs") / name
-    folders.check_folder(out, overwrite=args.overwrite, resumes=False)
-    run = checkpoint.imported(args.path)
-    if args.fold_norms:
+        what = known if Path(path).exists() else "does not exist"
+        raise InputError(f"import: {path!r} {what}; name a folder with config.json and safetensors, or a .gguf file")
+    name = Path(path).resolve().name.removesuffix(".gguf")
+    out = out or Path("runs") / name
+    folders.check_folder(out, overwrite=overwrite, resumes=False)
+    run = checkpoint.imported(path)
+    if fold_norms:
         run = _folded(run)
-    if args.attention != "standard":
-        run = give_null(run, args.attention, null_start, args.corpus or "pydoc")
+    if attention != "standard":
+        run = give_null(run, attention, begins, corpus or "pydoc")
     replaced = folders.is_run(out)
     written = out.with_name(f"{out.name}.new") if replaced else out
     with new_folder(written) as new:
@@ -70,6 +61,25 @@ def import_model(args: argparse.Namespace) -> int:
     return 0
 
 
+IMPORT = Command(
+    "import",
+    callback=import_model,
+    short_help="bring in a model of another library",
+    help="Bring in a GPT-2, Llama, SmolLM2, Mistral, Qwen2, Qwen3, gpt-oss or BERT: a Hugging Face folder "
+    "(config.json, safetensors, tokenizer.json) or a GGUF file. Every other command takes such a path as well; "
+    "importing keeps it as a run, and can give it a null.",
+    params=[
+        click.Argument(["path"], metavar="PATH", help="a Hugging Face folder or a .gguf file"),
+        Option("--out", type=click.Path(path_type=Path), metavar="RUN", help="folder of the run [runs/<name>]"),
+        Option("--attention", metavar="NULL", help="null to add: null, key_value, logit, ..."),
+        Option("--null-start", metavar="off|sink", help="near off, or a copy of its own sink [off]"),
+        Option("--corpus", metavar="TEXT", help="text on which the null is started and its price measured [pydoc]"),
+        Option("--fold-norms", is_flag=True, help="move the norms' scales into the projections after them"),
+        Option("--overwrite", is_flag=True, help="replace a run that exists"),
+    ],
+)
+
+
 def _folded(run: Any) -> Any:
     from jattn.interop.fold import fold_norms
 
@@ -78,7 +88,8 @@ def _folded(run: Any) -> Any:
 
 def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     """The run with a null in every layer; what it changes before any training is printed and in meta["imported"]."""
-    from train import corpora, loop
+    from train import corpora
+    from train.material import encoded_for
     from train.start import attention_of, parameters_from, with_null
     from train.windows import predicts_next, windows_of
 
@@ -86,12 +97,12 @@ def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
     model = replace(base, attention=attention_of(base.attention, attention))
     if model.attention == base.attention:
         raise InputError(f"--attention: {attention!r} is what the model has already")
-    if not any(kind.null or kind.token for kind in model.pattern):
+    if not any(kind.has_null for kind in model.pattern):
         raise InputError(f"--attention: {attention!r} has no null to add; use null, key_value, logit, ...")
     model = with_null(model, base, start)
     length = min(TOKENS, base.context)
     text = corpora.load(corpus, context=length)
-    encoded = loop.encoded_for(run, text)
+    encoded = encoded_for(run, text)
     windows = windows_of(run, encoded.valid, length, WINDOWS)
     config = replace(run.config, model=model, null_start=start)
     changed = _changed(run, model, parameters_from(run, config, windows[:, :length]), null_start=start)

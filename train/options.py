@@ -1,96 +1,143 @@
-"""The command line's fields: every field of RunConfig is an option, with its help from the dataclass itself.
+"""Every field of RunConfig as an option of the command line, with its help from the dataclass itself.
 
-`--model.layers 6` always works; `--layers 6` too where no other field ends in that name.
+A field is shown under its dotted name without the part of the config (`--layers`, `--learning-rate`, `--rope-theta`)
+and understood under every other end of it that no other field shares, with dots, dashes or underscores, under its name
+in earlier versions, and under the words of other libraries.
 """
 
-import argparse
-import sys
-from difflib import get_close_matches
-from typing import Any, NoReturn, get_args
+from collections import Counter
+from typing import Any, Literal, get_args, get_origin
 
-from jattn.errors import InputError, one_of
-from train.config import RunConfig, field_types, flatten, parse_value
+import click
+from click.core import ParameterSource
+
+from train.command_line import Option, Value, plain
+from train.config import RunConfig, field_types, flatten
+from train.config_history import RENAMED
 
 # Given their own way: several values at once, or set by the preset.
 OWN = {"model.attention", "model.vocab_size", "preset", "seed", "start"}
 
+TAKEN = {"out"}  # by options of the command itself
 
-class Parser(argparse.ArgumentParser):
-    """An argparse parser whose complaints are InputError: one line, with the nearest option; names are in full."""
+# Shown by --help, in this order; --help-all shows all.
+COMMON = (
+    *("corpus", "tokenizer", "layers", "heads", "width", "context"),
+    *("steps", "batch", "learning-rate", "optimizer", "eval-every", "save-every"),
+)
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **{"allow_abbrev": False} | kwargs)
+# The words of other libraries for the same thing.
+SYNONYMS = {
+    "layers": ("n-layer", "n-layers", "num-layers", "num-hidden-layers", "depth"),
+    "heads": ("n-head", "n-heads", "num-heads", "num-attention-heads"),
+    "kv-heads": ("n-kv-head", "n-kv-heads", "num-kv-heads", "num-key-value-heads"),
+    "width": ("d-model", "n-embd", "hidden-size", "embed-dim", "model-dim", "dim"),
+    "head-size": ("d-head", "head-dim"),
+    "mlp-hidden": ("d-mlp", "d-ff", "mlp-dim", "ffn-dim", "intermediate-size"),
+    "context": ("block-size", "n-ctx", "ctx", "context-length", "max-position-embeddings"),
+    "length": ("seq-len", "seq-length", "sequence-length", "max-length"),
+    "corpus": ("dataset", "data-path", "text", "file"),
+    "batch": ("batch-size", "bs", "per-device-train-batch-size"),
+    "steps": ("max-iters", "max-steps", "num-steps", "n-steps", "iters", "iterations", "train-steps"),
+    "eval-every": ("eval-interval", "eval-steps"),
+    "log-every": ("log-interval", "logging-steps"),
+    "save-every": ("save-interval", "save-steps", "checkpoint-every"),
+    "learning-rate": ("lr", "max-lr", "peak-lr"),
+    "muon-learning-rate": ("muon-lr",),
+    "warmup": ("warmup-steps", "warmup-iters"),
+    "weight-decay": ("wd",),
+    "clip": ("grad-clip", "clip-grad", "max-grad-norm"),
+    "optimizer": ("optim",),
+}
 
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message)
-
-    def parse_all(self, argv: list[str] | None) -> argparse.Namespace:
-        """Parse; an unknown option names the nearest one. The words themselves are kept as `argv`."""
-        argv = sys.argv[1:] if argv is None else argv
-        self._check_command(argv)
-        args, rest = self.parse_known_args(argv)
-        if rest:
-            options = list(_actions(self, argv))
-            names = [name for action in options for name in action.option_strings]
-            unknown = next((word for word in rest if word.startswith("-")), None)
-            if unknown is None:
-                raise InputError(f"{rest[0]!r} is one argument too many (see --help)")
-            word = unknown.split("=")[0]
-            # --tokens means the option of `tokens to write` rather than one that is spelled alike
-            meant = [a.option_strings[-1] for a in options if (a.help or "").split()[:1] == [word.lstrip("-")]]
-            near = meant or get_close_matches(word, names, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"unknown option {unknown!r}{hint} (see --help)")
-        args.argv = list(argv)
-        return args
-
-    def _check_command(self, argv: list[str]) -> None:
-        """A first word that is no command names the nearest one."""
-        if argv and not argv[0].startswith("-"):
-            for action in self._actions:
-                if isinstance(action, argparse._SubParsersAction):
-                    one_of("command", argv[0], action.choices)
-
-
-def _actions(parser: argparse.ArgumentParser, argv: list[str]):
-    """The options of a parser and of the subcommand that was given."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for word in argv:
-                if word in action.choices:
-                    yield from action.choices[word]._actions
-        else:
-            yield action
-
-
-def short_names() -> dict[str, str]:
-    """{"layers": "model.layers"}: the last part of a field's name where it is unique."""
-    names = list(field_types())
-    last = [name.rpartition(".")[2] for name in names]
-    return {short: name for short, name in zip(last, names, strict=True) if last.count(short) == 1}
+# Words for what is done in another way here: the line that says how.
+ADVICE = {
+    "epochs": "training is counted in steps, --steps N; --dry-run says how many passes over the text that is",
+    "num-epochs": "training is counted in steps, --steps N; --dry-run says how many passes over the text that is",
+    "dropout": "there are three, --dropout-embed, --dropout-resid and --dropout-mlp",
+    "min-lr": "the last learning rate is a share of the peak, --final-ratio X",
+    "window": "a window is part of the attention, --attention local:64",
+    "sliding-window": "a window is part of the attention, --attention local:64",
+    "null": "the null is part of the attention, --attention null",
+    "sink": "sinks and nulls are part of the attention, --attention null, key_value, logit, token, ...",
+    "vocab-size": "the tokenizer decides; with --tokenizer bpe it is --bpe-size N",
+    "name": "a run is named after its preset, attention and seed; --out DIR names its folder",
+    "device": "jax picks the device; JAX_PLATFORMS=cpu in the environment forces it",
+    "gpu": "jax picks the device; JAX_PLATFORMS=cuda in the environment forces it",
+    "compile": "every step is compiled already",
+}
 
 
-def add_fields(parser: argparse.ArgumentParser) -> None:
-    """An option per field, in one group per part of the config, showing the defaults of the preset `small`."""
-    short = {name: s for s, name in short_names().items()}
-    default = flatten(RunConfig())
-    groups: dict[str, Any] = {}
-    for name, (kind, help) in field_types().items():
-        if name in OWN:
-            continue
-        part = name.rpartition(".")[0]
-        title = f"fields: {part}" if part else "fields: run"
-        group = groups.setdefault(part, parser.add_argument_group(title))
-        spelled = [f"--{name}"] + ([f"--{short[name]}"] if name in short and short[name] != name else [])
-        spelled += [s.replace("_", "-") for s in spelled if "_" in s]
-        choices = [a for a in get_args(kind) if isinstance(a, str)]
-        metavar = "|".join(choices) or ("true|false" if kind is bool else "X")
-        text = f"{help} [{default[name]}]".replace("%", "%%")
-        group.add_argument(*spelled, dest=name, metavar=metavar, default=None, help=text)
+def spellings() -> dict[str, list[str]]:
+    """Field -> its names without the two dashes, the one to show first, its words in other libraries last.
 
-
-def changes(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields that were given, as their types."""
+    A part of the config stands for its first field where that is a word: `--data my.txt` is `--corpus my.txt`.
+    """
     types = field_types()
-    given = {n: getattr(args, n, None) for n in types if n not in OWN}
-    return {n: parse_value(n, text, types[n][0]) for n, text in given.items() if text is not None}
+    ends = {name: _ends(name) for name in types}
+    count = Counter(end for several in ends.values() for end in several)
+    own = {name: plain(name.partition(".")[2] or name) for name in types}
+    parts = {plain(name.rpartition(".")[0].rpartition(".")[2]) for name in types}
+    kept = {*own.values(), *map(plain, types), *parts, *TAKEN}  # what an end of another name must not read like
+    table = {
+        name: list(dict.fromkeys([own[name], *(e for e in several if count[e] == 1 and e not in kept), plain(name)]))
+        for name, several in ends.items()
+    }
+    taken = {spelling for several in table.values() for spelling in several} | TAKEN | set(ADVICE)
+    for old, name in RENAMED.items():
+        if (word := plain(old.rpartition(".")[2])) not in taken:
+            table[name].append(word)
+            taken.add(word)
+    for name, (kind, _) in types.items():
+        part = plain(name.rpartition(".")[0].rpartition(".")[2])
+        if part and part not in taken and (kind is str or get_origin(kind) is Literal):
+            table[name].append(part)
+        taken.add(part)
+    for several in table.values():
+        several += [word for word in SYNONYMS.get(several[0], ()) if word not in taken]
+    return table
+
+
+def _ends(name: str) -> list[str]:
+    """The ends of a dotted name, shortest first: model.null.rotary is rotary, null-rotary and model-null-rotary."""
+    parts = name.split(".")
+    return [plain(".".join(parts[-length:])) for length in range(1, len(parts) + 1)]
+
+
+def field_options() -> list[click.Parameter]:
+    """An option per field: the common ones, then the rest in a section per part of the config."""
+    types, defaults = field_types(), flatten(RunConfig())
+    named = {name: several for name, several in spellings().items() if name not in OWN}
+    common = sorted((n for n in named if named[n][0] in COMMON), key=lambda name: COMMON.index(named[name][0]))
+    others = [name for name in named if name not in common]
+    return [_option(name, named[name], *types[name], defaults[name], name in common) for name in common + others]
+
+
+def _option(name: str, spelled: list[str], kind: Any, help: str, default: Any, common: bool) -> Option:
+    part = name.rpartition(".")[0]
+    value = str(default).lower() if default is None or isinstance(default, bool) else default
+    return Option(
+        name.replace(".", "__"),
+        *(f"--{spelling}" for spelling in spelled),
+        section=None if common else f"Fields: {part or 'run'}",
+        type=Value(kind, name),
+        metavar=_metavar(kind),
+        help=f"{help} [{value}]",
+        expose_value=False,
+        callback=lambda ctx, param, given: _keep(ctx, param, name, given),
+    )
+
+
+def _keep(ctx: click.Context, param: click.Parameter, name: str, given: Any) -> None:
+    """A field that was given is one of the function's `changes`; none is a value too."""
+    if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+        ctx.params.setdefault("changes", {})[name] = given
+
+
+def _metavar(kind: Any) -> str:
+    choices = [a for a in get_args(kind) if isinstance(a, str)]
+    if choices:
+        return "|".join(choices)
+    if kind is bool:
+        return "true|false"
+    return "N" if int in (kind, *get_args(kind)) else "X" if float in (kind, *get_args(kind)) else "TEXT"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from jattn.config import ModelConfig
+from jattn.config import BiasConfig, DropoutConfig, InitConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
 from jattn.errors import one_of
 from train.config import DataConfig, OptimizerConfig, RunConfig
 
@@ -12,10 +12,9 @@ def _gpt2(**model) -> ModelConfig:
     """GPT-2's architecture as nanoGPT trains it: learned positions, LayerNorm, GELU, no biases, tied."""
     return ModelConfig(
         positions="learned",
-        norm="layernorm",
-        qk_norm=False,
-        mlp="gelu",
-        zero_init=False,
+        norm=NormConfig("layernorm", qk=False),
+        mlp=MlpConfig("gelu"),
+        init=InitConfig(zero_outputs=False),
         **model,
     )
 
@@ -45,11 +44,11 @@ def nanogpt_cpu() -> RunConfig:
 
 def nanogpt_gpu() -> RunConfig:
     """nanoGPT's recipe for a GPU: 6 layers, 6 heads, 384 wide, context 256, batch 64, 5,000 steps, dropout 0.2."""
-    dropout = {"embed_dropout": 0.2, "resid_dropout": 0.2, "mlp_dropout": 0.2}
+    dropout = DropoutConfig(embed=0.2, resid=0.2, mlp=0.2)
     return RunConfig(
         preset="nanogpt-gpu",
         steps=5000,
-        model=_gpt2(layers=6, heads=6, width=384, context=256, **dropout),
+        model=_gpt2(layers=6, heads=6, width=384, context=256, dropout=dropout),
         data=DataConfig(batch=64),
         optimizer=OptimizerConfig(optimizer="adamw"),
     )
@@ -63,7 +62,7 @@ def gpt2_124m() -> RunConfig:
         steps=100_000,
         eval_every=1000,
         save_every=1000,
-        model=replace(model, mlp="gelu_tanh", qkv_bias=True, out_bias=True, mlp_bias=True, norm_bias=True),
+        model=replace(model, mlp=MlpConfig("gelu_tanh"), bias=BiasConfig(qkv=True, out=True, mlp=True, norm=True)),
         data=DataConfig(tokenizer="bpe", bpe_size=50_257, batch=32),
         optimizer=OptimizerConfig(optimizer="adamw", learning_rate=6e-4, beta2=0.95, warmup=2000),
     )
@@ -76,7 +75,7 @@ def backcopy() -> RunConfig:
         steps=1500,
         eval_every=500,
         save_every=1500,
-        model=replace(_gpt2(layers=1, heads=1, width=64, context=64), tied=False),
+        model=replace(_gpt2(layers=1, heads=1, width=64, context=64), output=OutputConfig(tied=False)),
         data=DataConfig(corpus="backcopy", batch=32),
         optimizer=OptimizerConfig(optimizer="adamw", learning_rate=3e-3, warmup=50),
     )

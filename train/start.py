@@ -22,13 +22,13 @@ from train.config import RunConfig, override
 
 OFF = 1e-3
 """Mean null mass of a null that starts near off."""
-FREE = {"model.attention", "model.implementation", "model.layer_loop"}
-"""Fields of the model that may differ from those of the run it starts from; the null's and dropout's may too."""
+FREE = ("model.attention", "model.compute.implementation", "model.compute.layer_loop", "model.null.", "model.dropout.")
+"""Fields of the model, and groups of them, that may differ from those of the run it starts from."""
 
 
 def is_free(name: str) -> bool:
     """Whether a field of the model may differ from that of the run that training starts from."""
-    return name in FREE or name.startswith("model.null.") or name.endswith("_dropout")
+    return name.startswith(FREE)
 
 
 def attention_of(base: str, asked: str) -> str:
@@ -47,7 +47,7 @@ def attention_of(base: str, asked: str) -> str:
                 "null, or name the windows"
             )
         return asked
-    if any(kind.null or kind.token for kind in parse_attention(base)):
+    if any(kind.has_null for kind in parse_attention(base)):
         raise InputError(f"--attention: the model has a null already ({base!r}); {asked!r} cannot be added")
     return ",".join(asked if layer.strip() == "standard" else f"{asked}+{layer.strip()}" for layer in base.split(","))
 
@@ -96,7 +96,7 @@ def _off(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> di
         return jnp.log(OFF) - jax.nn.logsumexp(-lse, (0, 1)) + jnp.log(lse.shape[0] * lse.shape[1])
 
     found = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
-    return {n: found[i].astype(config.param_dtype) for n, i in logits.items()}
+    return {n: found[i].astype(config.compute.param_dtype) for n, i in logits.items()}
 
 
 def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> dict[str, Any]:
@@ -117,14 +117,14 @@ def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> d
 
     k, v = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
     if config.positions == "rope":  # a rotated key carries yarn's scale
-        k = k * frequencies(config.H // 2, config.rope_theta, config.rope)[1]
+        k = k * frequencies(config.H // 2, config.rope)[1]
     each = config.heads // config.N_kv
     of = {
         "key": jnp.repeat(k, each, 1),
         "value": jnp.repeat(v, each, 1),
         "logit": jnp.zeros((config.layers, config.heads)),
     }
-    return {n: of[n.rpartition(".")[2]][int(n.split(".")[1])].astype(config.param_dtype) for n in new}
+    return {n: of[n.rpartition(".")[2]][int(n.split(".")[1])].astype(config.compute.param_dtype) for n in new}
 
 
 def config_from(run: Run, path: str, base: RunConfig, given: dict[str, Any]) -> RunConfig:
@@ -136,7 +136,7 @@ def config_from(run: Run, path: str, base: RunConfig, given: dict[str, Any]) -> 
     if fixed or given.get("data.tokenizer", "model") != "model":
         name = (fixed or ["data.tokenizer"])[0]
         raise InputError(f"--{name}: {path} brings its own; with --from only attention, null and dropout may differ")
-    if not run.config.model.causal or run.config.model.output == "none":
+    if not run.config.model.causal or run.config.model.output.kind == "none":
         raise InputError(
             f"--from: {path} sees both sides or has no output layer, so there is no next token to train on"
         )

@@ -13,6 +13,7 @@ from jattn.config import ModelConfig
 from jattn.model import Parameters, assemble, init_parameters
 from train import optimizer
 from train.config import OptimizerConfig, RunConfig
+from train.losses import next_token_losses
 
 
 class TrainState(NamedTuple):
@@ -43,10 +44,10 @@ def loss_fn(
     observe = (lambda seen: seen.null_mass.mean()) if config.has_null else None
     out = model(batch[:, :-1], dropout_key=dropout_key, observe=observe)
     logits, mass = out if observe else (out, None)
-    loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch[:, 1:]).mean()
+    loss = next_token_losses(logits, batch[:, 1:]).mean()
     if mass is None:
         return loss, {}
-    with_null = jnp.array([config.layer(i).null is not None or config.layer(i).token for i in range(config.layers)])
+    with_null = jnp.array([config.layer(i).has_null for i in range(config.layers)])
     return loss, {"null_mass": jnp.sum(mass * with_null) / jnp.sum(with_null)}
 
 
@@ -67,7 +68,7 @@ def jitted_step(config: RunConfig) -> Any:
 @lru_cache(maxsize=16)
 def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int, trainable: str):
     update = optimizer.build(RunConfig(model=model, optimizer=settings, steps=steps)).update
-    drops = max(model.embed_dropout, model.resid_dropout, model.mlp_dropout) > 0
+    drops = max(model.dropout.embed, model.dropout.resid, model.dropout.mlp) > 0
 
     @partial(jax.jit, donate_argnums=0)
     def step(state: TrainState, batch, seed):
@@ -95,6 +96,6 @@ def make_eval_step(config: ModelConfig) -> Callable[[Parameters, Array], Array]:
     @jax.jit
     def evaluate(parameters, windows):
         logits = assemble(config, parameters)(windows[:, :-1])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, windows[:, 1:]).sum(-1)
+        return next_token_losses(logits, windows[:, 1:]).sum(-1)
 
     return evaluate

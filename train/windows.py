@@ -23,7 +23,7 @@ Frame = tuple[tuple[int, ...], tuple[int, ...]]  # ids before and after every te
 
 def predicts_next(config: ModelConfig) -> bool:
     """Whether the model is one of the next token, so that windows have targets and a loss."""
-    return config.causal and config.output != "none"
+    return config.causal and config.output.kind != "none"
 
 
 def windows_of(run: Run, valid: data.Tokens, T: int, count: int) -> Int[np.ndarray, "W columns"]:

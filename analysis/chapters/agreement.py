@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.drawing.figures import INK, Figure, plain
+from analysis.capture.batches import in_batches
+from analysis.capture.layers import attention_of
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.drawing.style import INK, Figure, plain
+from analysis.elements import Element, Plot, Table
 from analysis.measures import agreement as heads
 from analysis.measures.text_measures import pinned_at_random
-from analysis.record import attention_of
 from analysis.stats import known_mean
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
@@ -47,7 +49,7 @@ MEASURES = {
 }
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[np.ndarray]:
     """No rows: the maps of at most 16 windows of at most 64 tokens, [W, L, N, T, 1 + T] in float16, as detail."""
     config = run.config.model
     if config.layers == 0:
@@ -56,12 +58,10 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     if len(tokens) < 2 or tokens.shape[1] < 4:
         raise Unfit(f"agreement needs two windows of at least 4 tokens, got {len(tokens)} of {tokens.shape[1]}")
     parts = []
-    for start in range(0, len(tokens), BATCH):
-        batch = tokens[start : start + BATCH]
-        found = _maps(config, run.parameters, np.pad(batch, ((0, BATCH - len(batch)), (0, 0)), mode="edge"))
-        parts.append(np.asarray(found)[:, : len(batch)].swapaxes(0, 1))
-        progress(start + len(batch), len(tokens))
-    return Found(detail=np.concatenate(parts))
+    for start, n, (batch,) in in_batches(BATCH, tokens):
+        parts.append(np.asarray(_maps(config, run.parameters, batch))[:, :n].swapaxes(0, 1))
+        progress(start + n, len(tokens))
+    return Measurements(np.concatenate(parts))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -78,10 +78,10 @@ def pairs(results: Results) -> dict[str, dict[str, Float[np.ndarray, " pairs"]]]
 
     Pairs are in the order of itertools.combinations of the runs.
     """
-    return {group: _of_group(found) for group, found in results.found.items() if len(found) > 1}
+    return {group: _of_group(measured) for group, measured in results.measured.items() if len(measured) > 1}
 
 
-def _of_group(found: Sequence[Found]) -> dict[str, np.ndarray]:
+def _of_group(found: Sequence[Measurements]) -> dict[str, np.ndarray]:
     scores: dict[str, list[float]] = {name: [] for name in MEASURES}
     for a, b in combinations(found, 2):
         for suffix, with_null in READINGS.items():
@@ -108,7 +108,7 @@ def _parts(maps: np.ndarray) -> tuple[jax.Array, jax.Array]:
 def show(results: Results) -> list[Element]:
     """A figure of all pairs and a table of their means; groups of one run have a line that says so."""
     found = pairs(results)
-    rows = [_row(group, found.get(group)) for group in results.found]
+    rows = [_row(group, found.get(group)) for group in results.measured]
     table = Table(
         "agreement",
         "Two seeds of a group, head by head: the mean Jensen-Shannon distance (0 equal, 1 no key in common) of matched "

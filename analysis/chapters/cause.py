@@ -12,10 +12,14 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.measures import ablation, cause, cause_scores
-from analysis.measures.cause import READOUTS
-from analysis.measures.cause_scores import Score
+from analysis.capture.batches import in_batches
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.cause_figures import elements
+from analysis.chapters.cause_margin import Detail
+from analysis.interventions import ablation, cause
+from analysis.interventions.cause import EVICTIONS, SILENCED
+from analysis.measures import cause_scores
+from analysis.measures.readouts import NEED_NULL, READOUTS
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
 from train.checkpoint import Run
@@ -28,13 +32,6 @@ SAMPLE = 4000  # pairs of query and head that the scatter shows
 HEADS = 32  # silenced in a model of more than twice as many
 BLOCKS = 8  # of texts, each with an AUROC of its own
 PATCHES = 4  # queries per text whose previous token is corrupted, at most
-SILENCED = {"zero": "set to zero", "mean": "set to its mean"}
-EVICTIONS = {
-    "evict_null_column": "null evicted: its column removed",
-    "evict_null_value": "null evicted: its value replaced by a mean value",
-    "evict_first_column": "position 1 evicted: its column removed",
-    "evict_first_value": "position 1 evicted: its value replaced by a mean value",
-}
 
 
 def measures() -> dict[str, Measure]:
@@ -58,23 +55,7 @@ def measures() -> dict[str, Measure]:
     return found
 
 
-@dataclass(frozen=True)
-class Detail:
-    """What `show` needs. pooled, by_head: silencing -> readout -> scores. heads: (layer, head) of each, [P, 2].
-
-    sample: 1 - null mass (without a null: 1 - mass on position 1) and the cause in nats (zero) of up to
-    `SAMPLE` queries and heads. queries, texts: how many were read.
-    """
-
-    pooled: Mapping[str, Mapping[str, Score | None]]
-    by_head: Mapping[str, Mapping[str, list[Score | None]]]
-    heads: np.ndarray
-    sample: np.ndarray
-    queries: int
-    texts: int
-
-
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     """All measures of a run on its windows; Unfit for a model without next-token prediction or without attention."""
     config = run.config.model
     if not predicts_next(config):
@@ -98,10 +79,12 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     judged = against_readouts(run, windows, plan.queries, heads, mean)
     progress(4, 4)
     values |= judged.values
-    return Found(found | dict(judged.heads), values=values, chance=judged.chance, detail=judged.detail)
+    return Measurements(judged.detail, found | dict(judged.heads), values=values, chance=judged.chance)
 
 
-def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarray, mean: ablation.Means) -> Found:
+def against_readouts(
+    run: Run, windows: np.ndarray, count: int, heads: np.ndarray, mean: ablation.Means
+) -> Measurements[Detail]:
     """Cause of the heads at `count` queries of each window, both silencings, and all readouts scored against it."""
     config, tokens = run.config.model, windows[:, :-1]
     queries = cause.draw_queries(tokens.shape[1], count, len(tokens))
@@ -111,7 +94,7 @@ def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarra
     values, by, pooled, of_heads, causes = {}, {}, {}, {}, {}
     for name, value in (("zero", jnp.zeros_like(averages)), ("mean", averages)):
         key = "cause" if name == "zero" else "cause_mean"
-        causes[name] = nats = in_batches(run, tokens, queries, heads, value)
+        causes[name] = nats = cause_of(run, tokens, queries, heads, value)
         by[f"{key}_nats"] = by_head(config, heads, np.stack([nats[:, b].mean((1, 2)) for b in blocks], 1))
         scored = {readout: cause_scores.score_heads(r, nats, blocks) for readout, r in seen.items()}
         pooled[name] = {readout: s[0] for readout, s in scored.items()}
@@ -121,7 +104,7 @@ def against_readouts(run: Run, windows: np.ndarray, count: int, heads: np.ndarra
     pairs = np.stack([told.ravel(), causes["zero"].ravel()], 1)
     sample = pairs[np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]]
     detail = Detail(pooled, of_heads, heads, sample, queries.size, len(tokens))
-    return Found(by, values=values, chance={n: 0.5 for n in values if "_auroc_" in n}, detail=detail)
+    return Measurements(detail, by, values=values, chance={n: 0.5 for n in values if "_auroc_" in n})
 
 
 @dataclass(frozen=True)
@@ -140,7 +123,7 @@ class Plan:
         T, W = reading.tokens, min(TEXTS, len(reading.windows))
         token = count_parameters(config) + 2 * config.layers * T * config.heads * config.H
         passes = WORK / token / len(chosen_heads(config))  # tokens per head
-        whole = lambda n, most: int(np.clip(n, 1, most))  # noqa: E731
+        whole = lambda n, most: int(np.clip(n, 1, most))
         texts = whole(passes / 2 / 16, W)  # two silencings; at least 16 queries of each
         queries = whole(passes / 2 / texts, T - 1)
         patches = whole(passes / T, min(PATCHES, T - 1))
@@ -206,18 +189,15 @@ def readings_at(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.nda
     return {name: np.stack(parts, 1) for name, parts in found.items()}
 
 
-def in_batches(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values) -> np.ndarray:
+def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values) -> np.ndarray:
     """`cause_nats` of all windows, [P, W, Q], some windows at a time: logits and caches of every query are large."""
     config, T = run.config.model, tokens.shape[1]
     row = 4 * queries.shape[1] * (3 * config.vocab_size + 4 * (T + 1) * config.N_kv * config.H)
     size = int(np.clip((256 << 20) // row, 1, len(tokens)))
     parts = []
-    for start in range(0, len(tokens), size):
-        rows = np.arange(start, start + size).clip(max=len(tokens) - 1)  # the last batch is filled up: one shape
-        found = cause.cause_nats(
-            config, run.parameters, jnp.asarray(tokens[rows]), jnp.asarray(queries[rows]), jnp.asarray(heads), values
-        )
-        parts.append(np.asarray(found)[:, : len(tokens) - start])
+    for _, n, batch in in_batches(size, tokens, queries):
+        nats = cause.cause_nats(config, run.parameters, *map(jnp.asarray, batch), jnp.asarray(heads), values)
+        parts.append(np.asarray(nats)[:, :n])
     return np.concatenate(parts, 1)
 
 
@@ -229,14 +209,8 @@ def as_values(key: str, scored: Mapping[str, tuple]) -> dict[str, np.ndarray]:
         for name in ("auroc", "accuracy", "rank"):
             found[f"{key}_{name}_{readout}"] = np.array([getattr(b, name) for b in blocks])
         found[f"{key}_positive_share"] = np.array([b.positive_share for b in blocks])
-    best = cause_scores.best_readout([{name: s[0] for name, s in scored.items()}], other_than=cause.NEED_NULL)
+    best = cause_scores.best_readout([{name: s[0] for name, s in scored.items()}], other_than=NEED_NULL)
     return found | {f"{key}_auroc_best_other": found[f"{key}_auroc_{best}"]}
-
-
-def show(results):
-    from analysis.drawing.cause_figures import elements
-
-    return elements(results)
 
 
 CHAPTER = Chapter(
@@ -246,5 +220,5 @@ CHAPTER = Chapter(
     "the queries at which a head does nothing.",
     measures(),
     read,
-    show,
+    elements,
 )

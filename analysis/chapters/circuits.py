@@ -4,38 +4,37 @@ Weights are read once per run. The numbers that need text read 64 windows of the
 20 million parameters, whose composition and pairs take the time.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.drawing import circuit_figures
-from analysis.measures import circuits
-from analysis.measures.bigrams import Bigram, bigram, correlation
-from analysis.measures.circuit_tables import (
-    MOST_TOKENS,
-    HeadPairs,
-    NullCircuit,
+from analysis.capture.batches import in_batches
+from analysis.capture.circuit_tables import (
     frequent_ids,
     null_circuit,
     strongest_pairs,
 )
+from analysis.capture.layers import layers_with_null
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapters import circuits_figures
+from analysis.chapters.circuits_tables import PAIRS, Detail, tables
+from analysis.elements import Element, Plot
+from analysis.measures import circuits
+from analysis.measures.bigrams import Bigram, bigram, correlation
 from analysis.measures.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
-from analysis.record import layers_with_null
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
 from train.checkpoint import Run
 from train.corpora.corpus import SEPARATOR, RowCorpus
+from train.losses import next_token_losses
 from train.windows import predicts_next, text_of
 
 LARGE = 20_000_000  # parameters
 TEXTS, FEW_TEXTS, BATCH = 64, 8, 8
 CHARACTERS = 2_000_000  # of the training text that the bigram model counts
-PAIRS = 4  # token pairs a table shows per head
 
 MEASURES = {
     "copying": Measure("copying score of W_E W_V W_O W_U", "-1 to 1"),
@@ -53,18 +52,7 @@ MEASURES = {
 }
 
 
-@dataclass(frozen=True)
-class Detail:
-    """What the tables show. tokens: text of the ids shown; counted: what text the bigram model knows."""
-
-    ids: np.ndarray
-    pairs: list[HeadPairs]
-    null: NullCircuit | None
-    composition: dict[str, np.ndarray]
-    counted: str
-
-
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     config = run.config.model
     _check(config, reading)
     total = 4
@@ -89,7 +77,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     progress(total, total)
     chance = {"copying": 0.0, "copying_ov": 0.0, "matching": 0.0, "second_copy": 0.0, "icl": 0.0}
     detail = Detail(ids, pairs, null, composition, counted)
-    return Found(heads=heads, values=values, chance=chance, detail=detail)
+    return Measurements(detail, heads, values=values, chance=chance)
 
 
 def _check(config: ModelConfig, reading: Reading) -> None:
@@ -126,16 +114,14 @@ def _on_text(run: Run, reading: Reading, ids: np.ndarray) -> tuple[dict[str, np.
     grams = jnp.asarray(np.stack([o @ o.swapaxes(1, 2) for o in weights]))
     known, counted = _bigram_of(run, reading, len(windows))
     losses, outputs, correlations = [], [], []
-    for start in range(0, len(windows), BATCH):
-        batch = windows[start : start + BATCH]
-        padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0)), mode="edge")
-        found = jax.device_get(_step(config, run.parameters, jnp.asarray(padded), grams, jnp.asarray(ids)))
-        loss, of_heads, log_probs = (a[: len(batch)] for a in (found[0], found[1].swapaxes(0, 1), found[2]))
+    for _, n, (batch,) in in_batches(BATCH, windows):
+        seen = jax.device_get(_step(config, run.parameters, jnp.asarray(batch), grams, jnp.asarray(ids)))
+        loss, of_heads, log_probs = (a[:n] for a in (seen[0], seen[1].swapaxes(0, 1), seen[2]))
         losses.append(loss)
         outputs.append(of_heads)
         if known is not None:
-            theirs = known.log_probs(batch[:, :-1].ravel(), ids).reshape(log_probs.shape)
-            correlations.append(correlation(*(a.reshape(len(batch), -1) for a in (log_probs, theirs))))
+            theirs = known.log_probs(batch[:n, :-1].ravel(), ids).reshape(log_probs.shape)
+            correlations.append(correlation(*(a.reshape(n, -1) for a in (log_probs, theirs))))
     loss = np.concatenate(losses)
     repeated = said_twice(run.tokenizer.ordinary, len(windows), windows.shape[1] - 1)
     twice = [
@@ -160,9 +146,7 @@ def _step(config: ModelConfig, parameters, windows, grams, ids):
         return jnp.sqrt(jnp.maximum(square, 0)).mean(1)
 
     logits, outputs = assemble(config, parameters)(windows[:, :-1], observe=observe)
-    log_probs = jax.nn.log_softmax(logits)
-    taken = jnp.take_along_axis(log_probs, windows[:, 1:, None], -1)[..., 0]
-    return -taken, outputs, log_probs[..., ids]
+    return next_token_losses(logits, windows[:, 1:]), outputs, jax.nn.log_softmax(logits)[..., ids]
 
 
 def _bigram_of(run: Run, reading: Reading, read_here: int) -> tuple[Bigram | None, str]:
@@ -187,12 +171,12 @@ def show(results: Results) -> list[Element]:
     shown: list[Element] = [
         Plot(
             "by-layer",
-            circuit_figures.by_layer(results, ("copying", "matching", "k_composition"), MEASURES),
+            circuits_figures.by_layer(results, ("copying", "matching", "k_composition"), MEASURES),
             "One dot per head and run, layers from left to right. A copying score near 1: the head makes the tokens it "
             f"attends to likelier. A matching score near 1: it looks for tokens like its query.{_composition(results)}",
         )
     ]
-    figure = circuit_figures.composition(results)
+    figure = circuits_figures.composition(results)
     if figure is not None:
         shown.append(
             Plot(
@@ -203,12 +187,12 @@ def show(results: Results) -> list[Element]:
                 "random; a cell of much darker green than the others is half of an induction circuit.",
             )
         )
-    return [*shown, *_tables(results)]
+    return [*shown, *tables(results, MEASURES)]
 
 
 def _composition(results: Results) -> str:
     """How to read its panel; nothing where no model has two layers."""
-    if not circuit_figures.known(results, "k_composition"):
+    if not circuits_figures.known(results, "k_composition"):
         return ""
     return (
         " K-composition: how much its keys read of what one earlier head wrote, the best of all earlier heads, less "
@@ -216,85 +200,6 @@ def _composition(results: Results) -> str:
         "heads by up to about 0.02 in narrow models): only one far above the others reads what one head wrote, as the "
         "keys of an induction head do."
     )
-
-
-def _tables(results: Results) -> list[Element]:
-    pairs, nulls, baselines = [], [], []
-    for group, found in results.found.items():
-        run, one = results.runs[group][0], found[0]
-        token = partial(_token, run)
-        d: Detail = one.detail
-        for p in d.pairs:
-            ov, qk = (", ".join(f"{token(a)} → {token(b)} {v:.1f}" for a, b, v in part) for part in (p.ov, p.qk))
-            at = (0, p.layer, p.head)
-            pairs.append(
-                [group, f"{p.layer}.{p.head}", *(float(one.heads[m][at]) for m in ("copying", "matching")), ov, qk]
-            )
-        if d.null is not None:
-            nulls += _null_rows(group, run, one)
-        for run, f in zip(results.runs[group], found, strict=True):
-            numbers = [float(np.mean(f.values[m])) if m in f.values else None for m in BASELINES]
-            baselines.append([group, run.config.seed, *numbers, f.detail.counted])
-    alone = (
-        "Each token stands alone: its embedding through the layer's own norm, nothing added to it. Compared are the "
-        f"tokens that occur in the reading, the {MOST_TOKENS:,} most frequent ones if there are more."
-    )
-    tables: list[Element] = [
-        Table(
-            "baselines",
-            "What context is worth: beside the bigram model, late against early in the window, on a second copy.",
-            ["group", "seed", *(MEASURES[m].title for m in BASELINES), "bigram counted on"],
-            baselines,
-        ),
-        Table(
-            "pairs",
-            "The strongest entries of every head's circuits, first run of each group. OV: source → token that it makes "
-            "likelier, in logits before the last norm's division. QK: query → key, the score over the mean key's. "
-            f"{alone}",
-            ["group", "head", "copying", "matching", "OV: source → output", "QK: query → key"],
-            pairs,
-        ),
-    ]
-    if nulls:
-        columns = [
-            "group",
-            "head",
-            "‖v_null W_O‖ / mean output",
-            "writes most",
-            "queries that score it highest",
-            "lowest",
-        ]
-        caption = "The null as a source and as a key, first run of each group. A dash: the same for every token. "
-        tables.append(Table("null", caption + alone, columns, nulls))
-    return tables
-
-
-BASELINES = ("bigram_loss", "over_bigram", "bigram_correlation", "icl", "second_copy")
-
-
-def _null_rows(group: str, run: Run, found: Found) -> list[list]:
-    d, rows = found.detail, []
-    ratio = np.nanmean(found.heads["null_write_ratio"], 0) if len(found.heads["null_write_ratio"]) else None
-    for layer, head in np.ndindex(*d.null.scores.shape[:2]):
-        scores, writes = d.null.scores[layer, head], d.null.writes[layer, head]
-        if np.isnan(scores).any():
-            continue
-        order, best = np.argsort(-scores, kind="stable"), np.argsort(-writes, kind="stable")[:PAIRS]
-        same = np.ptp(scores) < 1e-6
-        ends = ["–"] * 2 if same else [_scored(run, d.ids, scores, o) for o in (order[:PAIRS], order[::-1][:PAIRS])]
-        most = ", ".join(f"{_token(run, i)} {writes[i]:.2f}" for i in best) if writes.any() else "nothing"
-        rows.append([group, f"{layer}.{head}", None if ratio is None else float(ratio[layer, head]), most, *ends])
-    return rows
-
-
-def _scored(run: Run, ids: np.ndarray, scores: np.ndarray, places: np.ndarray) -> str:
-    return ", ".join(f"{_token(run, int(ids[i]))} {scores[i]:.1f}" for i in places)
-
-
-def _token(run: Run, i: int | np.integer) -> str:
-    from analysis.drawing.figures import label
-
-    return label(run.tokenizer.token(int(i)))
 
 
 CHAPTER = Chapter(

@@ -11,10 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.drawing.depth_figures import centre, show
-from analysis.measures import depth_facts, lens, probes, similarity
-from analysis.measures.depth_facts import FACTS, PARAPHRASE, Words
+from analysis.capture import lens
+from analysis.capture.batches import in_batches
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.depth_figures import show
+from analysis.chapters.depth_ladder import Ladder, centre
+from analysis.measures import probes, similarity
+from analysis.texts import probing_tasks
+from analysis.texts.probing_tasks import FACTS, PARAPHRASE, Words
 from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.errors import InputError
@@ -30,26 +34,7 @@ LENS_OPERATIONS = 3e11  # unembeddings, about
 TEXT_OPERATIONS = 1.5e12  # of the grammar's texts through the model, about
 
 
-@dataclass(frozen=True)
-class Ladder:
-    """What the figures need. points: layers after which the stream was read, 0 before the first.
-
-    scores: fact -> [X, R], 0 for the best guess and 1 for all right. selectivity, compression: fact -> [R].
-    lens: measure -> [R], none without a next token. cka: [R, R]. parts: source -> share of the logit, in logit units;
-    none where it is no sum. heads: the same per head, [L, N].
-    """
-
-    points: np.ndarray
-    scores: dict[str, np.ndarray]
-    selectivity: dict[str, np.ndarray]
-    compression: dict[str, np.ndarray]
-    lens: dict[str, np.ndarray]
-    cka: np.ndarray
-    parts: dict[str, float]
-    heads: np.ndarray | None
-
-
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Ladder]:
     """Raises Unfit for a model without layers; facts that a run's language does not have are left out."""
     config = run.config.model
     if not config.layers:
@@ -71,7 +56,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     if words.pairs:
         scores["paraphrase"] = 2 * layers["paraphrase_last"] - 1
     seen = _read_windows(run, reading, points)
-    of = lambda prefix: {f: mean(layers[f"{prefix}_{f}"]) for f in words.asked if f"{prefix}_{f}" in layers}  # noqa: E731
+    of = lambda prefix: {f: mean(layers[f"{prefix}_{f}"]) for f in words.asked if f"{prefix}_{f}" in layers}
     lens_of = {name: mean(values) for name, values in seen.lens.items()}
     heads = mean(seen.heads) if seen.heads is not None else None
     parts = {name: float(values.mean()) for name, values in seen.parts.items()}
@@ -80,8 +65,8 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     centres = {f"centre_{fact}": np.array([centre(points, mean(s))]) for fact, s in scores.items()}
     attributed = {} if seen.heads is None else {"logit_attribution": seen.heads}
     on_layers = {name: spread(a, points, config.layers) for name, a in (layers | seen.lens).items()}
-    return Found(
-        attributed, on_layers, seen.parts | centres, {n: c for n in layers if (c := _chance(n)) is not None}, ladder
+    return Measurements(
+        ladder, attributed, on_layers, seen.parts | centres, {n: c for n in layers if (c := _chance(n)) is not None}
     )
 
 
@@ -116,19 +101,16 @@ def words_of(run: Run, reading: Reading) -> Words:
     cost = 2 * count_parameters(config) * 500 * min(limit, 24 if run.tokenizer.kind == "bpe" else 64)
     share = float(np.clip(TEXT_OPERATIONS / cost, 0.4, 1))
     try:
-        return depth_facts.of_grammar(run.tokenizer, config, limit, share)
+        return probing_tasks.of_grammar(run.tokenizer, config, limit, share)
     except InputError:  # it is not the language of the run: the surface is left to ask of
-        return depth_facts.of_windows(evenly(reading.windows, 64), reading.tokens)
+        return probing_tasks.of_windows(evenly(reading.windows, 64), reading.tokens)
 
 
 def states_of(run: Run, words: Words, points: np.ndarray, batch: int = 16) -> np.ndarray:
     """The stream at the words, [R, M, D]."""
     found = np.zeros((len(points), len(words.text), run.config.model.width), np.float32)
-    for start in range(0, len(words.ids), batch):
-        own = slice(start, start + batch)
-        n = len(words.ids[own])
-        filling = np.arange(words.ids.shape[1]) >= words.lengths[own, None]
-        full = [np.pad(a, ((0, batch - n), (0, 0)), mode="edge") for a in (words.ids[own], words.types[own], filling)]
+    filling = np.arange(words.ids.shape[1]) >= words.lengths[:, None]
+    for start, n, full in in_batches(batch, words.ids, words.types, filling):
         x = np.asarray(_stream(run.config.model, run.parameters, *full), np.float32)
         here = (words.text >= start) & (words.text < start + n)
         found[:, here] = x[points][:, words.text[here] - start, words.column[here]]
@@ -155,7 +137,7 @@ def _facts(words: Words, at: np.ndarray) -> dict[str, np.ndarray]:
         given = words.homonym[items] if FACTS[fact].given_word and words.homonym is not None else None
         right, guessed = probes.probe(vectors, labels, texts), probes.guess(labels, texts, given).mean()
         found[f"probe_{fact}"] = probes.above_guess(by_block(right, texts), float(guessed))
-        if FACTS[fact].rung != depth_facts.SURFACE:
+        if FACTS[fact].rung != probing_tasks.SURFACE:
             control = probes.probe(vectors, probes.control_labels(labels, words.kind[items]), texts)
             found[f"selectivity_{fact}"] = by_block(right - 1.0 * control, texts)
         found[f"compression_{fact}"] = np.array([probes.online_code(vectors, labels, texts).compression])
@@ -219,7 +201,7 @@ def _read_windows(run: Run, reading: Reading, points: np.ndarray) -> Windows:
 
 def _alike(x: np.ndarray, y: np.ndarray) -> float:
     """NaN where one point has the same vector everywhere, as a model that attends to nothing may."""
-    return similarity.linear_cka_unbiased(x, y) if x.any() and y.any() else float("nan")
+    return similarity.linear_cka(x, y) if x.any() and y.any() else float("nan")
 
 
 @partial(jax.jit, static_argnums=(0, 1))

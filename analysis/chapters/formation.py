@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.drawing import circuit_figures
-from analysis.measures.formation import MEASURES as FOLLOWED
-from analysis.measures.formation import Formation, formation
+from analysis.capture.formation import MEASURES as FOLLOWED
+from analysis.capture.formation import Formation, formation
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapters.formation_figures import formed
+from analysis.elements import Element, Plot, Table
 from analysis.measures.incontext import MIN_TOKENS
 from train.checkpoint import Run
 from train.folders import steps_of
@@ -25,7 +26,7 @@ MEASURES = {f"{name}_onset": Measure(f"onset: {title}", "tokens seen", 0) for na
 MEASURES |= {"induction_peak": Measure("largest prefix matching of any head at any checkpoint", "0-1")}
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Formation]:
     if "imported" in run.meta:
         raise Unfit("the model was not trained here: it has no checkpoints along the way")
     if not predicts_next(run.config.model):
@@ -39,24 +40,23 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     found = formation(run, reading.windows, progress)
     values = {f"{name}_onset": np.array([found.onset(name)]) for name in TITLES}
     values["induction_peak"] = np.array([found.values["induction"].max()])
-    return Found(values=values, chance={"induction_peak": found.chance["induction"]}, detail=found)
+    return Measurements(found, values=values, chance={"induction_peak": found.chance["induction"]})
 
 
 def show(results: Results) -> list[Element]:
     plot = Plot(
         "along-training",
-        circuit_figures.formed(results),
+        formed(results),
         "A line per run, a point per checkpoint; dotted: even attention, or no use of context. A ring marks the onset: "
         "the first checkpoint at which the measure has come half of the way from chance to where it ends. Where "
         "induction heads form, prefix matching rises and the second copy's loss falls at the same checkpoints.",
     )
     rows = []
-    for group, found in results.found.items():
-        for run, f in zip(results.runs[group], found, strict=True):
-            formed: Formation = f.detail
-            ends = [float(formed.values[name][-1]) for name in FOLLOWED]
-            onsets = [_whole(formed.onset(name)) for name in TITLES]
-            rows.append([group, run.config.seed, len(formed.steps), *onsets, *ends])
+    for group, measured in results.measured.items():
+        for run, f in zip(results.runs[group], measured, strict=True):
+            ends = [float(f.detail.values[name][-1]) for name in FOLLOWED]
+            onsets = [_whole(f.detail.onset(name)) for name in TITLES]
+            rows.append([group, run.config.seed, len(f.detail.steps), *onsets, *ends])
     table = Table(
         "onsets",
         "Tokens seen at each onset (empty: the measure did not form), and where each measure ends.",

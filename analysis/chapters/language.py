@@ -6,14 +6,15 @@ million parameters reads a third of each.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Chapter, Element, Found, Measure, Plot, Progress, Reading, Results, Table, Unfit
-from analysis.drawing import language_figures
-from analysis.measures import coreference
-from analysis.measures.language import Pairs, Syntax, pairs, syntax
+from analysis.capture import coreference
+from analysis.capture.language import Syntax, pairs, syntax
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapters import language_figures
+from analysis.chapters.language_figures import Detail
+from analysis.elements import Element, Plot, Table
 from analysis.stats import known_mean
 from analysis.texts.annotations import grammar, python_source, sentence_pairs
 from jattn.errors import InputError
@@ -27,17 +28,6 @@ LARGE = 50_000_000  # parameters
 SEED = 0  # of the sentences: every run reads the same ones
 SHARE = "0-1"
 GIVEN = "conditional on neither null nor first token"
-
-
-@dataclass(frozen=True)
-class Detail:
-    """What `show` needs of a run; code is None without Python, the others where they could not be read."""
-
-    grammar: Syntax
-    pairs: Pairs | None
-    code: Syntax | None
-    gender: coreference.Coreference | None
-    not_read: Sequence[str]  # parts that could not be read, and why
 
 
 MEASURES = {
@@ -78,7 +68,7 @@ MEASURES = {
 }
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     """Syntax, pairs, gender and, for a run on Python, code. Unfit where the grammar cannot be encoded or fits not."""
     share = 3 if count_parameters(run.config.model) > LARGE else 1
     count, of_pairs, probes = SENTENCES // share, PAIRS // share, coreference.templates()
@@ -120,7 +110,7 @@ def _code(run: Run, count: int) -> Syntax | None:
     return syntax(run, python_source(count, SEED, held_out, longest))
 
 
-def _found(detail: Detail) -> Found:
+def _found(detail: Detail) -> Measurements[Detail]:
     main, both, code, gender = detail.grammar, detail.pairs, detail.code, detail.gender
     heads, values, chance = dict(main.heads), dict(main.values), dict(main.chance)
     for name, link in main.links.items():
@@ -137,12 +127,12 @@ def _found(detail: Detail) -> Found:
         heads["gender_shift"], chance["gender_shift"] = gender.shift, 0.0
         if gender.gap_nats is not None:
             values["gender_gap_nats"], chance["gender_gap_nats"] = coreference.stereotype_gap(gender.gap_nats), 0.0
-    return Found(heads, {}, values, chance, detail)
+    return Measurements(detail, heads, values=values, chance=chance)
 
 
 def show(results: Results) -> Sequence[Element]:
     """Word classes, dependency alignment, links, sentence blocks; tables of the best heads and of the gender probe."""
-    details = {group: [found.detail for found in several] for group, several in results.found.items()}
+    details = {group: [found.detail for found in several] for group, several in results.measured.items()}
     first = {group: several[0] for group, several in details.items()}
     elements: list[Element] = [
         Plot(
@@ -214,7 +204,7 @@ def _link_table(details: dict[str, list[Detail]]) -> Table:
 
 def _gender_table(results: Results) -> list[Table]:
     rows: list[list[str | float | int | None]] = []
-    for group, several in results.found.items():
+    for group, several in results.measured.items():
         for run, found in zip(results.runs[group], several, strict=True):
             detail: Detail = found.detail
             if detail.gender is None:

@@ -1,19 +1,18 @@
 """Shape of attention where it takes queries, keys or several texts to see: variability, cosines, decay of q . k.
 
 What a row of attention alone tells (entropy, distance, keys that hold 90 %) is streamed over the whole text instead.
-Measures: structure.py and decay.py. Figures: analysis/drawing/shape_figures.py.
+Measures: structure.py and decay.py. Figures: analysis/chapters/shape_figures.py.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.drawing.shape_figures import show
+from analysis.capture.layers import attention_of, layers_with_null
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.shape_figures import Curves, show
 from analysis.measures import decay, structure
-from analysis.record import attention_of, layers_with_null
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
@@ -33,14 +32,7 @@ MEASURES = {
 }
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Mean scaled product by distance, [N, H, D] for each layer; D is what the layer's window shows of T / 2."""
-
-    layers: tuple[np.ndarray, ...]
-
-
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Curves]:
     """The measures of a few texts; see `sample.few` for how many."""
     config = run.config.model
     if config.layers == 0:
@@ -70,7 +62,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
         "decay_correlation": correlation,
         "decaying_dimensions": dimensions,
     }
-    return Found(heads=heads, chance=dict.fromkeys(heads, 0.0), detail=Curves(curves))
+    return Measurements(Curves(curves), heads, chance=dict.fromkeys(heads, 0.0))
 
 
 def _variability(weights, nulls):

@@ -2,15 +2,16 @@
 what the attention costs in parameters. Measures: outliers.py, int8.py, streaming.py. Figures: side_effects_figures.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import jax
 import numpy as np
 
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading, Unfit
-from analysis.drawing.side_effects_figures import show
-from analysis.measures import int8, outliers, streaming
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapters.side_effects_figures import Detail, show
+from analysis.interventions import int8, streaming
+from analysis.measures import outliers
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble, count_parameters
@@ -44,21 +45,7 @@ MEASURES = (
 )
 
 
-@dataclass(frozen=True)
-class Detail:
-    """What the tables and figures need besides the measures.
-
-    loss: of the whole text in nats, for the int8 table. late_loss: of the tokens past the cache. cache: keys in it, 0
-    where there was no such reading. layers: measure -> [L], the mean over texts of what text-wide capture reports too.
-    """
-
-    loss: float | None
-    late_loss: float | None
-    cache: int
-    layers: dict[str, np.ndarray]
-
-
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
     """All that applies to the model: no losses where no next token is predicted, no int8 with experts, no cache with
     sigmoid attention or a text too short."""
     config = run.config.model
@@ -79,7 +66,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     share = added / (count_parameters(config) - added)
     values |= {"parameters_added": np.array([added]), "parameters_added_share": np.array([share])}
     loss = late = None
-    if predicts_next(config) and not config.experts:
+    if predicts_next(config) and not config.mlp.experts:
         found = int8.losses(config, run.parameters, windows, _others(reading.windows, windows))
         values |= {f"int8_{name}": found[name] - found["full"] for name in _INT8}
         loss = float(found["full"].mean())
@@ -95,7 +82,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
         progress(3 + i, tasks)
     kept = {n: layers.pop(n).mean(0) for n in ("residual_max_over_median", "residual_norm_ratio")}
     size = _cache(inputs_of(windows, config).shape[1]) if cached else 0
-    return Found(layers=layers, values=values, detail=Detail(loss, late, size, kept))
+    return Measurements(Detail(loss, late, size, kept), layers=layers, values=values)
 
 
 def parameters_added(config: ModelConfig) -> int:

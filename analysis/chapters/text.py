@@ -1,12 +1,16 @@
 """Attention on running text: sinks and null, patterns, shape. What the streamed capture brings back, as rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from analysis.capturing import capture, marks_of, random_repeats
-from analysis.chapter import Chapter, Found, Measure, Progress, Reading
+from analysis.capture.capture import capture, marks_of, random_repeats
+from analysis.capture.uniform import uniform_repeats, uniform_values
+from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results
+from analysis.chapters import text_figures
+from analysis.elements import Element
 from analysis.measures.row_sums import LOCAL_WIDTH, LONG
 from analysis.measures.text_measures import EPS
-from analysis.measures.uniform import uniform_repeats, uniform_values
 from analysis.record import Record
 from train.checkpoint import Run
 
@@ -69,7 +73,7 @@ MEASURES = {
 OF_A_NULL = {"null_share", "alpha_null", *(f"sink_null_{e}" for e in EPS)}  # said only of models that have one
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Found:
+def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Record]:
     """The capture of the reading's windows; detail is the Record."""
     total = len(reading.windows)
     record = capture(run, reading.windows, progress=lambda done: progress(done, total))
@@ -82,12 +86,17 @@ def read(run: Run, reading: Reading, progress: Progress) -> Found:
     chance = uniform_values(config, T, run.tokenizer.frame, some)
     if config.causal:
         chance |= uniform_repeats(config, random_repeats(run, T, CHANCE_TEXTS))
-    return Found(heads, layers, _losses(run, record), chance, record)
+    return Measurements(record, heads, layers, _losses(run, record), chance)
 
 
 def _losses(run: Run, record: Record) -> dict[str, np.ndarray]:
     losses = {} if record.loss_nats is None else {"window_loss": record.loss_nats.blocks}
     return losses | ({"valid_loss": np.array([run.meta["valid_loss"]])} if "valid_loss" in run.meta else {})
+
+
+def show(results: Results[Record]) -> Sequence[Element]:
+    """Where sinks sit, every head's mean map, and a dot a head for some measures."""
+    return text_figures.figures(results, MEASURES)
 
 
 CHAPTER = Chapter(
@@ -96,5 +105,5 @@ CHAPTER = Chapter(
     "Where attention goes, how it is spread, and which patterns the heads follow, over all windows that were read.",
     MEASURES,
     read,
-    lambda results: [],  # report.py draws this one, for it opens the page
+    show,
 )

@@ -1,1 +1,1 @@
-"""Pictures of a comparison, as matplotlib figures."""
+"""How pictures look."""

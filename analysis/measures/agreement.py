@@ -151,7 +151,7 @@ def _square(distance):
 
 
 def _check(maps_a: Maps, maps_b: OtherMaps) -> None:
-    of = lambda m: (m.shape[0], *m.shape[3:])  # noqa: E731
+    of = lambda m: (m.shape[0], *m.shape[3:])
     if of(maps_a) != of(maps_b):
         raise InputError(
             f"maps: windows and tokens differ, {of(maps_a)} and {of(maps_b)}; read the same text with both"

@@ -17,12 +17,12 @@ from jaxtyping import Float
 from scipy.stats import ConstantInputWarning, spearmanr
 
 from analysis.measures import readouts
-from analysis.measures.cause import NEED_NULL, READOUTS
+from analysis.measures.readouts import NEED_NULL, READOUTS
 from analysis.stats import Interval, interval, paired
 from jattn.errors import InputError
 
 if TYPE_CHECKING:
-    from analysis.chapter import Results
+    pass
 
 POSITIVE = 0.05  # nats of cause above which a head does something at a query
 MARGIN = 0.02  # AUROC by which the null's readout must beat the best of the standard model to be told apart
@@ -70,7 +70,7 @@ def score_heads(
     Heads whose readout is NaN (no null there) are left out of the pool; None where that leaves none.
     """
     has = np.isfinite(readout).all((1, 2))
-    pooled = lambda r, c: score(r[has].ravel(), c[has].ravel()) if has.any() else None  # noqa: E731
+    pooled = lambda r, c: score(r[has].ravel(), c[has].ravel()) if has.any() else None
     heads = [score(readout[i].ravel(), cause[i].ravel()) if has[i] else None for i in range(len(has))]
     return pooled(readout, cause), heads, [pooled(readout[:, b], cause[:, b]) for b in blocks]
 
@@ -119,17 +119,3 @@ def margin(
         verdict = "supported" if difference.low > MARGIN else verdict
         verdict = "not supported" if difference.high < MARGIN else verdict
     return Margin(rival, interval(values[:, 0]), interval(values[:, 1]), difference, verdict)
-
-
-def told_apart(results: "Results", silenced: str = "zero") -> dict[str, Margin]:
-    """The verdict *real attention is told apart from none*: `margin` of each group with a null against the first group.
-
-    silenced: "zero" or "mean". Groups that have no margin are left out.
-    """
-    by_seed = {
-        group: {run.config.seed: f.detail.pooled[silenced] for run, f in zip(results.runs[group], found, strict=True)}
-        for group, found in results.found.items()
-    }
-    first = next(iter(results.runs))
-    found = {g: margin(s, by_seed[first]) for g, s in by_seed.items() if g != first} if first in by_seed else {}
-    return {group: margin for group, margin in found.items() if margin is not None}

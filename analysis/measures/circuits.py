@@ -38,10 +38,10 @@ class HeadWeights(NamedTuple):
 def check_circuits(config: ModelConfig, parameters: Parameters | None = None) -> None:
     """InputError, one line, for a model whose heads have no circuits of this kind, or whose weights are not finite."""
     reason = None
-    if config.norm_position == "post":
+    if config.norm.position == "post":
         reason = "its norms stand after each part, so no projection reads the residual stream alone"
-    elif config.output != "linear":
-        reason = f"its output layer is {config.output!r}, no linear map of the residual stream"
+    elif config.output.kind != "linear":
+        reason = f"its output layer is {config.output.kind!r}, no linear map of the residual stream"
     elif any(kind.gate == "elementwise" for kind in config.pattern):
         reason = "attention 'gate' scales each dimension of a head anew at every query; gate:headwise scales all alike"
     if reason:
@@ -58,10 +58,10 @@ def head_weights(config: ModelConfig, parameters: Parameters, layer: int, distan
     """
     at = f"blocks.{layer}.attention"
     N, K, H, D = config.heads, config.N_kv, config.H, config.width
-    kernel = lambda name: np.asarray(parameters[f"{at}.{name}.kernel"])  # noqa: E731
+    kernel = lambda name: np.asarray(parameters[f"{at}.{name}.kernel"])
     gain = np.asarray(parameters[f"blocks.{layer}.attention_norm.scale"])[:, None]
     q, k, v = ((gain * kernel(n)).reshape(D, m, H) for n, m in (("q", N), ("k", K), ("v", K)))
-    if config.qk_norm:
+    if config.norm.qk:
         q, k = q * np.asarray(parameters[f"{at}.q_norm.scale"]), k * np.asarray(parameters[f"{at}.k_norm.scale"])
     if distance and config.positions == "rope":
         q = _turned(config, q, distance)
@@ -76,7 +76,7 @@ def embedding(parameters: Parameters) -> Float[Matrix, "V D"]:
 
 def unembedding(config: ModelConfig, parameters: Parameters) -> Float[Matrix, "D V"]:
     """W_U with the last norm folded: the output layer, or the transposed embedding where the two are tied."""
-    table = embedding(parameters).T if config.tied else np.asarray(parameters["head.kernel"])
+    table = embedding(parameters).T if config.output.tied else np.asarray(parameters["head.kernel"])
     return np.asarray(parameters["final_norm.scale"])[:, None] * table
 
 
@@ -195,7 +195,7 @@ def _turned(config: ModelConfig, q: Float[Matrix, "D N H"], distance: int) -> Fl
 
     from jattn.positions import rope
 
-    return np.asarray(rope(jnp.asarray(q)[:, None], jnp.array([distance]), config.rope_theta, config.rope))[:, 0]
+    return np.asarray(rope(jnp.asarray(q)[:, None], jnp.array([distance]), config.rope))[:, 0]
 
 
 def _root(a: Float[Matrix, "N D H"]) -> Float[Matrix, "N H H"]:

@@ -4,7 +4,7 @@ Axes: L layers, N heads. Scores are means over texts, one number per head.
 
 A head is a `sink` if most of all its attention goes to the null or to position 1. Which pattern it follows is asked of
 the rest of its attention: conditional on neither of the two, in models with and without a null alike, and above chance.
-So a head has two answers: what it mostly does, and what it does when it is awake. Show the share of nothing with both.
+So a head has two answers: what it mostly does, and what it does when it is active. Show the share of nothing with both.
 
     above chance    (score - chance) / (1 - chance): 0 for even attention, 1 for a perfect head, under any mask
 
@@ -62,16 +62,16 @@ class Classes:
     """The classes of all heads, [L, N] each.
 
     name: the class.  decided: the measure that decided.  score: its value (a sink's share of nothing; else how far
-    above chance).  awake: the class apart from being a sink, with `awake_decided` and `awake_score`; of an unclassified
-    head they name what it came nearest to.  nothing: null share + first-token share.
+    above chance).  active: the class apart from being a sink, with `active_decided` and `active_score`; of a head
+    without a class they name what it came nearest to.  nothing: null share + first-token share.
     """
 
     name: Words
     decided: Words
     score: Heads
-    awake: Words
-    awake_decided: Words
-    awake_score: Heads
+    active: Words
+    active_decided: Words
+    active_score: Heads
     nothing: Heads
 
 
@@ -94,7 +94,7 @@ def classify(scores: Mapping[str, Heads], chance: Mapping[str, Heads | float] | 
     """
     nothing = _nothing(scores)
     known = _above_chance(scores, chance or {})
-    awake = np.full(nothing.shape, NONE, dtype=object)
+    active = np.full(nothing.shape, NONE, dtype=object)
     decided, score = np.full(nothing.shape, "", dtype=object), np.full(nothing.shape, np.nan)
     near = np.full(nothing.shape, -np.inf)
     for rule, name, value in known:  # for the unclassified: the nearest miss, as a share of what was asked
@@ -102,13 +102,13 @@ def classify(scores: Mapping[str, Heads], chance: Mapping[str, Heads | float] | 
         near[nearer], decided[nearer], score[nearer] = (value / rule.threshold)[nearer], name, value[nearer]
     for rule, name, value in reversed(known):  # the first rule has the last word
         passed = value >= rule.threshold
-        awake[passed], decided[passed], score[passed] = rule.name, name, value[passed]
+        active[passed], decided[passed], score[passed] = rule.name, name, value[passed]
     sink = nothing >= SINK_SHARE
     return Classes(
-        np.where(sink, SINK, awake).astype(str),
+        np.where(sink, SINK, active).astype(str),
         np.where(sink, "null_share + first_token_share", decided).astype(str),
         np.where(sink, nothing, score),
-        awake.astype(str),
+        active.astype(str),
         decided.astype(str),
         score,
         nothing,

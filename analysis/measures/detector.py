@@ -68,7 +68,7 @@ def detected(
     scores, levels = {}, {}
     for name, pattern in {"previous": previous_pattern(T), **found}.items():
         for suffix, score in (("abs", abs_score), ("mul_excl", mul_score)):
-            of = lambda a, s=score, p=pattern: s(a, p, exclude_bos=True, exclude_current_token=True)  # noqa: E731
+            of = lambda a, s=score, p=pattern: s(a, p, exclude_bos=True, exclude_current_token=True)
             scores[f"{name}_{suffix}"] = of(weights)
             levels[f"{name}_{suffix}"] = jnp.broadcast_to(of(even), weights.shape[:2])
     return scores, levels

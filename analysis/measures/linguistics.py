@@ -12,11 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jattn.errors import InputError
-from train.corpora.annotated import Annotated, Pair
-
 Blocks = Float[np.ndarray, "X ..."]
-CONTENT = ("NOUN", "VERB", "ADJ", "ADV", "PROPN")
 
 
 def mass_on(maps: Float[np.ndarray, "S ... W W"], pairs: np.ndarray) -> Float[np.ndarray, "S ..."]:
@@ -24,37 +20,6 @@ def mass_on(maps: Float[np.ndarray, "S ... W W"], pairs: np.ndarray) -> Float[np
     heads = maps.shape[1:-2]
     flat = maps.reshape(len(maps), -1, *maps.shape[-2:])
     return np.einsum("shij,sij->sh", flat, pairs.astype(maps.dtype)).reshape(len(maps), *heads)
-
-
-def dependencies(sentences: Sequence[Annotated], W: int) -> dict[str, Bool[np.ndarray, "S W W"]]:
-    """Pairs (i, j) that a dependency joins: `parent` (j is the head of i), `child` (i of j), `either`.
-
-    DepAl (eq. 4) is the attention on them over all attention. Raises InputError if no word has a head.
-    """
-    parent = np.zeros((len(sentences), W, W), bool)
-    for s, sentence in enumerate(sentences):
-        for i, head in enumerate(sentence.heads):
-            if head >= 0:
-                parent[s, i, head] = True
-    if not parent.any():
-        raise InputError("sentences: no word has a head; alignment needs dependencies, give annotated text")
-    child = parent.swapaxes(1, 2)
-    return {"parent": parent, "child": child, "either": parent | child}
-
-
-def members(sentences: Sequence[Annotated], W: int) -> dict[str, Bool[np.ndarray, "S W"]]:
-    """Word class -> which words are of it. P(class) (eq. 3) is the attention to them, or from them, over all.
-
-    Raises InputError if all words are of one class: every share would be 1.
-    """
-    names = sorted({name for sentence in sentences for name in sentence.classes})
-    if len(names) < 2:
-        raise InputError(f"sentences: all words are of one class, {names}; shares by class need two or more")
-    found = {name: np.zeros((len(sentences), W), bool) for name in names}
-    for s, sentence in enumerate(sentences):
-        for i, name in enumerate(sentence.classes):
-            found[name][s, i] = True
-    return found
 
 
 def uniform(visible: Bool[np.ndarray, "*S W W"]) -> Float[np.ndarray, "*S W W"]:
@@ -84,15 +49,6 @@ def distance_matched(
     sums = placed.sum(-1)
     placed *= (mass / np.where(sums > 0, sums, 1))[..., None]
     return placed.reshape(rows.shape).astype(rows.dtype)
-
-
-def backward(links: Sequence[Pair]) -> dict[int, set[int]]:
-    """Links as later word -> the earlier words that it belongs to: what a model that reads left to right can find."""
-    found: dict[int, set[int]] = {}
-    for a, b in links:
-        if a != b:
-            found.setdefault(max(a, b), set()).add(min(a, b))
-    return found
 
 
 def link_hits(

@@ -40,11 +40,6 @@ def next_pattern(T: int) -> Bool[Array, "T T"]:
     return jnp.eye(T, k=1, dtype=bool)
 
 
-def first_pattern(T: int) -> Bool[Array, "T T"]:
-    """j = 1 and i > 1: the first token, which query 1 has no choice about."""
-    return jnp.zeros((T, T), bool).at[1:, 0].set(True)
-
-
 def duplicate_pattern(tokens: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
     """tokens_j = tokens_i and j < i: earlier copies of the query's own token."""
     return jnp.tril(tokens[:, :, None] == tokens[:, None, :], k=-1)
@@ -166,11 +161,6 @@ def uniform_weights(T: int, *, width: int | None = None, null: bool = False) -> 
     1/n for each visible key, n = visible keys + 1 if `null`. The chance levels are the measures at this point.
     """
     return uniform_over(local_pattern(T, T if width is None else width), null)
-
-
-def chance_score(pattern: Pattern, *, width: int | None = None, null: bool = False) -> Float[Array, "B 1"]:
-    """`pattern_score` of uniform attention, per window (B = 1 for a "T T" pattern); `width` is the layer's window."""
-    return pattern_score(_uniform_like(pattern, width, null), pattern)
 
 
 def chance_mass(pattern: Pattern, *, width: int | None = None, null: bool = False) -> Float[Array, "B 1"]:

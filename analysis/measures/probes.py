@@ -93,15 +93,6 @@ def control_labels(labels: Labels, types: Labels, seed: int = 0) -> Labels:
     return np.random.default_rng(seed).choice(labels, len(names))[index]
 
 
-def selectivity(vectors: Vectors, labels: Labels, types: Labels, texts: Labels, seed: int = 0) -> float:
-    """Accuracy on the labels minus accuracy on random labels of the word types, -1 to 1. 0 for what is known by heart.
-
-    Source: Hewitt and Liang 2019, section 2.2. Raises InputError as `probe` does.
-    """
-    control = control_labels(labels, types, seed)
-    return float(probe(vectors, labels, texts, seed).mean() - probe(vectors, control, texts, seed).mean())
-
-
 def above_guess(accuracy: float | np.ndarray, guessed: float) -> float | np.ndarray:
     """(accuracy - guessed) / (1 - guessed): 0 for the guess, 1 for all right, below 0 if worse than guessing.
 

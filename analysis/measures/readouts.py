@@ -19,6 +19,17 @@ from jattn.errors import InputError
 Scores = Float[Array, "M"] | Float[np.ndarray, "M"]
 Labels = Bool[Array, "M"] | Bool[np.ndarray, "M"]
 
+READOUTS = {
+    "null": "1 - null mass",
+    "first": "1 - mass on position 1",
+    "max_weight": "maximum weight",
+    "entropy": "1 - entropy / log(keys), real keys only",
+    "entropy_null": "1 - entropy / log(outcomes), null one of them",
+    "norm": "norm of the head's output / largest value norm",
+    "written": "norm that the head writes / (that + norm of the stream)",
+}
+NEED_NULL = ("null", "entropy_null")  # only where a layer has one  # only where a layer has one
+
 
 def one_minus_null(null_mass: Float[Array, "B N T"]) -> Float[Array, "B N T"]:
     """1 - null mass: what the null offers, with nothing to choose."""

@@ -37,7 +37,7 @@ def row_sums(weights: Float[Array, "B N T T"], where: Mapping[str, Bool[Array, "
     T = weights.shape[-1]
     apart = jnp.abs(jnp.arange(T)[:, None] - jnp.arange(T)).astype(weights.dtype)
     masses = {name: (weights * (p if p.ndim == 2 else p[:, None])).sum(-1) for name, p in where.items()}
-    diagonal = lambda k: jnp.diagonal(weights, k, -2, -1)  # noqa: E731
+    diagonal = lambda k: jnp.diagonal(weights, k, -2, -1)
     masses |= {
         "first": weights[..., 0],
         "previous": jnp.pad(diagonal(-1), ((0, 0), (0, 0), (1, 0))),

@@ -23,26 +23,16 @@ def standardise(x: Items) -> Items:
 
 
 def linear_cka(x: Items, y: Float[np.ndarray, "M E"]) -> float:
-    """||Y'X||² / (||X'X|| ||Y'Y||), Frobenius norms, both centred; 0 to 1, and 1 if Y is X turned and scaled.
-
-    With M items not far above D dimensions it is too large: independent Gaussians give about
-    sqrt(D E) / (M + sqrt(D E)); `linear_cka_unbiased` gives 0 there. Source: Kornblith et al. 2019, equation 4.
-    Raises InputError for fewer than 4 items, a NaN, or vectors that are all the same.
-    """
-    x, y = _ready(x), _ready(y)
-    return float(np.square(y.T @ x).sum() / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)))
-
-
-def linear_cka_unbiased(x: Items, y: Float[np.ndarray, "M E"]) -> float:
     """HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)), each HSIC without bias; 1 if Y is X turned and scaled, 0 by chance.
 
     With K = XX', L = YY', diagonals 0:
     HSIC = [tr KL + 1'K1 1'L1 / ((M-1)(M-2)) - 2 1'KL1 / (M-2)] / (M (M-3)). A little below 0 happens by chance.
-    Source: Song et al. 2012. Raises InputError as `linear_cka` does.
+    The form with bias, ||Y'X||² / (||X'X|| ||Y'Y||), is too large where M is not far above D. Sources: Kornblith et al.
+    2019, equation 4; Song et al. 2012. Raises InputError for fewer than 4 items, a NaN, or vectors all the same.
     """
     x, y = _ready(x), _ready(y)
     grams = [g - np.diag(np.diag(g)) for g in (x @ x.T, y @ y.T)]
-    hsic = lambda k, g: _hsic(k, g, len(x))  # noqa: E731
+    hsic = lambda k, g: _hsic(k, g, len(x))
     return float(hsic(*grams) / np.sqrt(hsic(grams[0], grams[0]) * hsic(grams[1], grams[1])))
 
 
@@ -53,7 +43,7 @@ def _hsic(k, g, m):
 
 def cosines(x: Float[np.ndarray, "M D"], y: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "M P"]:
     """Cosine of every x with every y, -1 to 1; 0 where one of them is 0."""
-    unit = lambda a: a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-30)  # noqa: E731
+    unit = lambda a: a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-30)
     return unit(x) @ unit(y).T
 
 

@@ -66,15 +66,6 @@ def key_share(weights: Float[Array, "B N T T"], keys: Bool[Array, "B T"]) -> Flo
     return (weights[:, :, 1:] * keys[:, None, None]).sum(-1).mean(-1)
 
 
-def sink_rate(alphas: Float[Array, "B N"], eps: float = 0.3) -> Float[Array, " N"]:
-    """Sink^eps = share of windows whose alpha is strictly above eps, per head; the mean over heads is Gu's Sink_k.
-
-    In [0, 1] (the paper prints per cent, with eps = 0.3 at T = 64). `alphas` comes from `alpha` or `alpha_null`.
-    Source: Gu et al. 2024, section 3.2.
-    """
-    return (alphas > eps).mean(0, dtype=alphas.dtype)
-
-
 def alpha_floor(T: int, k: int = 1, null: bool = False) -> float:
     """alpha_k under uniform causal attention over the visible keys, and over one null column more if `null`.
 
@@ -105,11 +96,6 @@ def alpha_floors(visible: Bool[Array | np.ndarray, "T T"], null: bool = False) -
     seen = jnp.asarray(visible)
     even = seen / jnp.maximum(seen.sum(-1, keepdims=True) + null, 1)
     return even.sum(-2) / seen.sum(-2)
-
-
-def null_floor(visible: Bool[Array | np.ndarray, "T T"]) -> float:
-    """alpha_null of uniform attention under any mask: mean over queries of 1/(keys seen + 1)."""
-    return float((1 / (jnp.asarray(visible).sum(-1) + 1)).mean())
 
 
 def sink_positions(

@@ -89,18 +89,5 @@ def sparsity(
     return share.astype(weights.dtype).mean(-1, where=jnp.broadcast_to(seen > 0, null_mass.shape))
 
 
-def sparsity_real(
-    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Visible = None, faint: float = FAINT
-) -> Float[Array, "B N"]:
-    """`sparsity` of A / (1 - null_mass): of the attention that is not null, so that a null does not add to it.
-
-    Queries with less than 1e-6 of real attention are left out; NaN for a head with none left.
-    """
-    rows, kept = conditional_rows(weights, null_mass)
-    seen = _visible(visible, weights.shape[-1])
-    share = 1 - (rows >= faint).sum(-1) / jnp.maximum(seen, 1)
-    return share.astype(weights.dtype).mean(-1, where=kept & (seen > 0))
-
-
 def _visible(visible: Visible, T: int) -> Array:
     return jnp.arange(1, T + 1) if visible is None else visible

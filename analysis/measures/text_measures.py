@@ -162,7 +162,7 @@ def _shape(weights, null, sums: RowSums, rest: RowSums, visible, few) -> dict[st
 def _held(weights: Array, null: Array) -> Array:
     """The keys that hold 90 % of each query, [B, N, T]. On a CPU one window at a time, which then stays in its cache
     through all passes of the search: four times as fast."""
-    count = lambda w, n: query_keys_that_hold(w, n, halvings=HALVINGS)[0]  # noqa: E731
+    count = lambda w, n: query_keys_that_hold(w, n, halvings=HALVINGS)[0]
     if jax.default_backend() != "cpu":
         return count(weights, null)
     return jax.lax.map(lambda window: count(*(a[None] for a in window))[0], (weights, null))

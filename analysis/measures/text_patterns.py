@@ -4,7 +4,6 @@ Axes: B windows, N heads, T queries and T keys (the same text), V vocabulary. i 
 Sources: Clark et al. 2019 (arXiv 1906.04341), section 3 (delimiters); blocks and topics are our own definitions.
 """
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import jax
@@ -12,20 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jattn.errors import InputError, at_least
+from jattn.errors import InputError
 
 if TYPE_CHECKING:
-    from train.tokenizers import Tokenizer
+    pass
 
 Marks = Bool[Array | np.ndarray, "B T"]
-
-
-def delimiters(tokenizer: "Tokenizer") -> Bool[np.ndarray, " V"]:
-    """Which token ids delimit: punctuation only (Unicode class P), blank with a line break, or special ([SEP], <bos>).
-
-    The white space that a token carries, and the marks that other libraries write for it (▁, ##), do not count.
-    """
-    return np.array([i in tokenizer.special or _delimits(tokenizer.token(i)) for i in range(tokenizer.vocab_size)])
 
 
 def delimiter_pattern(marks: Marks) -> Bool[Array, "B T T"]:
@@ -35,25 +26,6 @@ def delimiter_pattern(marks: Marks) -> Bool[Array, "B T T"]:
     """
     T = marks.shape[-1]
     return jnp.asarray(marks)[:, None, :] & ~jnp.eye(T, dtype=bool) & (jnp.arange(T) > 0)
-
-
-def paragraphs(
-    tokenizer: "Tokenizer", tokens: Int[Array | np.ndarray, "B T"], breaks: int = 2
-) -> Int[np.ndarray, "B T"]:
-    """The paragraph that each token belongs to, from 0: a new one starts after `breaks` line breaks with only white
-    space between them (2: blank lines; 1: every line). Raises InputError if breaks < 1.
-    """
-    at_least("breaks (line breaks between two blocks)", breaks, 1)
-    tokens = np.asarray(tokens)
-    ids, inverse = np.unique(tokens, return_inverse=True)
-    texts = [tokenizer.token(int(i)) for i in ids]
-    blank = np.array([not text.strip() for text in texts])[inverse].reshape(tokens.shape)
-    ending = np.array([text[len(text.rstrip()) :].count("\n") for text in texts])[inverse].reshape(tokens.shape)
-    block, run = np.zeros_like(tokens), np.zeros(len(tokens), int)  # run: line breaks since the last ink
-    for t in range(tokens.shape[1]):
-        block[:, t] = (block[:, t - 1] if t else 0) + (~blank[:, t] & (run >= breaks))
-        run = np.where(blank[:, t], run, 0) + ending[:, t]
-    return block
 
 
 def block_pattern(blocks: Int[Array | np.ndarray, "B T"]) -> Bool[Array, "B T T"]:
@@ -110,8 +82,8 @@ def topic_mass(
     ours = words & same & (tokens[:, :, None] != tokens[:, None, :])
     others = (words & ~same)[:, None] & asking
     even = 1 / jnp.maximum(seen.sum(-1) + null, 1)[:, None, :, None]
-    pooled = lambda a: jax.ops.segment_sum(jnp.moveaxis(a, 1, -1).reshape(B * T * T, -1), cell.reshape(-1), cells)  # noqa: E731
-    placed = lambda a: jnp.moveaxis(a[cell], -1, 1)  # noqa: E731  [cells, N] -> [B, N, T, T]
+    pooled = lambda a: jax.ops.segment_sum(jnp.moveaxis(a, 1, -1).reshape(B * T * T, -1), cell.reshape(-1), cells)
+    placed = lambda a: jnp.moveaxis(a[cell], -1, 1)  # [cells, N] -> [B, N, T, T]
     count = pooled(others.astype(weights.dtype))
     lift = pooled(jnp.where(others, weights / even, 0)) / jnp.maximum(count, 1)
     matched = ours[:, None] & asking & placed(count > 0)
@@ -126,11 +98,3 @@ def _cells(T, classes, given):
     steps = np.floor(np.log2(np.maximum(np.abs(np.arange(T)[:, None] - np.arange(T)), 1))).astype(int)
     most = 1 if given is None else 1 + int(np.asarray(given).max())
     return steps * most + classes[:, None, :], (int(steps.max()) + 1) * most
-
-
-def _delimits(text: str) -> bool:
-    ink = text.replace("▁", "").strip()
-    if not ink:
-        return "\n" in text
-    ink = ink[2:] if ink.startswith("##") and len(ink) > 2 else ink
-    return ink == "<0x0A>" or all(unicodedata.category(c).startswith("P") for c in ink)

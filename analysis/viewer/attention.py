@@ -18,8 +18,8 @@ from analysis.viewer import words
 from analysis.viewer.checks import check_layer, check_vectors
 from analysis.viewer.layer import Layer, Vectors
 from analysis.viewer.words import Tokens
+from jattn import masks
 from jattn.errors import InputError
-from jattn.masks import Mask
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,7 @@ class Attention:
 
     def visible(self, layer: int) -> np.ndarray:
         """Which keys each query may see, [T, S]."""
-        at = self.layers[layer]
-        mask = Mask(causal=self.causal, window=at.window, first=at.first)
+        mask = masks.of_layer(self.layers[layer], causal=self.causal)
         return np.asarray(mask.dense(np.arange(self.T), np.arange(self.S))[0, 0])
 
 

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from analysis.capturing import check_finite
-from analysis.record import rows_that_sum_to_one
+from analysis.capture.capture import check_finite
+from analysis.capture.layers import rows_that_sum_to_one
 from analysis.texts import annotations
 from analysis.viewer import words
 from analysis.viewer.attention import Attention
@@ -190,13 +190,13 @@ def _step(
 def _vectors(config: ModelConfig, layer: int, head: int, q: np.ndarray, k: np.ndarray, s_null: np.ndarray) -> Vectors:
     """Of one head: queries, the keys of its group, the null's score where there is one, and how scores are made."""
     of_layer = config.layer(layer)
-    normalised = "log-sigmoid" if config.score == "sigmoid_normalised" else "softmax"
+    normalised = "log-sigmoid" if config.score.kind == "sigmoid_normalised" else "softmax"
     return Vectors(
         q[:, head],
         k[:, head * config.N_kv // config.heads],
         s_null[:, head] if of_layer.has_null else None,
         scale=scale_of(None, config.H),
-        cap=config.attention_soft_cap,
+        cap=config.score.soft_cap,
         slope=alibi_slopes(config.heads)[head] if config.positions == "alibi" else None,
         normaliser="sigmoid" if of_layer.sigmoid else normalised,
         bias=default_bias(config.context) if of_layer.sigmoid else 0.0,

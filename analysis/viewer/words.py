@@ -10,13 +10,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from analysis.measures import text_patterns
+from analysis.texts.marks import delimiters, paragraphs
 from jattn.errors import InputError
 from train.tokenizers import Tokenizer
 
@@ -80,8 +79,8 @@ def of_ids(
         tuple(w if w is None else shown(w) for w in whole),
         tuple(known),
         ids,
-        _delimiters(tokenizer)[ids],
-        text_patterns.paragraphs(tokenizer, ids[None])[0],
+        delimiters(tokenizer)[ids],
+        paragraphs(tokenizer, ids[None])[0],
         BY_FORM if word_classes is None else classes_from,
     )
 
@@ -171,8 +170,3 @@ def _characters_of(raw: Sequence[bytes]) -> list[str | None]:
         inside = ends[first] != start or ends[last] != stop
         found.append(whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if inside or broken else None)
     return found
-
-
-@lru_cache(maxsize=8)
-def _delimiters(tokenizer: Tokenizer) -> Bool[np.ndarray, " V"]:
-    return text_patterns.delimiters(tokenizer)

@@ -3,12 +3,13 @@
     found = interop.read("path/to/SmolLM2")      config, parameters, tokenizer, where it comes from
     interop.write(config, parameters, tokenizer_json, "out", "llama")
 
-Add a family: one file with `config`, `layout`, `dropped`, `to_keys`, and an entry in FAMILIES.
+Add a family: one file with a `Family` (jattn/interop/family.py), and its row in FAMILIES (families.py).
 """
 
 from jattn.interop.building import Imported
+from jattn.interop.families import FAMILIES
 from jattn.interop.foreign import is_foreign
-from jattn.interop.reading import FAMILIES, read
+from jattn.interop.reading import read
 from jattn.interop.writing import FORMATS, write
 
 __all__ = ["FAMILIES", "FORMATS", "Imported", "is_foreign", "read", "write"]

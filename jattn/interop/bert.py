@@ -1,14 +1,17 @@
 """The BERT family: both sides seen, norms after each part, learned positions and sentence types. BERT, MiniLM."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
-from jattn.config import ModelConfig
+from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry, linear
 
 MEMBERS = ("bert",)
 PREFIX = "bert."
-NAMES = {"heads": "num_attention_heads", "width": "hidden_size", "norm_eps": "layer_norm_eps"}
+NAMES = {"heads": "num_attention_heads", "width": "hidden_size", "norm.eps": "layer_norm_eps"}
 COPIES = {  # stored again by some, though tied
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.bias",
@@ -36,21 +39,21 @@ def config(keys: Keys, kind: str) -> ModelConfig:
         layers=keys("num_hidden_layers", int, 12),
         heads=keys("num_attention_heads", int, 12),
         width=width,
-        mlp=ACTIVATIONS[act],
-        hidden=keys("intermediate_size", int, 4 * width),
         positions="learned",
-        norm="layernorm",
-        norm_position="post",
-        norm_eps=keys("layer_norm_eps", float, 1e-12),
-        norm_bias=True,
-        qk_norm=False,
-        qkv_bias=True,
-        out_bias=True,
-        mlp_bias=True,
         causal=False,
         token_types=keys("type_vocab_size", int, 2),
-        output="none",
+        mlp=MlpConfig(ACTIVATIONS[act], keys("intermediate_size", int, 4 * width)),
+        norm=NormConfig("layernorm", "post", keys("layer_norm_eps", float, 1e-12), qk=False),
+        bias=BiasConfig(qkv=True, out=True, mlp=True, norm=True),
+        output=OutputConfig("none"),
     )
+
+
+def completed(config: ModelConfig, names: Collection[str]) -> ModelConfig:
+    """The config of a BERT that predicts masked tokens, if it has the arrays for it."""
+    if not any(name.startswith("cls.predictions.") for name in names):
+        return config
+    return replace(config, output=replace(config.output, kind="mlm"), bias=replace(config.bias, output=True))
 
 
 def layout(c: ModelConfig) -> list[Entry]:
@@ -71,7 +74,7 @@ def layout(c: ModelConfig) -> list[Entry]:
         found += linear(f"{theirs}.intermediate.dense", f"{ours}.mlp.up", True)
         found += linear(f"{theirs}.output.dense", f"{ours}.mlp.down", True)
         found += _norm(f"{theirs}.output.LayerNorm", f"{ours}.mlp_norm")
-    if c.output == "mlm":
+    if c.output.kind == "mlm":
         found += linear("cls.predictions.transform.dense", "transform.dense", True)
         found += _norm("cls.predictions.transform.LayerNorm", "transform.norm")
         found.append(entry("cls.predictions.bias", "output_bias"))
@@ -94,7 +97,7 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json."""
     names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
     return {
-        "architectures": ["BertForMaskedLM" if c.output == "mlm" else "BertModel"],
+        "architectures": ["BertForMaskedLM" if c.output.kind == "mlm" else "BertModel"],
         "model_type": "bert",
         "vocab_size": c.vocab_size,
         "max_position_embeddings": c.context,
@@ -102,8 +105,29 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "num_hidden_layers": c.layers,
         "num_attention_heads": c.heads,
         "intermediate_size": c.F,
-        "hidden_act": names.get(c.mlp, c.mlp),
-        "layer_norm_eps": c.norm_eps,
+        "hidden_act": names.get(c.mlp.activation, c.mlp.activation),
+        "layer_norm_eps": c.norm.eps,
         "type_vocab_size": c.token_types,
         "tie_word_embeddings": True,
     }
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads that fill the width, sentence types, and one MLP of an activation that it has."""
+    activation = c.mlp.activation if c.mlp.activation in ACTIVATIONS.values() else "gelu"
+    width = c.heads * c.H if c.width % c.heads else c.width
+    return replace(c, width=width, mlp=replace(c.mlp, activation=activation, experts=0), token_types=c.token_types or 1)
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=NAMES,
+    copies=COPIES,
+    config=config,
+    layout=layout,
+    dropped=dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+    completed=completed,
+)

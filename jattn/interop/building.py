@@ -10,6 +10,7 @@ import numpy as np
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.interop import layout
+from jattn.interop.family import Family
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Imported:
 
 def build(
     source: layout.Source,
-    family: Any,
+    family: Family,
     config: ModelConfig,
     tokenizer: str,
     special: dict[str, Any],
@@ -46,7 +47,7 @@ def build(
         raise InputError(
             f"{source.path}: the config asks for {config.layers:,} layers, {len(source.shapes)} arrays found"
         )
-    config = replace(config, dtype=dtype, param_dtype=dtype)
+    config = replace(config, compute=replace(config.compute, dtype=dtype, param_dtype=dtype))
     shapes = {name: shape.shape for name, shape in parameter_shapes(config).items()}
     table = family.layout(config)
     layout.check(source, table, shapes, family.dropped)
@@ -56,9 +57,9 @@ def build(
     return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files), special)
 
 
-def _check_copies(source: layout.Source, family: Any, used: set[str]) -> None:
+def _check_copies(source: layout.Source, family: Family, used: set[str]) -> None:
     """InputError if what the config ties stands in the file twice, and differs."""
-    for copy, original in family.COPIES.items():
+    for copy, original in family.copies.items():
         twice = copy in source.shapes and copy not in used and original in source.shapes
         if twice and not np.array_equal(source.read(copy), source.read(original)):
             raise InputError(

@@ -19,27 +19,30 @@ def fold_norms(config: ModelConfig, parameters: dict[str, Any]) -> tuple[ModelCo
 
     Raises InputError where a norm stands after the part (BERT): its output goes into the residual stream itself.
     """
-    if config.norm_position == "post":
+    if config.norm.position == "post":
         raise InputError(
             "fold norms: this model's norms stand after each part (BERT), so no projection reads them alone"
         )
-    if config.output == "none":
+    if config.output.kind == "none":
         raise InputError("fold norms: there is no output layer for the last norm; keep the raw weights")
-    if any(kind.gate for kind in config.pattern) and config.norm == "layernorm" and config.norm_bias:
+    if any(kind.gate for kind in config.pattern) and config.norm.kind == "layernorm" and config.bias.norm:
         raise InputError("fold norms: the norms have biases and the gate has none; keep the raw weights")
-    if config.experts:
+    if config.mlp.experts:
         raise InputError("fold norms: experts are not supported; keep the raw weights")
     if any(kind.token for kind in config.pattern) and config.layers:
         raise InputError("fold norms: a sink token reads the same norms; keep the raw weights")
-    biased = config.norm == "layernorm" and config.norm_bias
+    biased = config.norm.kind == "layernorm" and config.bias.norm
     folded = replace(
         config,
-        tied=False,
-        qkv_bias=config.qkv_bias or biased,
-        mlp_bias=config.mlp_bias or biased,
-        output_bias=config.output_bias or biased,
+        output=replace(config.output, tied=False),
+        bias=replace(
+            config.bias,
+            qkv=config.bias.qkv or biased,
+            mlp=config.bias.mlp or biased,
+            output=config.bias.output or biased,
+        ),
     )
-    if biased and (not config.mlp_bias and config.mlp != "none"):
+    if biased and (not config.bias.mlp and config.mlp.activation != "none"):
         raise InputError("fold norms: the norms have biases and the MLP has none; keep the raw weights")
     p = dict(parameters)
     for i in range(config.layers):
@@ -49,7 +52,7 @@ def fold_norms(config: ModelConfig, parameters: dict[str, Any]) -> tuple[ModelCo
         _fold(
             p, f"{block}.mlp_norm", [r for r in (f"{block}.mlp.up", f"{block}.mlp.gate") if f"{r}.kernel" in p], biased
         )
-    if config.tied:
+    if config.output.tied:
         p["head.kernel"] = p["token_rows"].T
     _fold(p, "final_norm", ["head"], biased)
     if "head.bias" in p:

@@ -14,9 +14,10 @@ from jattn.config import ModelConfig, RopeConfig
 from jattn.errors import InputError
 from jattn.interop import llama
 from jattn.interop.building import Imported, build
+from jattn.interop.family import config_from
 from jattn.interop.gguf_header import AGAIN, Header, Stored, library, read_header
 from jattn.interop.gguf_tokenizer import token_list, tokenizer_json
-from jattn.interop.keys import Keys, config_from, shown
+from jattn.interop.keys import Keys, shown
 from jattn.interop.special import from_gguf
 from jattn.positions import frequencies
 
@@ -60,7 +61,7 @@ def read_gguf(path: Path, dtype: str) -> Imported:
     if len(tokens) > config.vocab_size:
         raise InputError(f"{path}: {len(tokens):,} tokens, but the model has {config.vocab_size:,}; {AGAIN}")
     tokenizer = tokenizer_json(header.values, str(path))
-    return build(source, llama, config, tokenizer, from_gguf(header.values, tokens), kind, dtype, [path])
+    return build(source, llama.FAMILY, config, tokenizer, from_gguf(header.values, tokens), kind, dtype, [path])
 
 
 class GgufFile:
@@ -153,7 +154,7 @@ def gguf_config(header: Header, where: str, tokens: int) -> tuple[str, ModelConf
         keys["mlp_bias"] = "blk.0.ffn_up.bias" in header.tensors
     own.done()
     left = Keys(keys, where)
-    config = config_from(llama, left, kind)
+    config = config_from(llama.FAMILY, left, kind)
     left.done()
     return kind, config
 
@@ -188,11 +189,11 @@ def _stretch(found: np.ndarray, config: ModelConfig, where: str) -> RopeConfig:
     half = config.H // 2
     if config.rope.scaling == "none" and found.shape == (half,):
         with np.errstate(all="ignore"):
-            plain, _ = frequencies(half, config.rope_theta, RopeConfig())
+            plain, _ = frequencies(half, config.rope)
             for factor in (8.0, 32.0):
-                stretch = RopeConfig("llama3", factor, 8192, low_freq_factor=1.0, high_freq_factor=4.0)
+                stretch = RopeConfig(config.rope.theta, "llama3", factor, 8192, low_freq_factor=1, high_freq_factor=4)
                 # The converter computes them in float32, so not to the last digit.
-                if np.allclose(found, plain / frequencies(half, config.rope_theta, stretch)[0], rtol=1e-4, atol=0):
+                if np.allclose(found, plain / frequencies(half, stretch)[0], rtol=1e-4, atol=0):
                     return stretch
     raise InputError(f"{where}: {STRETCH} is not that of Llama 3.1 or 3.2, so the rotary frequencies are not known")
 

@@ -1,14 +1,16 @@
 """GPT-2: learned positions, LayerNorm, one array for q, k and v."""
 
+from dataclasses import replace
 from typing import Any
 
-from jattn.config import ModelConfig
+from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry
 
 MEMBERS = ("gpt2",)
 PREFIX = "transformer."
-NAMES = {"heads": "n_head", "width": "n_embd", "norm_eps": "layer_norm_epsilon"}
+NAMES = {"heads": "n_head", "width": "n_embd", "norm.eps": "layer_norm_epsilon"}
 COPIES = {"lm_head.weight": "transformer.wte.weight"}  # stored again by some, though tied
 
 
@@ -25,17 +27,11 @@ def config(keys: Keys, kind: str) -> ModelConfig:
         layers=keys("n_layer", int, 12),
         heads=keys("n_head", int, 12),
         width=width,
-        mlp="gelu_tanh",
-        hidden=keys("n_inner", int, 4 * width),
         positions="learned",
-        norm="layernorm",
-        norm_eps=keys("layer_norm_epsilon", float, 1e-5),
-        norm_bias=True,
-        qk_norm=False,
-        qkv_bias=True,
-        out_bias=True,
-        mlp_bias=True,
-        tied=keys("tie_word_embeddings", bool, True),
+        mlp=MlpConfig("gelu_tanh", keys("n_inner", int, 4 * width)),
+        norm=NormConfig("layernorm", eps=keys("layer_norm_epsilon", float, 1e-5), qk=False),
+        bias=BiasConfig(qkv=True, out=True, mlp=True, norm=True),
+        output=OutputConfig(tied=keys("tie_word_embeddings", bool, True)),
     )
 
 
@@ -47,7 +43,7 @@ def layout(c: ModelConfig) -> list[Entry]:
         entry("transformer.ln_f.weight", "final_norm.scale"),
         entry("transformer.ln_f.bias", "final_norm.bias"),
     ]
-    if not c.tied:
+    if not c.output.tied:
         found.append(entry("lm_head.weight", "head.kernel", "transposed"))
     for i in range(c.layers):
         theirs, ours = f"transformer.h.{i}", f"blocks.{i}"
@@ -84,6 +80,24 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "n_head": c.heads,
         "n_inner": c.F,
         "activation_function": "gelu_new",
-        "layer_norm_epsilon": c.norm_eps,
-        "tie_word_embeddings": c.tied,
+        "layer_norm_epsilon": c.norm.eps,
+        "tie_word_embeddings": c.output.tied,
     }
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads that fill the width."""
+    return replace(c, width=c.heads * c.H) if c.width % c.heads else c
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=NAMES,
+    copies=COPIES,
+    config=config,
+    layout=layout,
+    dropped=dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+)

@@ -3,13 +3,16 @@
 Source: OpenAI 2025, arXiv 2508.10925. The sink logit is the null of this project's kind `logit`.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from jattn.config import CLAMPED_GAIN, ModelConfig
+from jattn.config import CLAMPED_GAIN, BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
 from jattn.interop import llama
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry
 from jattn.interop.patterns import repeating, windows
+from jattn.interop.rewriting import for_gpt_oss
 
 MEMBERS = ("gpt_oss",)
 PREFIX = "model."
@@ -34,7 +37,7 @@ def config(keys: Keys, kind: str) -> ModelConfig:
     context = keys("max_position_embeddings", int, 131072)
     if not keys.values.get("rope_parameters") and not keys.values.get("rope_scaling"):
         keys.values["rope_parameters"] = YARN
-    theta, rope = llama.rotary(keys, context, 150_000.0)
+    rope = llama.rotary(keys, context, 150_000.0)
     window = keys("sliding_window", int, 128)
     default = ["sliding_attention" if i % 2 == 0 else "full_attention" for i in range(layers)]
     kinds = windows(llama.layer_types(keys, layers, default), window)
@@ -48,20 +51,18 @@ def config(keys: Keys, kind: str) -> ModelConfig:
         kv_heads=keys("num_key_value_heads", int, 8),
         width=keys("hidden_size", int, 2880),
         head_size=keys("head_dim", int, 64),
-        mlp="swiglu_clamped",
-        hidden=keys("intermediate_size", int, 2880),
-        swiglu_limit=keys("swiglu_limit", float, 7.0),
-        experts=keys("num_local_experts", int, 128),
-        experts_per_token=keys("num_experts_per_tok", int, 4),
         positions="rope",
-        rope_theta=theta,
+        mlp=MlpConfig(
+            "swiglu_clamped",
+            hidden=keys("intermediate_size", int, 2880),
+            limit=keys("swiglu_limit", float, 7.0),
+            experts=keys("num_local_experts", int, 128),
+            experts_per_token=keys("num_experts_per_tok", int, 4),
+        ),
         rope=rope,
-        norm="rmsnorm",
-        norm_eps=keys("rms_norm_eps", float, 1e-5),
-        qk_norm=False,
-        qkv_bias=bias,
-        out_bias=bias,
-        tied=keys("tie_word_embeddings", bool, False),
+        norm=NormConfig("rmsnorm", eps=keys("rms_norm_eps", float, 1e-5), qk=False),
+        bias=BiasConfig(qkv=bias, out=bias),
+        output=OutputConfig(tied=keys("tie_word_embeddings", bool, False)),
     )
 
 
@@ -83,11 +84,6 @@ def layout(c: ModelConfig) -> list[Entry]:
     return found
 
 
-dropped = llama.dropped
-COPIES = llama.COPIES
-NAMES = llama.NAMES
-
-
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json."""
     written = llama.to_keys(c, "gpt_oss")
@@ -95,11 +91,34 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     return written | {
         "architectures": ["GptOssForCausalLM"],
         "model_type": "gpt_oss",
-        "attention_bias": c.qkv_bias,
-        "num_local_experts": max(c.experts, 1),
-        "num_experts_per_tok": c.experts_per_token,
-        "swiglu_limit": c.swiglu_limit,
+        "attention_bias": c.bias.qkv,
+        "num_local_experts": max(c.mlp.experts, 1),
+        "num_experts_per_tok": c.mlp.experts_per_token,
+        "swiglu_limit": c.mlp.limit,
         # transformers makes the mask of a window even where no layer has one
         "sliding_window": max((k.window or 0 for k in kinds), default=0) or c.context,
         "layer_types": ["sliding_attention" if k.window else "full_attention" for k in kinds],
     }
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads of an even size, experts of its one kind, a linear output layer."""
+    c = llama.nearest(c)
+    if c.mlp.experts:
+        return c
+    mlp = replace(c.mlp, activation="swiglu_clamped", experts=1, experts_per_token=1)
+    return replace(c, mlp=mlp, output=replace(c.output, kind="linear"))
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=llama.NAMES,
+    copies=llama.COPIES,
+    config=config,
+    layout=layout,
+    dropped=llama.dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+    rewritten=for_gpt_oss,
+)

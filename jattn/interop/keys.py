@@ -3,10 +3,8 @@
 A key that changes the mathematics and is not known here would make a model that loads and is wrong.
 """
 
-import re
 from typing import Any
 
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 
 REQUIRED = object()
@@ -26,17 +24,6 @@ HARMLESS = {
     *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head"),
     *("pooler_type", "unsloth_fixed", "unsloth_version", "finetuning_task", "initial_context_length"),
 }
-
-
-def config_from(family: Any, keys: "Keys", kind: str) -> ModelConfig:
-    """The family's config of these keys; a model that cannot be is refused in the file's own words, not in ours."""
-    try:
-        return family.config(keys, kind)
-    except InputError as error:
-        if not str(error).startswith("model."):
-            raise
-        said = re.sub(r"model\.([\w.]*\w)", lambda found: repr(family.NAMES.get(found[1], found[1])), str(error))
-        raise InputError(f"{keys.where}: {said}") from None
 
 
 def shown(value: Any) -> str:

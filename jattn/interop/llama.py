@@ -1,9 +1,11 @@
 """The Llama family: Llama and SmolLM2, Mistral, Qwen2, Qwen3. RMSNorm, rotary positions, gated MLPs, grouped heads."""
 
+from dataclasses import replace
 from typing import Any
 
-from jattn.config import ModelConfig, RopeConfig
+from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig, RopeConfig
 from jattn.errors import InputError
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry, linear
 from jattn.interop.patterns import repeating, windows
@@ -15,7 +17,7 @@ NAMES = {
     "kv_heads": "num_key_value_heads",
     "width": "hidden_size",
     "head_size": "head_dim",
-    "norm_eps": "rms_norm_eps",
+    "norm.eps": "rms_norm_eps",
     "rope.factor": "factor",
     "rope.original_context": "original_max_position_embeddings",
 }
@@ -37,7 +39,7 @@ def config(keys: Keys, kind: str) -> ModelConfig:
     bias = {"mistral": False, "qwen2": True}.get(kind)
     if bias is None:
         bias = keys("attention_bias", bool, False)
-    theta, rope = rotary(keys, context)
+    rope = rotary(keys, context)
     return ModelConfig(
         attention=_attention(keys, kind, layers),
         vocab_size=keys("vocab_size", int),
@@ -47,18 +49,16 @@ def config(keys: Keys, kind: str) -> ModelConfig:
         kv_heads=keys("num_key_value_heads", int, heads),
         width=keys("hidden_size", int),
         head_size=keys("head_dim", int, 128 if kind == "qwen3" else None),
-        mlp="swiglu",
-        hidden=keys("intermediate_size", int),
         positions="rope",
-        rope_theta=theta,
+        mlp=MlpConfig("swiglu", keys("intermediate_size", int)),
         rope=rope,
-        norm="rmsnorm",
-        norm_eps=keys("rms_norm_eps", float, 1e-6),
-        qk_norm=kind == "qwen3",
-        qkv_bias=bias,
-        out_bias=bias and kind != "qwen2",
-        mlp_bias=keys("mlp_bias", bool, False) if kind == "llama" else False,
-        tied=keys("tie_word_embeddings", bool, False),
+        norm=NormConfig("rmsnorm", eps=keys("rms_norm_eps", float, 1e-6), qk=kind == "qwen3"),
+        bias=BiasConfig(
+            qkv=bias,
+            out=bias and kind != "qwen2",
+            mlp=keys("mlp_bias", bool, False) if kind == "llama" else False,
+        ),
+        output=OutputConfig(tied=keys("tie_word_embeddings", bool, False)),
     )
 
 
@@ -90,8 +90,8 @@ def layer_types(keys: Keys, layers: int, default: list[str]) -> list[str]:
     return kinds
 
 
-def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> tuple[float, RopeConfig]:
-    """Base and stretch of the rotary frequencies, in transformers' older spelling (rope_scaling) and its newer one."""
+def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> RopeConfig:
+    """The rotary frequencies, in transformers' older spelling (rope_scaling) and its newer one."""
     theta = keys("rope_theta", float, theta)
     old, new = keys("rope_scaling", dict, {}), keys("rope_parameters", dict, {})
     keys.only("partial_rotary_factor", 1, 1.0)
@@ -101,11 +101,12 @@ def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> tuple[float, Ro
     named = rope.values.pop("type", "default"), rope.values.pop("rope_type", None)
     kind = named[1] or named[0]
     if kind == "default":
-        stretch = RopeConfig()
+        found = RopeConfig(theta)
     elif kind == "linear":
-        stretch = RopeConfig("linear", rope("factor", float))
+        found = RopeConfig(theta, "linear", rope("factor", float))
     elif kind == "llama3":
-        stretch = RopeConfig(
+        found = RopeConfig(
+            theta,
             "llama3",
             rope("factor", float),
             rope("original_max_position_embeddings", int, context),
@@ -113,14 +114,14 @@ def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> tuple[float, Ro
             high_freq_factor=rope("high_freq_factor", float),
         )
     elif kind == "yarn":
-        stretch = _yarn(rope, context)
+        found = _yarn(rope, context, theta)
     else:
         raise InputError(f"{rope.where}: rope_type {kind!r} is not supported, only default, linear, llama3, yarn")
     rope.done()
-    return theta, stretch
+    return found
 
 
-def _yarn(rope: Keys, context: int) -> RopeConfig:
+def _yarn(rope: Keys, context: int, theta: float) -> RopeConfig:
     original = rope("original_max_position_embeddings", int, context)
     factor = rope("factor", float, context / original)
     scale, own, all_dim = (rope(n, float, None) for n in ("attention_factor", "mscale", "mscale_all_dim"))
@@ -130,6 +131,7 @@ def _yarn(rope: Keys, context: int) -> RopeConfig:
         of = lambda m: 0.1 * m * math.log(factor) + 1 if factor > 1 else 1.0  # noqa: E731
         scale = of(own) / of(all_dim)
     return RopeConfig(
+        theta,
         "yarn",
         factor,
         original,
@@ -144,7 +146,7 @@ def rope_parameters(c: ModelConfig) -> dict[str, Any]:
     """The rotary part of a config to write."""
     r = c.rope
     kind = "default" if r.scaling == "none" else r.scaling
-    common: dict[str, Any] = {"rope_type": kind, "rope_theta": c.rope_theta}
+    common: dict[str, Any] = {"rope_type": kind, "rope_theta": c.rope.theta}
     if r.scaling == "none":
         return common
     common["factor"] = r.factor
@@ -160,9 +162,9 @@ def rope_parameters(c: ModelConfig) -> dict[str, Any]:
 def attention_entries(c: ModelConfig, i: int) -> list[Entry]:
     """The projections of a layer's attention."""
     theirs, ours = f"model.layers.{i}.self_attn", f"blocks.{i}.attention"
-    found = [e for n in "qkv" for e in linear(f"{theirs}.{n}_proj", f"{ours}.{n}", c.qkv_bias)]
-    found += linear(f"{theirs}.o_proj", f"{ours}.out", c.out_bias)
-    if c.qk_norm:
+    found = [e for n in "qkv" for e in linear(f"{theirs}.{n}_proj", f"{ours}.{n}", c.bias.qkv)]
+    found += linear(f"{theirs}.o_proj", f"{ours}.out", c.bias.out)
+    if c.norm.qk:
         found += [entry(f"{theirs}.{n}_norm.weight", f"{ours}.{n}_norm.scale") for n in "qk"]
     return found
 
@@ -173,7 +175,7 @@ def layout(c: ModelConfig) -> list[Entry]:
         entry("model.embed_tokens.weight", "token_rows"),
         entry("model.norm.weight", "final_norm.scale"),
     ]
-    if not c.tied:
+    if not c.output.tied:
         found.append(entry("lm_head.weight", "head.kernel", "transposed"))
     for i in range(c.layers):
         theirs, ours = f"model.layers.{i}", f"blocks.{i}"
@@ -182,9 +184,9 @@ def layout(c: ModelConfig) -> list[Entry]:
             entry(f"{theirs}.post_attention_layernorm.weight", f"{ours}.mlp_norm.scale"),
             *attention_entries(c, i),
         ]
-        if c.experts == 0:
+        if c.mlp.experts == 0:
             for n in ("up", "gate", "down"):
-                found += linear(f"{theirs}.mlp.{n}_proj", f"{ours}.mlp.{n}", c.mlp_bias)
+                found += linear(f"{theirs}.mlp.{n}_proj", f"{ours}.mlp.{n}", c.bias.mlp)
     return found
 
 
@@ -210,17 +212,35 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "head_dim": c.H,
         "hidden_act": "silu",
         "max_position_embeddings": c.context,
-        "rms_norm_eps": c.norm_eps,
-        "tie_word_embeddings": c.tied,
+        "rms_norm_eps": c.norm.eps,
+        "tie_word_embeddings": c.output.tied,
         "rope_parameters": rope_parameters(c),
     }
     if kind in ("llama", "qwen3"):
-        written["attention_bias"] = c.qkv_bias
+        written["attention_bias"] = c.bias.qkv
     if kind == "llama":
-        written["mlp_bias"] = c.mlp_bias
+        written["mlp_bias"] = c.bias.mlp
     if kind in ("qwen2", "qwen3"):
         written |= {"use_sliding_window": window is not None, "sliding_window": window, "layer_types": types}
         written["max_window_layers"] = c.layers
     if kind == "mistral":
         written["sliding_window"] = window
     return written
+
+
+def nearest(c: ModelConfig) -> ModelConfig:
+    """Heads of an even size, for their rotation."""
+    return replace(c, head_size=c.H + 1) if c.H % 2 else c
+
+
+FAMILY = Family(
+    members=MEMBERS,
+    prefix=PREFIX,
+    names=NAMES,
+    copies=COPIES,
+    config=config,
+    layout=layout,
+    dropped=dropped,
+    to_keys=to_keys,
+    nearest=nearest,
+)

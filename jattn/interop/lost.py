@@ -1,47 +1,36 @@
 """What a model loses in a format: the fields that its config, written there and read again, would not say."""
 
-from dataclasses import fields
 from typing import Any
 
 from jattn.config import ModelConfig
-from jattn.kinds import LayerAttention
+from jattn.config_groups import flatten
+from jattn.kinds import NULLS, LayerAttention
 
 # What a file of weights need not say: how parameters start, how they are computed, dropout while training.
-_FREE = {
-    *("init_std", "zero_init", "null", "dtype", "param_dtype", "layer_loop", "implementation"),
-    *("embed_dropout", "resid_dropout", "mlp_dropout"),
-}
+_FREE = ("init", "null", "compute", "dropout")
 # Fields that mean nothing apart from another: where that one differs, it alone is named.
 _PART_OF = {
-    "rope": "positions",
-    "rope_theta": "positions",
-    "norm_bias": "norm",
-    "hidden": "mlp",
-    "swiglu_limit": "mlp",
-    "experts_per_token": "experts",
-}
-_NULLS = {
-    "zero": "a null of score 0",
-    "logit": "a sink logit per head",
-    "key": "a null key",
-    "key_value": "a null key and value",
-    "fixed_value": "a null of fixed value",
+    "bias.norm": "norm.kind",
+    "mlp.hidden": "mlp.activation",
+    "mlp.limit": "mlp.activation",
+    "mlp.experts_per_token": "mlp.experts",
 }
 
 
 def lost(config: ModelConfig, again: ModelConfig) -> list[str]:
     """The fields in which a model and what is read again differ in meaning, as `model.name = value (why)`."""
     found = []
-    for f in fields(config):
-        whole = _PART_OF.get(f.name, f.name)
-        same = _meaning(config, f.name) == _meaning(again, f.name)
-        if f.name in _FREE or same or (whole != f.name and _meaning(config, whole) != _meaning(again, whole)):
+    ours, theirs = _meanings(config), _meanings(again)
+    for name, value in flatten(config).items():
+        group = name.partition(".")[0]
+        whole = "positions" if group == "rope" else _PART_OF.get(name, name)
+        if group in _FREE or ours[name] == theirs[name] or (whole != name and ours[whole] != theirs[whole]):
             continue
-        if f.name == "attention":
-            found.append(f"model.attention = {config.attention!r} ({attention_features(config, again)})")
+        if name == "attention":
+            found.append(f"model.attention = {value!r} ({attention_features(config, again)})")
         else:
-            ours, theirs = getattr(config, f.name), _meaning(again, f.name)
-            found.append(f"model.{f.name} = {ours!r} (it has {getattr(again, f.name) if theirs is None else theirs!r})")
+            other = flatten(again)[name] if theirs[name] is None else theirs[name]
+            found.append(f"model.{name} = {value!r} (it has {other!r})")
     return found
 
 
@@ -57,7 +46,7 @@ def attention_features(config: ModelConfig, again: ModelConfig | None = None) ->
 def _features(layer: LayerAttention, other: LayerAttention) -> list[str]:
     found = []
     if layer.null != other.null:
-        found.append(_NULLS[layer.null] if layer.null else "a layer without a sink logit")
+        found.append(NULLS[layer.null].described if layer.null else "a layer without a sink logit")
     if (layer.window, layer.first) != (other.window, other.first):
         found.append(f"a window of {layer.window}" if layer.window else "a layer without a window")
     if layer.first:
@@ -67,19 +56,17 @@ def _features(layer: LayerAttention, other: LayerAttention) -> list[str]:
     return found + [words for name, words in named.items() if getattr(layer, name) != getattr(other, name)]
 
 
-def _meaning(config: ModelConfig, name: str) -> Any:
-    """A field by what it means: sizes that follow from others, the attention layer by layer, rope where it is used."""
-    meant = {"head_size": config.H, "kv_heads": config.N_kv, "hidden": config.F}
-    if name == "attention":
-        return [config.layer(i) for i in range(config.layers)]
-    if name in ("rope", "rope_theta") and config.positions != "rope":
-        return None
-    if name == "hidden" and config.mlp == "none":
-        return None
-    if name == "swiglu_limit" and config.mlp != "swiglu_clamped":
-        return None
-    if name == "experts_per_token" and not config.experts:
-        return None
-    if name == "norm_bias" and config.norm == "rmsnorm":
-        return None
-    return meant.get(name, getattr(config, name))
+def _meanings(config: ModelConfig) -> dict[str, Any]:
+    """The fields by what they mean: sizes that follow from others, the attention layer by layer, None where unused."""
+    told = flatten(config) | {"head_size": config.H, "kv_heads": config.N_kv, "mlp.hidden": config.F}
+    told["attention"] = [config.layer(i) for i in range(config.layers)]
+    unused = {
+        "rope.theta": config.positions != "rope",
+        "mlp.hidden": config.mlp.activation == "none",
+        "mlp.limit": config.mlp.activation != "swiglu_clamped",
+        "mlp.experts_per_token": not config.mlp.experts,
+        "bias.norm": config.norm.kind == "rmsnorm",
+    }
+    stretched = config.positions == "rope" and config.rope.scaling != "none"
+    unused |= {name: not stretched for name in told if name.startswith("rope.") and name != "rope.theta"}
+    return {name: None if unused.get(name) else value for name, value in told.items()}

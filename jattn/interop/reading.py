@@ -1,19 +1,17 @@
 """A foreign model as ours: config, parameters by name, tokenizer. Everything is checked before any array is read."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jattn.errors import InputError
-from jattn.interop import bert, gpt2, gpt_oss, llama
 from jattn.interop.building import Imported, build
-from jattn.interop.keys import Keys, config_from
+from jattn.interop.families import family_of
+from jattn.interop.family import config_from
+from jattn.interop.keys import Keys
 from jattn.interop.safetensors_files import PICKLES, SafetensorsFolder, refusal
 from jattn.interop.special import from_folder
 from jattn.interop.tokenizer_files import read_tokenizer
-
-FAMILIES: dict[str, Any] = {"gpt2": gpt2, "llama": llama, "bert": bert, "gpt_oss": gpt_oss}
 
 
 def read(path: str | Path, *, dtype: str = "float32") -> Imported:
@@ -45,21 +43,11 @@ def read(path: str | Path, *, dtype: str = "float32") -> Imported:
     keys.only("auto_map")
     config = config_from(family, keys, kind)
     keys.done()
-    source = SafetensorsFolder(path, family.PREFIX)
-    if family is bert and any(name.startswith("cls.predictions.") for name in source.shapes):
-        config = replace(config, output="mlm", output_bias=True)
+    source = SafetensorsFolder(path, family.prefix)
+    config = family.completed(config, source.shapes)
     tokenizer = read_tokenizer(path)
     special = from_folder(path, told, config.vocab_size)
     return build(source, family, config, tokenizer, special, kind, dtype, [path / "config.json", *source.files])
-
-
-def family_of(kind: str, where: str) -> Any:
-    """The family that a model type belongs to; InputError naming what is supported."""
-    for family in FAMILIES.values():
-        if kind in family.MEMBERS:
-            return family
-    known = ", ".join(member for family in FAMILIES.values() for member in family.MEMBERS)
-    raise InputError(f"{where}: model_type {kind!r} is not supported; supported: {known}")
 
 
 def _json(file: Path) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from jattn.config import ModelConfig, RopeConfig
+from jattn.config import ModelConfig
+from jattn.config_groups import flatten
 from jattn.interop.lost import attention_features
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "swiglu": "silu", "none": None}
@@ -25,35 +26,33 @@ def cannot_hold(config: ModelConfig) -> list[str]:
     c, found = config, []
     kinds = [c.layer(i) for i in range(c.layers)]
     windows = {kind.window for kind in kinds} - {None}
-    beyond = any(k.null or k.first or k.token or k.value_bias or k.gate or k.sigmoid for k in kinds)
+    beyond = any(k.has_null or k.first or k.value_bias or k.gate or k.sigmoid for k in kinds)
     if beyond or len(windows) > 1:
         found.append(f"model.attention = {c.attention!r} ({attention_features(c)})")
     power_of_two = c.heads & (c.heads - 1) == 0
     if c.positions == "alibi" and not power_of_two:
         found.append(f"model.positions = 'alibi' with model.heads = {c.heads} (its slopes are those of a power of two)")
     refused = {
-        "mlp": c.mlp not in ACTIVATIONS,
-        "experts": c.experts > 0,
-        "mlp_bias": c.mlp == "swiglu" and c.mlp_bias,
-        "rope": c.positions == "rope" and c.rope != RopeConfig(),
-        "norm_position": c.norm_position != "pre",
-        "qk_norm": c.qk_norm and c.norm != "rmsnorm",
-        "output": c.output != "linear",
+        "mlp.activation": c.mlp.activation not in ACTIVATIONS,
+        "mlp.experts": c.mlp.experts > 0,
+        "bias.mlp": c.mlp.activation == "swiglu" and c.bias.mlp,
+        "rope.scaling": c.positions == "rope" and c.rope.scaling != "none",
+        "norm.position": c.norm.position != "pre",
+        "norm.qk": c.norm.qk and c.norm.kind != "rmsnorm",
+        "output.kind": c.output.kind != "linear",
         "causal": not c.causal,
         "token_types": c.token_types > 0,
-        "score": c.score != "softmax",
+        "score.kind": c.score.kind != "softmax",
     }
     why = {
-        "mlp": f"it has {', '.join(str(a) for a in ACTIVATIONS)}",
-        "mlp_bias": "its gated MLP has none",
-        "rope": "it has plain frequencies",
-        "qk_norm": "it has RMSNorm for it",
+        "mlp.activation": f"it has {', '.join(str(a) for a in ACTIVATIONS)}",
+        "bias.mlp": "its gated MLP has none",
+        "rope.scaling": "it has plain frequencies",
+        "norm.qk": "it has RMSNorm for it",
     }
     for name, is_refused in refused.items():
         if is_refused:
-            value = getattr(c, name)
-            shown = value.scaling if name == "rope" else value
-            found.append(f"model.{name} = {shown!r} ({why.get(name, 'it has none')})")
+            found.append(f"model.{name} = {flatten(c)[name]!r} ({why.get(name, 'it has none')})")
     return found
 
 
@@ -66,15 +65,15 @@ def config_of(config: ModelConfig) -> dict[str, Any]:
         "n_ctx": c.context,
         "d_head": c.H,
         "n_heads": c.heads,
-        "d_mlp": None if c.mlp == "none" else c.F,
-        "act_fn": ACTIVATIONS[c.mlp],
-        "attn_only": c.mlp == "none",
+        "d_mlp": None if c.mlp.activation == "none" else c.F,
+        "act_fn": ACTIVATIONS[c.mlp.activation],
+        "attn_only": c.mlp.activation == "none",
         "d_vocab": c.vocab_size,
-        "eps": c.norm_eps,
-        "normalization_type": "RMS" if c.norm == "rmsnorm" else "LN",
+        "eps": c.norm.eps,
+        "normalization_type": "RMS" if c.norm.kind == "rmsnorm" else "LN",
         "positional_embedding_type": {"rope": "rotary", "alibi": "alibi"}.get(c.positions, "standard"),
         "attention_dir": "causal",
-        "gated_mlp": c.mlp == "swiglu",
+        "gated_mlp": c.mlp.activation == "swiglu",
         "original_architecture": "jattn",
         "default_prepend_bos": False,
         "init_weights": False,
@@ -82,18 +81,18 @@ def config_of(config: ModelConfig) -> dict[str, Any]:
     if c.N_kv != c.heads:
         written["n_key_value_heads"] = c.N_kv
     if c.positions == "rope":
-        theta = int(c.rope_theta) if c.rope_theta == int(c.rope_theta) else c.rope_theta
+        theta = int(c.rope.theta) if c.rope.theta == int(c.rope.theta) else c.rope.theta
         written |= {"rotary_base": theta, "rotary_dim": c.H, "rotary_adjacent_pairs": False}
     window = next((kind.window for kind in c.pattern if kind.window), None)
     if window:
         types = ["local" if c.layer(i).window else "global" for i in range(c.layers)]
         written |= {"use_local_attn": True, "window_size": window, "attn_types": types}
-    if c.qk_norm:
+    if c.norm.qk:
         written["use_qk_norm"] = True
-    if c.attention_soft_cap:
-        written["attn_scores_soft_cap"] = c.attention_soft_cap
-    if c.logit_soft_cap:
-        written["output_logits_soft_cap"] = c.logit_soft_cap
+    if c.score.soft_cap:
+        written["attn_scores_soft_cap"] = c.score.soft_cap
+    if c.output.soft_cap:
+        written["output_logits_soft_cap"] = c.output.soft_cap
     return written
 
 
@@ -103,7 +102,7 @@ def state_dict(config: ModelConfig, parameters: dict[str, Any]) -> dict[str, np.
     Grouped keys and values are stored once per group, as `_W_K` and `_W_V` [K D H]. Buffers (masks, rotary angles) are
     left to TransformerLens, which makes them itself.
     """
-    c, dtype = config, np.dtype(config.param_dtype)
+    c, dtype = config, np.dtype(config.compute.param_dtype)
     of = {name: np.asarray(p) for name, p in parameters.items()}
     zeros = lambda name, *shape: of[name] if name in of else np.zeros(shape, dtype)  # noqa: E731
     table = of["token_rows"]
@@ -117,7 +116,7 @@ def state_dict(config: ModelConfig, parameters: dict[str, Any]) -> dict[str, np.
 
     def norm(theirs: str, ours: str) -> None:
         found[f"{theirs}.w"] = of[f"{ours}.scale"]
-        if c.norm == "layernorm":
+        if c.norm.kind == "layernorm":
             found[f"{theirs}.b"] = zeros(f"{ours}.bias", c.width)
 
     norm("ln_final", "final_norm")
@@ -133,15 +132,15 @@ def state_dict(config: ModelConfig, parameters: dict[str, Any]) -> dict[str, np.
             found[f"{attn}.{mark}b_{name.upper()}"] = bias.reshape(heads, c.H)
         found[f"{attn}.W_O"] = of[f"{ours}.out.kernel"].reshape(c.heads, c.H, c.width)
         found[f"{attn}.b_O"] = zeros(f"{ours}.out.bias", c.width)
-        if c.qk_norm:
+        if c.norm.qk:
             found |= {f"{attn}.{name}_norm.w": of[f"{ours}.{name}_norm.scale"] for name in "qk"}
-        if c.mlp == "none":
+        if c.mlp.activation == "none":
             continue
         norm(f"{block}.ln2", f"blocks.{i}.mlp_norm")
         mlp = f"blocks.{i}.mlp"
         found |= {f"{mlp}.W_in": of[f"{mlp}.up.kernel"], f"{mlp}.W_out": of[f"{mlp}.down.kernel"]}
         found |= {f"{mlp}.b_in": zeros(f"{mlp}.up.bias", c.F), f"{mlp}.b_out": zeros(f"{mlp}.down.bias", c.width)}
-        if c.mlp == "swiglu":
+        if c.mlp.activation == "swiglu":
             found[f"{mlp}.W_gate"] = of[f"{mlp}.gate.kernel"]
     return {name: np.ascontiguousarray(array) for name, array in found.items()}
 
@@ -163,7 +162,7 @@ def activations(model: Any, tokens: Int[Any, "B T"]) -> dict[str, np.ndarray]:
     seen = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(model, tokens)
     of = {name: np.asarray(array) for name, array in (seen or {}).items()}
     found = {"hook_tokens": np.asarray(tokens)}
-    if c.norm_position == "pre":
+    if c.norm.position == "pre":
         found["hook_embed"] = np.asarray(model.token_rows[...])[np.asarray(tokens)]
         if c.positions in ("learned", "none"):
             rows = 0.0 if c.positions == "none" else np.asarray(model.position_rows[...])[: tokens.shape[1]]
@@ -171,14 +170,14 @@ def activations(model: Any, tokens: Int[Any, "B T"]) -> dict[str, np.ndarray]:
     for i in range(c.layers):
         block = f"blocks.{i}"
         found |= {f"{block}.attn.hook_{n}": of[n][i] for n in (*SITES, "pattern", "null_mass")}
-        stream = {n: of[n][i] for n in STREAM if c.mlp != "none" or n not in ("resid_mid", "mlp_out")}
-        if c.norm_position == "post":  # its hooks stand before the norms, ours after
+        stream = {n: of[n][i] for n in STREAM if c.mlp.activation != "none" or n not in ("resid_mid", "mlp_out")}
+        if c.norm.position == "post":  # its hooks stand before the norms, ours after
             stream["normalized_resid_mid"], stream["normalized_resid_post"] = of["resid_mid"][i], of["resid_post"][i]
             stream["resid_mid"] = of["resid_pre"][i] + of["attn_out"][i]
             stream["resid_post"] = of["resid_mid"][i] + of["mlp_out"][i]
         found |= {f"{block}.hook_{n}": a for n, a in stream.items()}
     last = of["resid_post"][-1] if c.layers else None
-    if last is not None and c.norm_position == "pre":
+    if last is not None and c.norm.position == "pre":
         found |= _final_norm(model, last)
     return found
 
@@ -188,8 +187,8 @@ def _final_norm(model: Any, x: np.ndarray) -> dict[str, np.ndarray]:
     import jax.numpy as jnp
 
     c = model.config
-    centred = x - x.mean(-1, keepdims=True) if c.norm == "layernorm" else x
-    scale = np.sqrt(np.mean(np.square(centred), -1, keepdims=True) + c.norm_eps, dtype=x.dtype)
+    centred = x - x.mean(-1, keepdims=True) if c.norm.kind == "layernorm" else x
+    scale = np.sqrt(np.mean(np.square(centred), -1, keepdims=True) + c.norm.eps, dtype=x.dtype)
     assert model.final_norm is not None
-    out = np.asarray(model.final_norm(jnp.asarray(x))) if c.norm == "layernorm" else centred / scale
+    out = np.asarray(model.final_norm(jnp.asarray(x))) if c.norm.kind == "layernorm" else centred / scale
     return {"ln_final.hook_scale": scale, "ln_final.hook_normalized": out}

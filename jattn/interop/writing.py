@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from jattn.config import ModelConfig
 from jattn.errors import InputError, one_of
-from jattn.interop import bert, layout, transformer_lens
+from jattn.interop import layout, transformer_lens
+from jattn.interop.families import FAMILIES
+from jattn.interop.family import Family
 from jattn.interop.keys import Keys
 from jattn.interop.lost import lost
-from jattn.interop.reading import FAMILIES
-from jattn.interop.rewriting import FILLED, for_gpt_oss, parameters_for
+from jattn.interop.rewriting import filled, filled_in, parameters_for
 from jattn.interop.tokenizer_config import tokenizer_files
 
 FORMATS = (*FAMILIES, "transformerlens")
@@ -47,7 +48,7 @@ def write(
         else:
             member = _nearest(config, form)
             texts, ids = tokenizer_files(tokenizer, config, special or {})
-            keys = member.keys | ids | {"torch_dtype": config.param_dtype}
+            keys = member.keys | ids | {"torch_dtype": config.compute.param_dtype}
             parameters = parameters_for(member.config, config, parameters)
             table = FAMILIES[form].layout(member.config)
             save_arrays(layout.write(parameters, table), part / "model.safetensors")
@@ -84,36 +85,19 @@ class Member(NamedTuple):
 
 def _nearest(config: ModelConfig, form: str) -> Member:
     """The member that loses least of the model and, of those, has fewest parameters of zero to fill in."""
-    members = [_member(config, form, kind) for kind in FAMILIES[form].MEMBERS]
-    return min(members, key=lambda m: (len(m.lost), sum(getattr(m.config, n) != getattr(config, n) for n in FILLED)))
+    members = [_member(config, FAMILIES[form], kind) for kind in FAMILIES[form].members]
+    return min(members, key=lambda m: (len(m.lost), filled_in(m.config, config)))
 
 
-def _member(config: ModelConfig, form: str, kind: str) -> Member:
-    target = for_gpt_oss(config) if form == "gpt_oss" else config
-    keys = FAMILIES[form].to_keys(_sayable(target, form), kind)
+def _member(config: ModelConfig, family: Family, kind: str) -> Member:
+    target = family.rewritten(config)
+    keys = family.to_keys(family.nearest(replace(target, layers=target.layers or 1)), kind)
     told = Keys(json.loads(json.dumps(keys)), "config")
-    again = FAMILIES[form].config(told, kind)
+    again = family.config(told, kind)
     told.done()
-    if form == "bert" and config.output == "mlm":
-        again = replace(again, output="mlm", output_bias=True)
-    filled = {n: getattr(again, n) for n in FILLED if getattr(again, n) and not getattr(target, n)}
-    target = replace(target, **filled)
+    again = family.completed(again, [e.theirs for e in family.layout(target)])
+    target = filled(target, again)
     return Member(keys, target, lost(target, again))
-
-
-def _sayable(config: ModelConfig, form: str) -> ModelConfig:
-    """The model with what no config.json of the format could say at all changed to the nearest that one can."""
-    config = replace(config, layers=config.layers or 1)
-    if form in ("llama", "gpt_oss") and config.H % 2:
-        config = replace(config, head_size=config.H + 1)
-    if form in ("gpt2", "bert") and config.width % config.heads:
-        config = replace(config, width=config.heads * config.H)
-    if form == "gpt_oss" and not config.experts:
-        return replace(config, mlp="swiglu_clamped", experts=1, output="linear")
-    if form == "bert":
-        mlp = config.mlp if config.mlp in bert.ACTIVATIONS.values() else "gelu"
-        return replace(config, mlp=mlp, experts=0, token_types=config.token_types or 1)
-    return config
 
 
 @contextmanager

@@ -4,23 +4,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import ablation
-from jattn.config import ModelConfig
+from analysis.interventions import ablation
 from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import at
-from tests.planted import close
-from tests.planted import drawn as weights
+from tests.configs import model_config
+from tests.small import close
+from tests.small import drawn as weights
 
 B, T, V, N, K, H, L = 3, 6, 11, 4, 2, 2, 2
 WINDOWS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T + 1)))
 HEADS = jnp.asarray(list(np.ndindex(L, N)))
 SIZES = {"vocab_size": V, "context": T, "layers": L, "heads": N, "kv_heads": K, "width": N * H}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 
 
 def tiny(attention="standard", **changes):
-    return ModelConfig(**SIZES | DOUBLE | {"attention": attention} | changes)
+    return model_config(**SIZES | DOUBLE | {"attention": attention} | changes)
 
 
 def loss(config, parameters=None, **options):
@@ -47,7 +47,7 @@ def test_ablation_is_the_loss_with_the_heads_rows_of_the_output_projection_at_ze
 
 @pytest.mark.parametrize("layer_loop", ["python", "scan"])
 def test_a_head_with_nothing_to_say_is_not_missed(x64, layer_loop):
-    config = tiny(layer_loop=layer_loop, kv_heads=N)
+    config = tiny(compute__layer_loop=layer_loop, kv_heads=N)
     name = "blocks.1.attention.v.kernel"
     p = weights(config)
     p = p | {name: p[name].at[:, 2 * H : 3 * H].set(0.0)}
@@ -58,7 +58,7 @@ def test_a_head_with_nothing_to_say_is_not_missed(x64, layer_loop):
 
 def test_mean_ablation_of_a_head_that_always_says_the_same_changes_nothing(x64):
     """Values that are a bias alone: every query of every text gets the bias, which is the mean."""
-    config = tiny(qkv_bias=True)
+    config = tiny(bias__qkv=True)
     p = weights(config)
     p = p | {f"blocks.{i}.attention.v.kernel": jnp.zeros_like(p["blocks.0.attention.v.kernel"]) for i in range(L)}
     mean = ablation.means(config, p, WINDOWS[:, :-1])
@@ -155,7 +155,7 @@ def test_patching_nothing_gives_the_corrupted_run(x64):
 
 def test_patching_all_positions_of_the_stream_one_by_one_moves_only_the_corrupted_one(x64):
     places = {"layer": [0] * T, "position": list(range(T))}
-    effect = patched(tiny(layer_loop="scan"), places, site="resid_pre").effect("kl")
+    effect = patched(tiny(compute__layer_loop="scan"), places, site="resid_pre").effect("kl")
     close(effect, (np.arange(T) == 2)[:, None] * np.ones(B))
 
 
@@ -191,7 +191,7 @@ def test_patches_that_cannot_be_are_one_line(x64):
 
 def test_kl_is_the_closed_form_of_two_coins():
     p, q = 0.8, 0.3
-    logits = lambda x: jnp.log(jnp.array([x, 1 - x])) + 7  # noqa: E731
+    logits = lambda x: jnp.log(jnp.array([x, 1 - x])) + 7
     expected = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
     close(ablation.kl_nats(logits(p), logits(q)), expected, 1e-5)
     assert ablation.kl_nats(logits(p), logits(p)) == 0

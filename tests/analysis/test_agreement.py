@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import agreement as chapter
+from analysis.elements import Plot, Table
 from analysis.measures.agreement import agreement, head_distances, match
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import init_parameters
+from tests.configs import model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 
@@ -100,7 +101,7 @@ def test_how_much_is_null_changes_the_reading_with_the_null_alone():
     b = a.copy()
     b[..., 1:] *= 0.3
     b[..., 0] = 1 - b[..., 1:].sum(-1)
-    diagonal = lambda d: d[np.arange(L)[:, None], np.arange(N), np.arange(L)[:, None], np.arange(N)]  # noqa: E731
+    diagonal = lambda d: d[np.arange(L)[:, None], np.arange(N), np.arange(L)[:, None], np.arange(N)]
     np.testing.assert_allclose(diagonal(head_distances(a, b)), 0, atol=1e-3)
     assert (diagonal(head_distances(a, b, with_null=True)) > 0.1).all()
 
@@ -154,7 +155,7 @@ def test_bad_maps_are_one_line_each():
 
 
 def run_of(seed):
-    model = ModelConfig(vocab_size=7, context=16, layers=L, heads=N, width=12, init_std=0.5, attention="null")
+    model = model_config(vocab_size=7, context=16, layers=L, heads=N, width=12, init__std=0.5, attention="null")
     return Run(Path("made"), 0, RunConfig(model=model), {}, init_parameters(model, seed))
 
 
@@ -169,8 +170,8 @@ def results_of(**groups):
 
 def test_pairs_of_runs_of_a_group_have_numbers_and_a_run_alone_has_a_line():
     results = results_of(three=[run_of(0), run_of(1), run_of(0)], alone=[run_of(0)])
-    assert results.found["alone"][0].detail.shape == (5, L, N, T, 1 + T)
-    np.testing.assert_allclose(results.found["alone"][0].detail.sum(-1), 1, atol=2e-3)
+    assert results.measured["alone"][0].detail.shape == (5, L, N, T, 1 + T)
+    np.testing.assert_allclose(results.measured["alone"][0].detail.sum(-1), 1, atol=2e-3)
     pairs = chapter.pairs(results)
     assert set(pairs) == {"three"} and set(pairs["three"]) == set(chapter.MEASURES)
     matched = pairs["three"]["head_matched"]

@@ -7,27 +7,30 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters.cause import CHAPTER, HEADS, Plan, by_head, chosen_heads
-from analysis.drawing.figures import png
-from analysis.measures import ablation, cause, cause_scores
+from analysis.drawing.style import png
+from analysis.elements import Plot, Table
+from analysis.interventions import ablation, cause
+from analysis.measures import cause_scores
 from analysis.measures.cause_scores import Score, score, score_heads
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
 from jattn.taps import at
-from tests.planted import close
-from tests.planted import drawn as weights
+from tests.configs import changed, model_config
+from tests.small import close
+from tests.small import drawn as weights
 
 B, T, V, N, H, L = 2, 6, 11, 2, 4, 2
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
 ALL = jnp.asarray(np.tile(np.arange(T), (B, 1)))
 SIZES = {"vocab_size": V, "context": T, "layers": L, "heads": N, "width": N * H}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 
 
 def tiny(attention="standard", **changes):
-    return ModelConfig(**SIZES | DOUBLE | {"attention": attention} | changes)
+    return model_config(**SIZES | DOUBLE | {"attention": attention} | changes)
 
 
 def nats(config, parameters, heads, values=None, queries=ALL):
@@ -42,7 +45,7 @@ def nats(config, parameters, heads, values=None, queries=ALL):
 @pytest.mark.parametrize(
     ("attention", "changes"),
     [
-        ("standard", {"layer_loop": "scan"}),
+        ("standard", {"compute__layer_loop": "scan"}),
         ("null+local:3", {}),
         ("first:1+local:2,key_value", {"positions": "learned"}),
         ("token", {"heads": 2, "kv_heads": 1}),
@@ -84,7 +87,7 @@ def test_silencing_the_only_head_is_the_model_without_attention(x64):
 
 
 def test_a_dormant_head_has_a_cause_of_exactly_zero():
-    config = replace(tiny("null"), dtype="float32", param_dtype="float32")
+    config = changed(tiny("null"), compute__dtype="float32", compute__param_dtype="float32")
     p, name = weights(config), "blocks.0.attention.v.kernel"
     p = p | {name: p[name].at[:, :H].set(0.0)}
     found = nats(config, p, [(0, 0), (0, 1)])
@@ -97,8 +100,16 @@ def test_a_head_copied_straight_to_the_logits_has_its_closed_form(x64):
     After the final norm: sqrt(V/2) on tokens 0 and 1 with the head, sqrt(V) on token 0 without it.
     """
     size, c = 6, 1e4
-    config = ModelConfig(
-        **DOUBLE, vocab_size=size, width=size, context=T, layers=1, heads=1, mlp="none", positions="none", tied=False
+    config = model_config(
+        **DOUBLE,
+        vocab_size=size,
+        width=size,
+        context=T,
+        layers=1,
+        heads=1,
+        mlp__activation="none",
+        positions="none",
+        output__tied=False,
     )
     one = jnp.eye(size)
     p = {name: jnp.zeros(s.shape, s.dtype) for name, s in parameter_shapes(config).items()}
@@ -126,7 +137,7 @@ def test_queries_are_different_and_never_the_first():
 
 
 def test_readouts_lie_between_zero_and_one_and_need_a_null_where_they_name_one():
-    config = ModelConfig(**SIZES, attention="null,standard")
+    config = model_config(**SIZES, attention="null,standard")
     found = cause.readings(config, weights(config), TOKENS)
     assert set(found) == set(cause.READOUTS)
     for name, values in found.items():
@@ -139,7 +150,7 @@ def test_readouts_lie_between_zero_and_one_and_need_a_null_where_they_name_one()
 def test_norm_that_a_head_writes_is_that_of_its_part_of_attn_out(x64):
     config = tiny(heads=1)
     p = weights(config)
-    observe = lambda seen: (seen["attn_out"], seen["resid_pre"])  # noqa: E731
+    observe = lambda seen: (seen["attn_out"], seen["resid_pre"])
     wrote, stream = (np.linalg.norm(a, axis=-1) for a in assemble(config, p)(TOKENS, observe=observe)[1])
     close(cause.readings(config, p, TOKENS)["written"][:, :, 0], wrote / (wrote + stream), 1e-6)
 
@@ -209,7 +220,7 @@ def test_there_is_no_margin_without_a_pair():
 # The chapter ---------------------------------------------------------------------------------------------------------
 
 
-def reading_of(run, count=12):
+def reading_of(run, count=8):
     rng = np.random.default_rng(0)
     return Reading(rng.integers(0, run.tokenizer.vocab_size, (count, 17)).astype(np.int32), 16, "noise")
 
@@ -248,5 +259,5 @@ def test_large_models_have_some_heads_of_all_layers_silenced_and_few_texts_read(
     assert 1 <= plan.texts < 16 and plan.queries >= 16 and plan.ablated >= 1
     spread = by_head(config, heads, np.ones((HEADS, 3)))
     assert spread.shape == (3, 30, 9) and np.nansum(spread) == 3 * HEADS
-    small = Plan.of(ModelConfig(**SIZES), Reading(np.zeros((256, 65)), 64, "x"))
+    small = Plan.of(model_config(**SIZES), Reading(np.zeros((256, 65)), 64, "x"))
     assert (small.texts, small.queries) == (64, 63)

@@ -7,22 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import circuit_tables, circuits
+from analysis.capture import circuit_tables
+from analysis.measures import circuits
 from analysis.measures.bigrams import bigram, correlation
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.interop import transformer_lens as lens
 from jattn.interop.fold import fold_norms
 from jattn.model import assemble, build, parameter_shapes, parameters_of
 from tests import planted
+from tests.configs import changed, model_config
 
-SMALL = ModelConfig(vocab_size=15, context=12, layers=3, heads=4, width=16, mlp="none", qk_norm=False)
+SMALL = model_config(vocab_size=15, context=12, layers=3, heads=4, width=16, mlp__activation="none", norm__qk=False)
 CASES = {
     "tied": SMALL,
-    "untied": replace(SMALL, tied=False),
+    "untied": changed(SMALL, output__tied=False),
     "shared keys": replace(SMALL, kv_heads=2, head_size=6),
-    "qk-norm": replace(SMALL, qk_norm=True),
-    "layernorm": replace(SMALL, norm="layernorm", norm_bias=True, positions="learned"),
+    "qk-norm": changed(SMALL, norm__qk=True),
+    "layernorm": changed(SMALL, norm__kind="layernorm", bias__norm=True, positions="learned"),
 }
 
 
@@ -44,9 +45,9 @@ def whole(config, p, layer, head):
     q = fold_norms(config, p)[1]
     at, H = f"blocks.{layer}.attention", config.H
     shared = head // (config.heads // config.N_kv)
-    cut = lambda name, n: np.asarray(q[f"{at}.{name}.kernel"], float)[:, n * H : (n + 1) * H]  # noqa: E731
+    cut = lambda name, n: np.asarray(q[f"{at}.{name}.kernel"], float)[:, n * H : (n + 1) * H]
     W_Q, W_K, W_V = cut("q", head), cut("k", shared), cut("v", shared)
-    if config.qk_norm:
+    if config.norm.qk:
         W_Q, W_K = W_Q * q[f"{at}.q_norm.scale"], W_K * q[f"{at}.k_norm.scale"]
     OV = W_V @ np.asarray(q[f"{at}.out.kernel"], float)[head * H : (head + 1) * H]
     QK, W_E = W_Q @ W_K.T, np.asarray(p["token_rows"], float)
@@ -109,7 +110,7 @@ def test_baseline_is_the_root_mean_square_over_random_rotations():
 
 
 def test_random_weights_score_the_baseline_and_copy_nothing():
-    config = replace(SMALL, width=64, heads=16, layers=2, zero_init=False, tied=False)
+    config = changed(SMALL, width=64, heads=16, layers=2, init__zero_outputs=False, output__tied=False)
     p = parameters_of(build(config))
     found = circuits.composition_scores(config, p)
     assert np.nanmean(found["k"]) == pytest.approx(circuits.composition_baseline(config), rel=0.05)
@@ -118,7 +119,7 @@ def test_random_weights_score_the_baseline_and_copy_nothing():
 
 def test_best_of_many_random_heads_lies_above_the_baseline_but_not_far():
     """The baseline is a root mean square: what the caption says of a best above 0."""
-    config = replace(SMALL, width=64, heads=4, layers=4, zero_init=False, tied=False)
+    config = changed(SMALL, width=64, heads=4, layers=4, init__zero_outputs=False, output__tied=False)
     best = np.nanmax(circuits.composition_scores(config, parameters_of(build(config)))["k"][:, :, 1:], (0, 1))
     excess = best - circuits.composition_baseline(config)
     assert excess.mean() > 0 and excess.max() < 0.03
@@ -149,7 +150,7 @@ def test_rotation_by_a_distance_is_that_of_the_model():
     w = circuits.head_weights(config, p, 0, distance=3)
     seen = assemble(config, p)(np.array([[5, 1, 2, 7]]), observe=lambda s: s.weights())[1][0, 0, :, 3]
     E = np.asarray(p["token_rows"], float)[[5, 1, 2, 7]]
-    x = E / np.sqrt((E**2).mean(-1, keepdims=True) + config.norm_eps)
+    x = E / np.sqrt((E**2).mean(-1, keepdims=True) + config.norm.eps)
     scores = np.stack(
         [np.einsum("d,ndh,neh,e->n", x[3], *circuits.head_weights(config, p, 0, 3 - s)[:2], x[s]) for s in range(4)]
     )
@@ -204,8 +205,8 @@ def test_null_as_a_source_and_as_a_key_is_that_of_the_forward_pass(attention):
 
 
 REFUSED = {
-    "norms after each part": ({"norm_position": "post"}, "its norms stand after each part"),
-    "no output layer": ({"output": "none"}, "its output layer is 'none'"),
+    "norms after each part": ({"norm__position": "post"}, "its norms stand after each part"),
+    "no output layer": ({"output__kind": "none"}, "its output layer is 'none'"),
     "a gate per dimension": ({"attention": "gate"}, "attention 'gate' scales each dimension"),
 }
 
@@ -213,7 +214,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_model_without_such_circuits_is_refused_in_one_line(name):
     changes, message = REFUSED[name]
-    config = replace(SMALL, **changes)
+    config = changed(SMALL, **changes)
     for measure in (circuits.eigenvalue_scores, circuits.composition_scores):
         with pytest.raises(InputError, match=f"^circuits: {message}") as error:
             measure(config, drawn(config))

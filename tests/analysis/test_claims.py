@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.chapter import Found, Reading, Results
-from analysis.claims import NOT, SUPPORTED, UNDECIDED, claims
+from analysis.chapter import Measurements, Reading, Results
+from analysis.chapters import chapter
 from analysis.comparison import Comparison
-from analysis.measures.cause import READOUTS
+from analysis.estimates import estimates_of
 from analysis.measures.cause_scores import Score
-from analysis.rows import rows_of
+from analysis.measures.readouts import READOUTS
+from analysis.report.claims import NOT, SUPPORTED, UNDECIDED, claims
 from train.checkpoint import Run
 from train.config import RunConfig, override
 
@@ -35,10 +36,10 @@ def comparison(standard, null, seeds=3, control=None):
             values = {m: np.full(1, v[s]) for m, v in measures.items() if m.endswith("loss")}
             if group == "standard":
                 heads |= {f"{m}_control": np.full((1, 1, 1), (control or {}).get(m, v)) for m, v in heads.items()}
-            found[group].append(Found(heads=heads, values=values))
+            found[group].append(Measurements(None, heads=heads, values=values))
     results = Results(groups, found, READING, COLOURS)
-    rows = rows_of(results, sorted({*standard, *null}), "standard")
-    return Comparison("title", groups, {"text": results}, rows, {}, READING)
+    estimates = estimates_of(results, sorted({*standard, *null}), "standard")
+    return Comparison("title", groups, [chapter("text")], {"text": results}, estimates, {}, READING, [], [])
 
 
 def outcome(c, word):
@@ -72,12 +73,13 @@ def test_one_seed_decides_nothing():
 def with_causes(standard, null):
     """A comparison whose runs have the given AUROCs: readout -> one per seed."""
     c = comparison({"valid_loss": ZERO}, {"valid_loss": ZERO})
-    found: dict[str, list[Found]] = {}
+    found: dict[str, list[Measurements]] = {}
     for group, aurocs in (("standard", standard), ("null", null)):
         blank = dict.fromkeys(READOUTS)
         scores = [blank | {name: Score(v[s], 0.5, 0.5, 0.0, 0.3) for name, v in aurocs.items()} for s in range(3)]
-        found[group] = [Found(detail=SimpleNamespace(pooled={"zero": s})) for s in scores]
-    return replace(c, results=c.results | {"cause": replace(c.results["text"], found=found)})
+        found[group] = [Measurements(detail=SimpleNamespace(pooled={"zero": s})) for s in scores]
+    cause = replace(c.results["text"], measured=found)
+    return replace(c, chapters=[*c.chapters, chapter("cause")], results=c.results | {"cause": cause})
 
 
 def test_the_null_must_beat_the_best_readout_of_the_baseline():

@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures.class_scores import repeat_scores, text_scores, topics_between_words
+from analysis.capture.topics import topics_between_words
+from analysis.capture.words import WordMaps
+from analysis.measures.class_scores import repeat_scores, text_scores
 from analysis.measures.classes import NONE, RULES, SINK, classify
 from analysis.texts.annotations import grammar
-from analysis.texts.word_maps import WordMaps
 from jattn.errors import InputError
 from train.corpora.grammar import topic_of
 
@@ -56,19 +57,19 @@ def test_a_planted_head_gets_its_class_under_any_mask_that_allows_it(name, mask)
     if name == "next token" and mask != "both":
         pytest.skip("no query sees the next token")
     found = classes_of(planted(PLANTED[name], MASKS[mask]), 0.0, MASKS[mask])
-    assert found.name[0, 0] == found.awake[0, 0] == name
+    assert found.name[0, 0] == found.active[0, 0] == name
 
 
 @pytest.mark.parametrize("null", [0.0, 0.7])
 @pytest.mark.parametrize("first", [0.0, 0.2])
-def test_what_a_sink_takes_does_not_change_what_the_head_does_when_awake(null, first):
+def test_what_a_sink_takes_does_not_change_what_the_head_does_when_active(null, first):
     rows = planted(PLANTED["previous token"], MASKS["causal"]) * (1 - null - first)
     rows[:, 0] += first
     found = classes_of(rows, null, MASKS["causal"])
-    assert found.awake[0, 0] == "previous token"
+    assert found.active[0, 0] == "previous token"
     assert found.name[0, 0] == (SINK if null + first >= 0.5 else "previous token")
     np.testing.assert_allclose(found.nothing, null + first, atol=0.02)
-    np.testing.assert_allclose(found.awake_score, 1, atol=0.03)
+    np.testing.assert_allclose(found.active_score, 1, atol=0.03)
 
 
 @pytest.mark.parametrize("null", [0.0, 1 / 4])
@@ -88,14 +89,14 @@ def test_even_attention_is_unclassified_and_no_further_than_chance(mask, null):
     visible = MASKS[mask]
     rows = visible / (visible.sum(-1, keepdims=True) + null)
     found = classes_of(rows, 1 - rows.sum(-1), visible, jnp.asarray(np.tile(np.arange(T // 2), (1, 2))))
-    assert found.name[0, 0] == found.awake[0, 0] == NONE
-    np.testing.assert_allclose(found.awake_score, 0, atol=1e-5)
+    assert found.name[0, 0] == found.active[0, 0] == NONE
+    np.testing.assert_allclose(found.active_score, 0, atol=1e-5)
 
 
 def test_a_head_that_gives_all_to_position_1_is_a_sink_and_nothing_else():
     found = classes_of(np.eye(T)[np.zeros(T, int)], 0.0, MASKS["causal"])
-    assert (found.name[0, 0], found.awake[0, 0]) == (SINK, NONE)
-    assert np.isnan(found.awake_score[0, 0])
+    assert (found.name[0, 0], found.active[0, 0]) == (SINK, NONE)
+    assert np.isnan(found.active_score[0, 0])
 
 
 def test_a_window_that_leaves_no_choice_decides_nothing():

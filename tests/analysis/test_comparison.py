@@ -8,32 +8,32 @@ import pytest
 
 import analysis
 from analysis import chapters
+from analysis.report.tables import heads_table, measures_table, to_json
 from analysis.stats import paired
-from analysis.tables import heads_table, measures_table, to_json
 from jattn.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def comparison(text):
     groups = {a: [text[a, 0], text[a, 1]] for a in ("standard", "null+local:4")}
-    return analysis.compare(groups, windows=8, chapters=[])
+    return analysis.compare(groups, windows=8, only=[])
 
 
 def test_a_value_is_the_mean_over_heads_windows_and_seeds(comparison):
     records = comparison.records["null+local:4"]
     expected = np.mean([r.per_head()["null_share"].mean() for r in records])
-    assert comparison.row("null_share", "null+local:4").value.mean == pytest.approx(expected)
+    assert comparison.estimate("null_share", "null+local:4").value.mean == pytest.approx(expected)
 
 
 def test_a_difference_is_paired_by_seed(comparison, text):
     losses = [[text[a, s].meta["valid_loss"] for s in (0, 1)] for a in ("null+local:4", "standard")]
-    assert comparison.row("valid_loss", "null+local:4").difference == paired(*losses)
-    assert comparison.row("valid_loss", "standard").difference is None
+    assert comparison.estimate("valid_loss", "null+local:4").difference == paired(*losses)
+    assert comparison.estimate("valid_loss", "standard").difference is None
 
 
 def test_the_largest_head_is_the_largest(comparison):
     tops = [np.nanmax(r.per_head()["previous"]) for r in comparison.records["standard"]]
-    assert comparison.row("previous", "standard").best_head == pytest.approx(np.mean(tops))
+    assert comparison.estimate("previous", "standard").best_head == pytest.approx(np.mean(tops))
 
 
 def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
@@ -42,15 +42,17 @@ def test_paths_globs_and_runs_name_the_same_groups(text, comparison):
         standard=str(folder / "*-standard-*"),
         null=[str(folder / "tiny-null+local4-s0"), text["null+local:4", 1]],
         windows=8,
-        chapters=[],
+        only=[],
     )
-    assert again.row("valid_loss", "null").difference == comparison.row("valid_loss", "null+local:4").difference
+    assert (
+        again.estimate("valid_loss", "null").difference == comparison.estimate("valid_loss", "null+local:4").difference
+    )
 
 
 def test_every_chapter_is_read_and_shown_or_says_why_not(text, tmp_path):
     """Two groups of two seeds, so that agreement has a pair: rows of every chapter that was read, and its heading."""
     groups = {name: [text[name, 0], text[name, 1]] for name in ("standard", "null+local:4")}
-    c = analysis.compare(groups, windows=4)
+    c = analysis.compare(groups, windows=8)
     told = {line.split(",")[0] for line in c.left_out}
     for name in chapters.NAMES:
         chapter = chapters.chapter(name)
@@ -64,7 +66,35 @@ def test_every_chapter_is_read_and_shown_or_says_why_not(text, tmp_path):
 @pytest.mark.parametrize("only", [["txet"], [""]])
 def test_unknown_chapters_are_refused_by_name(text, only):
     with pytest.raises(InputError, match="chapter: unknown value"):
-        analysis.compare(standard=[text["standard", 0]], chapters=only)
+        analysis.compare(standard=[text["standard", 0]], only=only)
+
+
+def test_chapters_may_be_named_as_on_the_command_line(text):
+    c = analysis.compare(standard=[text["standard", 0]], windows=4, only="dormancy,text")
+    assert list(c.results) == ["text", "dormancy"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "says"),
+    [
+        ("window", 3, "'window' is no argument, and 3 is no group .*; did you mean windows"),
+        ("chapter", None, "'chapter' is no argument, and None is no group .*; the arguments are groups, title, only"),
+        ("token", [8], r"'token' is no argument, and \[8\] is no group .*; did you mean tokens"),
+    ],
+)
+def test_a_keyword_that_is_no_argument_and_no_group_is_said_to_be_one(text, keyword, value, says):
+    with pytest.raises(InputError, match=says) as told:
+        analysis.compare(standard=[text["standard", 0]], **{keyword: value})
+    assert "\n" not in str(told.value)
+
+
+def test_progress_is_a_function_of_ones_own_or_shown_where_it_is_asked_for(text, capsys):
+    seen = []
+    analysis.compare(a=[text["standard", 0]], windows=4, only=[], progress=lambda *told: seen.append(told))
+    assert seen[-1] == ("text, a", 100, 100)
+    for progress, shown in ((None, ""), (False, ""), (True, "Comparison: 100/100 group text, a")):
+        analysis.compare(a=[text["standard", 0]], windows=4, only=[], progress=progress)
+        assert capsys.readouterr().err.startswith(shown) and bool(shown) == (progress is True)
 
 
 def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_name(text):
@@ -77,8 +107,8 @@ def test_a_group_without_runs_and_parameters_that_are_not_finite_are_refused_by_
 
 
 def test_one_seed_carries_no_interval_and_the_page_says_so(text):
-    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=4, chapters=[])
-    value = one.row("null_share", "null").value
+    one = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=8, only=[])
+    value = one.estimate("null_share", "null").value
     assert (value.low, value.high, value.n) == (None, None, 1)
     assert any("no interval" in w for w in one.warnings)
     assert "no interval" in one._repr_html_()
@@ -86,10 +116,10 @@ def test_one_seed_carries_no_interval_and_the_page_says_so(text):
 
 def test_groups_with_other_seeds_are_named_and_only_shared_seeds_paired(text):
     c = analysis.compare(
-        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=4, chapters=[]
+        standard=[text["standard", 0], text["standard", 1]], null=[text["null+local:4", 1]], windows=8, only=[]
     )
     assert any("different seeds" in w for w in c.warnings)
-    assert c.row("valid_loss", "null").difference.n == 1
+    assert c.estimate("valid_loss", "null").difference.n == 1
 
 
 def test_runs_on_other_text_with_other_tokens_are_refused(text, language):
@@ -110,7 +140,7 @@ def test_text_that_changed_since_training_is_refused(text, tmp_path):
 
 
 def test_json_is_strict_and_holds_what_recomputing_needs(comparison):
-    told = json.loads(json.dumps(to_json(comparison), allow_nan=False))
+    told = json.loads(json.dumps(to_json(comparison.told), allow_nan=False))
     run = told["runs"][0]
     assert run["config"]["seed"] in (0, 1) and len(run["corpus"]["sha256"]) == 64 and "jax" in run["versions"]
     assert {row["group"] for row in told["measures"]} == {"standard", "null+local:4"}
@@ -126,4 +156,4 @@ def test_tables_hold_every_head_of_every_run(comparison):
 def test_uniform_floor_stands_beside_alpha(comparison):
     T = comparison.tokens
     harmonic = sum(1 / t for t in range(1, T + 1)) / T
-    assert comparison.row("alpha_1", "standard").floor == pytest.approx(harmonic)
+    assert comparison.estimate("alpha_1", "standard").floor == pytest.approx(harmonic)

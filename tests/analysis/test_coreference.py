@@ -1,21 +1,13 @@
-"""The gender probe: its sentences, Winogender's file, and what planted attention and a run give."""
+"""The gender probe: its sentences, and what planted attention and a run give."""
 
 import numpy as np
 import pytest
 
-from analysis.measures.coreference import FEMALE, MALE, Coreference, read, stereotype_gap, templates, winogender
+from analysis.capture.coreference import FEMALE, MALE, Coreference, read, stereotype_gap, templates
 from jattn.errors import InputError
 from tests.planted import byte_run as made
 
 PROBES = templates()
-HEADER = "sentid\tsentence\n"
-LINES = (
-    "clerk.guest.0.male.txt\tThe clerk told the guest that he was late.\n"
-    "clerk.guest.0.female.txt\tThe clerk told the guest that she was late.\n"
-    "clerk.guest.0.neutral.txt\tThe clerk told the guest that they were late.\n"
-    "clerk.guest.1.male.txt\tThe clerk gave the guest his key.\n"
-    "clerk.guest.1.female.txt\tThe clerk gave the guest her key.\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -58,36 +50,6 @@ def test_the_shift_is_what_the_pronoun_moves_and_zero_where_it_moves_nothing():
 def test_a_gap_that_does_not_depend_on_the_order_is_no_stereotype():
     assert (stereotype_gap(np.full(48, 1.3)) == 0).all()
     assert (stereotype_gap(np.tile([1.0, -1.0], 24)) == 2).all()
-
-
-def test_winogender_pairs_a_man_and_a_woman_and_knows_who_is_meant(tmp_path):
-    path = tmp_path / "winogender.tsv"
-    path.write_text(HEADER + LINES)
-    first, second = winogender(path)
-    assert (word(first.he, first.pronoun), word(first.she, first.pronoun)) == ("he", "she")
-    assert word(first.he, first.antecedent) == "clerk"  # answer 0: the occupation
-    assert (word(second.he, second.pronoun), word(second.she, second.pronoun)) == ("his", "her")
-    assert word(second.he, second.antecedent) == "guest"
-    assert np.isclose(found(0.9, 0.9, [first, second]).resolved.ravel(), [1, 0]).all()
-    assert (found(0.5, 0.5, [first, second]).resolved == 0.5).all()  # chance
-    assert np.isnan(found(0.5, 0.5).resolved).all()  # templates do not tell
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (HEADER + "clerk.guest.0.male.txt The clerk\n", "line 2: .* is no 'job.person.0.male.txt<TAB>sentence'"),
-        (HEADER + "clerk.guest.2.male.txt\tThe clerk\n", "line 2"),
-        (HEADER + LINES.replace("clerk.guest.0", "cook.guest.0"), "line 2: .* does not name"),
-        (HEADER, "has no sentence with a man and a woman"),
-    ],
-)
-def test_a_bad_winogender_file_is_one_line(tmp_path, text, message):
-    path = tmp_path / "bad.tsv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message) as caught:
-        winogender(path)
-    assert "\n" not in str(caught.value)
 
 
 def test_the_gap_is_the_difference_of_the_runs_log_probabilities(byte_run):

@@ -6,6 +6,7 @@ import pytest
 import scipy.stats
 
 from analysis.measures import decay
+from jattn.config import RopeConfig
 from jattn.errors import InputError
 from jattn.positions import rope
 
@@ -29,7 +30,7 @@ def test_a_sink_at_the_first_key_is_not_in_the_products():
 def test_rotation_of_constant_vectors_gives_the_cosine_of_its_angle():
     """Dimensions i and i + H/2 of a turned pair sum to cos(d * frequency)."""
     ones = jnp.ones((1, T, 1, H))
-    turned = rope(ones, jnp.arange(T), theta=100.0)
+    turned = rope(ones, jnp.arange(T), RopeConfig(theta=100.0))
     curves = np.asarray(decay.products_by_distance(turned, turned, T - 2))[0, 0]
     distance = np.arange(T - 1)
     np.testing.assert_allclose(curves[0] + curves[2], 2 * np.cos(distance), atol=1e-4)

@@ -1,6 +1,7 @@
 """The demo as a user runs it, on parts of a few steps and a few windows."""
 
 from functools import partial
+from typing import get_args
 
 import pytest
 
@@ -16,9 +17,9 @@ SHAPE |= {"model.context": 16, "model.width": 16, "model.layers": 1}
 def short(monkeypatch):
     real = demo.parts
 
-    def parts(full):
+    def parts(size):
         return [
-            demo.Part(c.title, c.name, override(c.config, SHAPE), dict(list(c.groups.items())[:2])) for c in real(full)
+            demo.Part(c.title, c.name, override(c.config, SHAPE), dict(list(c.groups.items())[:2])) for c in real(size)
         ]
 
     monkeypatch.setattr(demo, "parts", parts)
@@ -43,6 +44,21 @@ def test_demo_trains_compares_and_prints_the_report_last(short, tmp_path, capsys
     assert "run 1 of 6" not in capsys.readouterr().err
 
 
+def test_quick_demo_is_one_pair_a_part_and_says_that_it_is_quick(short, tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert main(["demo", "--quick", "--out", str(out)]) == 0
+    assert "run 4 of 4" in capsys.readouterr().err
+    assert "The quick form: few steps, one seed" in (out / "report.html").read_text(encoding="utf-8")
+    assert main(["demo", "--quick", "--full", "--out", str(out)]) == 2
+    assert "--quick and --full exclude each other" in capsys.readouterr().err
+
+
+def test_quick_demo_takes_fewer_steps_than_the_usual_one_on_the_same_texts():
+    quick, usual = ({p.name: p.config for p in demo.parts(size)} for size in ("quick", "usual"))
+    assert quick.keys() < usual.keys() and all(quick[name].steps < usual[name].steps for name in quick)
+    assert all(quick[name].data == usual[name].data for name in quick)
+
+
 def test_demo_leaves_a_folder_that_is_no_demo_alone(short, tmp_path, capsys):
     keep = tmp_path / "thesis.txt"
     keep.write_text("years of work")
@@ -50,8 +66,9 @@ def test_demo_leaves_a_folder_that_is_no_demo_alone(short, tmp_path, capsys):
     assert keep.read_text() == "years of work"
 
 
-def test_every_part_differs_in_attention_alone():
-    for part in demo.parts(full=True):
+@pytest.mark.parametrize("size", get_args(demo.Size))
+def test_every_part_differs_in_attention_alone(size):
+    for part in demo.parts(size):
         configs = [override(part.config, {"model.attention": a}) for a in part.groups.values()]
         assert {override(c, {"model.attention": "standard"}) for c in configs} == {part.config}
         assert next(iter(part.groups.values())) == "standard"

@@ -8,26 +8,25 @@ import numpy as np
 import pytest
 
 from analysis.chapter import Reading, Results, Unfit
-from analysis.chapters import depth
+from analysis.chapters import depth, depth_ladder
 from analysis.chapters.depth import CHAPTER, Ladder
-from analysis.drawing import depth_figures
-from analysis.measures import depth_facts
-from jattn.config import ModelConfig
+from analysis.texts import probing_tasks
 from jattn.errors import InputError
 from jattn.model import init_parameters
+from tests.configs import changed, model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 from train.tokenizers import Tokenizer
 
 BYTES = Tokenizer.train("byte", [])
-SMALL = ModelConfig(vocab_size=256, context=64, layers=2, heads=2, width=8, zero_init=False)
+SMALL = model_config(vocab_size=256, context=64, layers=2, heads=2, width=8, init__zero_outputs=False)
 
 
 @pytest.fixture(autouse=True)
 def few_texts(monkeypatch):
     """As many as are needed to see that it works."""
     for name, value in {"POOL": 450, "GENERAL": 30, "ATTRACTORS": 20, "HOMONYMS": 40, "PARAPHRASES": 12}.items():
-        monkeypatch.setattr(depth_facts, name, value)
+        monkeypatch.setattr(probing_tasks, name, value)
     monkeypatch.setattr(depth, "MOST", 120)
 
 
@@ -47,9 +46,9 @@ def read(config, tokenizer=BYTES):
 
 def rows(text, where):
     """The words of a text of the grammar with what is known of them."""
-    a = next(a for a in depth_facts.annotations.grammar(900) if where(a) and (not text or text in a.text))
-    encoded = depth_facts.annotations.encode(a, BYTES, replace(SMALL, context=200))
-    return a, list(depth_facts._rows(0, encoded, True))
+    a = next(a for a in probing_tasks.annotations.grammar(900) if where(a) and (not text or text in a.text))
+    encoded = probing_tasks.annotations.encode(a, BYTES, replace(SMALL, context=200))
+    return a, list(probing_tasks._rows(0, encoded, True))
 
 
 def test_number_is_asked_between_subject_and_verb_alone():
@@ -58,7 +57,7 @@ def test_number_is_asked_between_subject_and_verb_alone():
     asked = [row["word"] for row in found if row["number"]]
     assert asked == list(range(noun + 1, verb)) and len(asked) >= 2
     form = a.text[slice(*a.spans[noun])].lower()
-    many = depth_facts.grammar.words.OF[form].many == form
+    many = probing_tasks.grammar.words.OF[form].many == form
     assert {row["number"] for row in found if row["number"]} == {"plural" if many else "singular"}
 
 
@@ -77,7 +76,7 @@ def test_a_word_is_read_at_its_last_token():
 
 
 def test_position_has_eight_classes_and_tokens_at_most_thirty():
-    words = depth_facts.of_windows(np.random.default_rng(0).integers(0, 50, (40, 33)), 32)
+    words = probing_tasks.of_windows(np.random.default_rng(0).integers(0, 50, (40, 33)), 32)
     position, token = words.asked["position"], words.asked["token"]
     assert set(position.labels) == set(range(8)) and len(set(token.labels)) == 30
     np.testing.assert_array_equal(words.kind[token.items], token.labels)
@@ -88,9 +87,9 @@ def planted_words():
     """Sixty texts of ten words, three facts of three classes drawn at random."""
     draw = np.random.default_rng(0)
     text, M = np.repeat(np.arange(60), 10), 600
-    asked = {f: depth_facts.Asked(np.arange(M), draw.integers(0, 3, M)) for f in ("position", "class", "topic")}
+    asked = {f: probing_tasks.Asked(np.arange(M), draw.integers(0, 3, M)) for f in ("position", "class", "topic")}
     ids = np.zeros((60, 10), np.int32)
-    return depth_facts.Words(
+    return probing_tasks.Words(
         ids, ids, np.full(60, 10), text, np.tile(np.arange(10), 60), draw.integers(0, 200, M), asked
     )
 
@@ -123,28 +122,28 @@ def test_a_planted_fact_is_known_in_its_layer_and_nowhere_else(monkeypatch):
 def test_a_planted_ladder_is_told_as_planted(order, says, monkeypatch):
     points, scores, _ = planted(order, monkeypatch)
     ladder = Ladder(points, scores, {}, {}, {}, np.eye(3), {}, None)
-    assert depth_figures.order_share(points, scores) == (says == "holds")
-    assert f"the order {says} (" in depth_figures.verdict("group", [ladder, ladder])
+    assert depth_ladder.order_share(points, scores) == (says == "holds")
+    assert f"the order {says} (" in depth_ladder.verdict("group", [ladder, ladder])
 
 
 def test_an_order_that_texts_do_not_settle_is_said_to_be_unsettled():
     """Three facts with the same noisy scores: each of the six orders of resampled texts is as likely."""
     noisy = 0.5 + 0.3 * np.random.default_rng(0).normal(size=(20, 4))
     scores = dict.fromkeys(("position", "class", "topic"), noisy)
-    share = depth_figures.order_share(np.arange(4), scores)
+    share = depth_ladder.order_share(np.arange(4), scores)
     assert abs(share - 1 / 6) < 0.06
-    told = depth_figures.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
+    told = depth_ladder.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
     assert "is not settled" in told
     del scores["topic"]
-    told = depth_figures.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
+    told = depth_ladder.verdict("group", [Ladder(np.arange(4), scores, {}, {}, {}, np.eye(4), {}, None)])
     assert told == "group: no order can be told, as nothing is known of content."
 
 
 def test_the_centre_of_gravity_has_its_closed_form():
-    assert depth_figures.centre(np.array([0, 1, 2]), np.array([0.0, 1, 0])) == 1
-    assert depth_figures.centre(np.array([0, 4, 8]), np.array([1.0, 0, 1])) == 4
-    assert depth_figures.centre(np.array([0, 1, 2]), np.array([-9.0, 0.5, 1.5])) == 1.75
-    assert np.isnan(depth_figures.centre(np.array([0, 1]), np.array([0.04, -1])))
+    assert depth_ladder.centre(np.array([0, 1, 2]), np.array([0.0, 1, 0])) == 1
+    assert depth_ladder.centre(np.array([0, 4, 8]), np.array([1.0, 0, 1])) == 4
+    assert depth_ladder.centre(np.array([0, 1, 2]), np.array([-9.0, 0.5, 1.5])) == 1.75
+    assert np.isnan(depth_ladder.centre(np.array([0, 1]), np.array([0.04, -1])))
 
 
 def test_deep_models_are_read_at_eight_layers_and_the_last():
@@ -161,7 +160,10 @@ def test_the_chapter_reads_a_model_with_a_null_and_draws_what_it_found():
     for name, values in found.layers.items():
         assert values.shape[1] == 2 and values.ndim == 2, name
     assert found.layers.keys() | found.heads.keys() | found.values.keys() <= CHAPTER.measures.keys()
-    assert found.layers.keys() >= {f"probe_{f}" for f in depth_facts.FACTS} | {"paraphrase_last", "homonym_separation"}
+    assert found.layers.keys() >= {f"probe_{f}" for f in probing_tasks.FACTS} | {
+        "paraphrase_last",
+        "homonym_separation",
+    }
     np.testing.assert_array_equal(found.layers["lens_agreement"][:, -1], 1)
     parts = sum(found.values[f"logit_{n}"] for n in ("embedding", "heads", "nulls", "mlps", "biases"))
     assert np.abs(found.values["logit_nulls"]).max() > 0 and np.isfinite(parts).all()
@@ -175,15 +177,17 @@ def test_a_tokenizer_that_cannot_write_the_grammar_is_asked_of_the_surface_alone
     config = replace(SMALL, vocab_size=20)
     found = read(config, Tokenizer.symbols("abcdefghijklmnopqrst"))
     assert set(found.detail.scores) == {"position", "token", "previous"}
-    assert "nothing is known of syntax and content" in depth_figures.verdict("g", [found.detail])
+    assert "nothing is known of syntax and content" in depth_ladder.verdict("g", [found.detail])
 
 
 def test_a_model_that_sees_both_sides_is_probed_but_has_no_lens_and_its_filling_is_not_seen():
-    config = replace(SMALL, causal=False, norm_position="post", output="mlm", mlp="gelu", positions="learned")
+    config = changed(
+        SMALL, causal=False, norm__position="post", output__kind="mlm", mlp__activation="gelu", positions="learned"
+    )
     found = read(config)
     assert "probe_class" in found.layers and "lens_loss_nats" not in found.layers and not found.heads
     run = run_of(config)
-    words = depth_facts.of_grammar(BYTES, config, 64)
+    words = probing_tasks.of_grammar(BYTES, config, 64)
     states, shorter = depth.states_of(run, words, np.arange(3)), int(words.lengths.argmin())
     alone = words.ids[shorter : shorter + 1, : words.lengths[shorter]]
     told = depth._stream(config, run.parameters, alone, np.zeros_like(alone), np.zeros(alone.shape, bool))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from analysis.measures import detector, patterns
-from jattn import ModelConfig
 from jattn.model import build
+from tests.configs import model_config
 
 T = 24
 EXCLUSIONS = [
@@ -31,7 +31,7 @@ def random_maps(tokens, heads=4):
 
 def model_maps(tokens):
     """The maps of a two-layer model whose queries and keys are long enough to choose, its layers side by side."""
-    config = ModelConfig(layers=2, heads=4, width=32, vocab_size=16, context=T, init_std=0.4)
+    config = model_config(layers=2, heads=4, width=32, vocab_size=16, context=T, init__std=0.4)
     maps = build(config)(tokens, observe=lambda seen: seen.weights())[1]
     return jnp.moveaxis(maps, 0, 1).reshape(len(tokens), 8, T, T)
 

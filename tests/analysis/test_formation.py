@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import train
+from analysis.capture.formation import NEGLIGIBLE, formation, onset_index
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import circuits as circuits_chapter
 from analysis.chapters import formation as formation_chapter
-from analysis.measures.formation import NEGLIGIBLE, formation, onset_index
 from analysis.measures.incontext import early_and_late, icl_score, said_twice, second_copy_gain
 from jattn.errors import InputError
 from tests.analysis.conftest import run_of
@@ -137,7 +137,7 @@ def results_of(chapter, run, rows):
 @pytest.mark.parametrize("chapter", [circuits_chapter, formation_chapter], ids=["circuits", "formation"])
 def test_chapter_reads_a_run_and_shows_it(chapter, saved, rows):
     results = results_of(chapter, saved, rows[:24])
-    (found,) = results.found["null"]
+    (found,) = results.measured["null"]
     told = {**found.heads, **found.layers, **found.values}
     assert set(told) <= set(chapter.MEASURES) and set(found.chance) <= set(told)
     assert all(a.shape[1:] == (2, 2) and len(a) <= 64 for a in found.heads.values())
@@ -148,7 +148,7 @@ def test_chapter_reads_a_run_and_shows_it(chapter, saved, rows):
 
 
 def test_bigram_of_a_run_is_counted_on_its_own_training_text(saved, rows):
-    (found,) = results_of(circuits_chapter, saved, rows[:24]).found["null"]
+    (found,) = results_of(circuits_chapter, saved, rows[:24]).measured["null"]
     assert found.detail.counted.endswith("tokens of its training text")
     assert found.values["bigram_loss"].shape == (24,)
     assert found.values["bigram_loss"].mean() == pytest.approx(np.log(62), abs=0.2)  # no pair foretells anything

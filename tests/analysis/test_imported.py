@@ -9,20 +9,22 @@ import pytest
 
 import analysis
 import train
-from analysis import cli, findings
-from analysis.capturing import batch_size, capture
-from analysis.chapter import Found
-from analysis.drawing import layer_figures
-from analysis.measures.uniform import uniform_values
+from analysis import cli
+from analysis.capture.capture import batch_size, capture
+from analysis.capture.uniform import uniform_values
+from analysis.chapter import Measurements
+from analysis.chapters import layer_figures
 from analysis.record import Sums
-from analysis.tables import layers_table, to_json
+from analysis.report import findings
+from analysis.report.tables import layers_table, to_json
 from jattn import ModelConfig, interop
 from jattn.errors import InputError
 from jattn.model import build, parameters_of
+from tests.configs import model_config
 from train.tokenizers import Tokenizer
 
-SIZES = {"layers": 3, "heads": 2, "width": 16, "qk_norm": False, "zero_init": False, "norm_bias": True}
-BIASES = {"qkv_bias": True, "out_bias": True, "mlp_bias": True, "norm": "layernorm", "positions": "learned"}
+SIZES = {"layers": 3, "heads": 2, "width": 16, "norm__qk": False, "init__zero_outputs": False, "bias__norm": True}
+BIASES = {"bias__qkv": True, "bias__out": True, "bias__mlp": True, "norm__kind": "layernorm", "positions": "learned"}
 T = 12
 
 
@@ -37,7 +39,7 @@ def words_tokenizer():
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory):
-    config = ModelConfig(vocab_size=256, context=24, mlp="gelu_tanh", **SIZES, **BIASES)
+    config = model_config(vocab_size=256, context=24, mlp__activation="gelu_tanh", **SIZES, **BIASES)
     tokenizer = Tokenizer.train("byte", []).to_json()
     return interop.write(config, parameters_of(build(config)), tokenizer, tmp_path_factory.mktemp("hf") / "g", "gpt2")
 
@@ -45,8 +47,14 @@ def gpt2(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
     tokenizer, size = words_tokenizer()
-    of_bert = {"norm_position": "post", "causal": False, "token_types": 2, "output": "none", "mlp": "gelu"}
-    config = ModelConfig(vocab_size=size, context=24, **of_bert, **SIZES, **BIASES)
+    of_bert = {
+        "norm__position": "post",
+        "causal": False,
+        "token_types": 2,
+        "output__kind": "none",
+        "mlp__activation": "gelu",
+    }
+    config = model_config(vocab_size=size, context=24, **of_bert, **SIZES, **BIASES)
     return interop.write(config, parameters_of(build(config)), tokenizer, tmp_path_factory.mktemp("hf") / "b", "bert")
 
 
@@ -57,12 +65,12 @@ def jattn(capsys, *words):
 
 @pytest.fixture(scope="module")
 def of_gpt2(gpt2):
-    return analysis.compare(gpt2=str(gpt2), windows=6, tokens=T, chapters=[])
+    return analysis.compare(gpt2=str(gpt2), windows=8, tokens=T, only=[])
 
 
 @pytest.fixture(scope="module")
 def of_bert(bert):
-    return analysis.compare(bert=str(bert), windows=6, tokens=T, chapters=[])
+    return analysis.compare(bert=str(bert), windows=8, tokens=T, only=[])
 
 
 # Told ----------------------------------------------------------------------------------------------------------------
@@ -94,17 +102,17 @@ def test_info_of_an_import_that_was_kept_is_the_same(gpt2, tmp_path, capsys):
 
 def test_imported_models_read_pydoc_and_any_other_text(gpt2, of_gpt2, corpus):
     assert of_gpt2.corpus == "pydoc"
-    other = analysis.compare(gpt2=str(gpt2), windows=2, tokens=T, corpus=str(corpus), chapters=[])
-    assert other.records["gpt2"][0].tokens.shape == (2, T + 1)
+    other = analysis.compare(gpt2=str(gpt2), windows=8, tokens=T, corpus=str(corpus), only=[])
+    assert other.records["gpt2"][0].tokens.shape == (8, T + 1)
     text = train.load(gpt2).tokenizer.decode(other.records["gpt2"][0].tokens[0])
     assert text in corpus.read_text()
 
 
 def test_loss_on_the_windows_stands_beside_a_validation_loss_that_only_trained_runs_have(of_gpt2, text):
-    row = of_gpt2.row("window_loss", "gpt2")
+    row = of_gpt2.estimate("window_loss", "gpt2")
     assert row.value.mean == pytest.approx(of_gpt2.records["gpt2"][0].loss_nats.mean)
     assert not of_gpt2.has("valid_loss")
-    trained = analysis.compare(standard=[text["standard", 0]], windows=2, chapters=[])
+    trained = analysis.compare(standard=[text["standard", 0]], windows=8, only=[])
     assert trained.has("valid_loss") and trained.has("window_loss")
 
 
@@ -117,7 +125,7 @@ def test_both_sides_have_their_frame_in_every_window(of_bert, bert):
 
 def test_both_sides_have_no_next_token_and_no_earlier_copy(of_bert):
     absent = {"window_loss", "valid_loss", "induction", "induction_score", "duplicate_score", "previous_score"}
-    assert not {row.measure for row in of_bert.rows} & absent
+    assert not {row.measure for row in of_bert.estimates} & absent
     assert of_bert.records["bert"][0].loss_nats is None
 
 
@@ -140,7 +148,7 @@ def test_uniform_attention_to_both_sides_gives_the_frame_one_key_each(bert):
 def test_random_tokens_are_ordinary_ones(bos_run):
     """The text's windows start with the fixed first token; the repeated ones never hold it."""
     seen = []
-    from analysis import capturing as module
+    from analysis.capture import capture as module
 
     step, bos = module._repeat_step, bos_run.tokenizer.bos
     module._repeat_step = lambda config, parameters, tokens: (
@@ -155,18 +163,18 @@ def test_random_tokens_are_ordinary_ones(bos_run):
 
 def test_causal_and_two_sided_models_are_not_compared(bert, tmp_path):
     tokenizer, size = words_tokenizer()
-    config = ModelConfig(vocab_size=size, context=24, mlp="gelu_tanh", **SIZES, **BIASES)
+    config = model_config(vocab_size=size, context=24, mlp__activation="gelu_tanh", **SIZES, **BIASES)
     causal = interop.write(config, parameters_of(build(config)), tokenizer, tmp_path / "g", "gpt2")
     with pytest.raises(InputError, match=r"sees both sides.*compare them apart"):
-        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=2, chapters=[])
+        analysis.compare(a=str(causal), b=str(bert), tokens=T, windows=8, only=[])
 
 
 def test_windows_too_short_for_the_frame_are_refused(bert):
     with pytest.raises(InputError, match=r"tokens \(the 2 around the text included\) must be >= 4, got 3"):
-        analysis.compare(bert=str(bert), tokens=3, windows=2, chapters=[])
+        analysis.compare(bert=str(bert), tokens=3, windows=8, only=[])
 
 
-# Measured ------------------------------------------------------------------------------------------------------------
+# Measures ---------------------------------------------------------------------------------------------------------
 
 
 def test_layers_equal_plain_loops_over_the_residual_stream(gpt2, of_gpt2):
@@ -188,7 +196,7 @@ def test_layers_equal_plain_loops_over_the_residual_stream(gpt2, of_gpt2):
 
 def test_batches_that_do_not_divide_the_windows_change_nothing(gpt2, of_gpt2):
     run, record = train.load(gpt2), of_gpt2.records["gpt2"][0]
-    again = capture(run, record.tokens, batch=4, maps=5)
+    again = capture(run, record.tokens, batch=3, maps=5)
     np.testing.assert_allclose(again.mean_map, record.mean_map, atol=1e-6)
     np.testing.assert_allclose(again.loss_nats.blocks, record.loss_nats.blocks, rtol=1e-5)
     np.testing.assert_allclose(again.maps[:4], record.maps, atol=1e-6)
@@ -211,12 +219,12 @@ def test_a_batch_shrinks_as_vocabulary_and_maps_grow():
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path, capsys):
     folder = request.getfixturevalue(kind)
-    words = ["compare", f"{kind}={folder}", "--windows=4", f"--tokens={T}", "--only=text", f"--out={tmp_path}"]
+    words = ["compare", f"{kind}={folder}", "--windows=8", f"--tokens={T}", "--only=text", f"--out={tmp_path}"]
     code, out, err = jattn(capsys, *words)
     assert code == 0 and out.rstrip().endswith("report.html") and "Traceback" not in err
     assert "nan" not in out.lower()
     page = (tmp_path / "report.html").read_text()
-    assert "eps = 0.3" in page and f"T = {T} tokens" in page and "4 windows" in page
+    assert "eps = 0.3" in page and f"T = {T} tokens" in page and "8 windows" in page
     assert "What attention heads do" in page and "nan" not in page[page.index("<details>") :].lower()
     assert (tmp_path / "layers.png").read_bytes()[:4] == b"\x89PNG"
     assert not (tmp_path / "loss.png").exists()
@@ -228,7 +236,7 @@ def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path
 
 
 def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
-    told = json.loads(json.dumps(to_json(of_gpt2), allow_nan=False))
+    told = json.loads(json.dumps(to_json(of_gpt2.told), allow_nan=False))
     for row in layers_table(of_gpt2):
         assert told["layers"][0][row["measure"]][row["layer"]] == row["value"]
         found = of_gpt2.records["gpt2"][0].per_layer()[row["measure"]][row["layer"]]
@@ -237,25 +245,25 @@ def test_the_same_numbers_stand_in_the_layers_table_and_in_json(of_gpt2):
 
 
 def test_heat_maps_hold_the_panels_that_a_group_has(of_gpt2, of_bert, text):
-    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=2, chapters=[])
+    pair = analysis.compare(standard=[text["standard", 0]], null=[text["null+local:4", 0]], windows=8, only=[])
     titles = [
-        [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c).axes if axis.get_title()]
+        [axis.get_title().split()[0] for axis in layer_figures.layer_maps(c.results["text"]).axes if axis.get_title()]
         for c in (of_gpt2, of_bert, pair)
     ]
     both = ["sink", "$α_1$:", "value", "residual"]
     assert titles == [both, [*both[:2], "[SEP]", *both[2:]], [*both[:2], "null", *both[2:]]]
-    words = {text.get_text() for axis in layer_figures.layer_maps(pair).axes for text in axis.texts}
+    words = {text.get_text() for axis in layer_figures.layer_maps(pair.results["text"]).axes for text in axis.texts}
     assert "no null" in words
 
 
 def test_massive_activations_are_said_of_the_group_that_has_them(of_gpt2):
     assert not any("massive" in line for line in findings.verdict(of_gpt2))
     record = of_gpt2.records["gpt2"][0]
-    planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 6), np.ones((6, 3)))}
+    planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 8), np.ones((8, 3)))}
     both = {"gpt2": [record], "planted": [replace(record, layers=planted)]}
     runs = {name: of_gpt2.groups["gpt2"] for name in both}
-    found = {name: [Found(detail=record) for record in records] for name, records in both.items()}
-    text = replace(of_gpt2.results["text"], runs=runs, found=found)
+    found = {name: [Measurements(detail=record) for record in records] for name, records in both.items()}
+    text = replace(of_gpt2.results["text"], runs=runs, measured=found)
     pair = replace(of_gpt2, groups=runs, results={"text": text})
     told = [line for line in findings._massive(pair) if "planted" in line or "gpt2" in line]
     assert "The gpt2 model has no massive activations" in told[0]

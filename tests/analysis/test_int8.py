@@ -4,12 +4,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import int8
-from jattn.config import ModelConfig
+from analysis.interventions import int8
 from jattn.errors import InputError
 from jattn.model import init_parameters
+from tests.configs import model_config
 
-SMALL = {"vocab_size": 13, "context": 8, "layers": 2, "heads": 2, "width": 8, "zero_init": False, "init_std": 0.3}
+SMALL = {
+    "vocab_size": 13,
+    "context": 8,
+    "layers": 2,
+    "heads": 2,
+    "width": 8,
+    "init__zero_outputs": False,
+    "init__std": 0.3,
+}
 WINDOWS = np.random.default_rng(0).integers(0, 13, (4, 9))
 
 
@@ -29,7 +37,7 @@ def test_values_beyond_the_range_are_clipped_and_nothing_has_no_step():
 
 
 def test_only_matrices_of_the_blocks_are_quantised_each_by_its_own_largest_entry():
-    p = init_parameters(ModelConfig(**SMALL, attention="null"))
+    p = init_parameters(model_config(**SMALL, attention="null"))
     q = int8.quantise_weights(p)
     changed = {n for n in p if not np.array_equal(p[n], q[n])}
     assert changed == {n for n in p if n.endswith(".kernel")}
@@ -40,7 +48,7 @@ def test_only_matrices_of_the_blocks_are_quantised_each_by_its_own_largest_entry
 
 
 def test_weights_on_their_grid_cost_nothing():
-    config = ModelConfig(**SMALL)
+    config = model_config(**SMALL)
     p = int8.quantise_weights(init_parameters(config))
     found = int8.losses(config, p, WINDOWS, WINDOWS)
     np.testing.assert_allclose(found["weights"], found["full"], atol=1e-5)
@@ -50,7 +58,7 @@ def test_weights_on_their_grid_cost_nothing():
 @pytest.mark.parametrize("attention", ["null", "token", "gate"])
 def test_an_outlier_in_the_input_of_a_layer_makes_activations_dear(attention):
     """One massive value dimension: all others of z are rounded to the few levels that it leaves."""
-    config = ModelConfig(**SMALL, attention=attention)
+    config = model_config(**SMALL, attention=attention)
     plain = init_parameters(config)
     name = "blocks.0.attention.v.kernel"
     # The massive entry reaches nothing: its row of the output projection is 0.
@@ -58,13 +66,13 @@ def test_an_outlier_in_the_input_of_a_layer_makes_activations_dear(attention):
     p = plain | {name: plain[name].at[:, 0].mul(1e4), out: plain[out].at[0].set(0)}
     even, massive = (int8.losses(config, x, WINDOWS, WINDOWS) for x in (plain | {out: p[out]}, p))
     np.testing.assert_allclose(massive["full"], even["full"], rtol=1e-4)
-    cost = lambda f: np.abs(f["activations"] - f["full"]).mean()  # noqa: E731
+    cost = lambda f: np.abs(f["activations"] - f["full"]).mean()
     assert cost(massive) > 10 * cost(even)
 
 
 def test_a_model_without_a_loss_or_with_experts_is_refused():
     with pytest.raises(InputError, match="int8: the model predicts no next token"):
-        int8.losses(ModelConfig(**SMALL, output="none", tied=False), {}, WINDOWS, WINDOWS)
-    experts = ModelConfig(**SMALL, experts=2, mlp="swiglu_clamped")
-    with pytest.raises(InputError, match=r"model.experts = 2 are not quantised"):
+        int8.losses(model_config(**SMALL, output__kind="none", output__tied=False), {}, WINDOWS, WINDOWS)
+    experts = model_config(**SMALL, mlp__experts=2, mlp__activation="swiglu_clamped")
+    with pytest.raises(InputError, match=r"model.mlp.experts = 2 are not quantised"):
         int8.losses(experts, {}, WINDOWS, WINDOWS)

@@ -8,26 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.measures import lens
-from jattn.config import ModelConfig
+from analysis.capture import lens
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes, parameters_of
+from tests.configs import changed, model_config
 
 SIZE = {"vocab_size": 11, "context": 12, "layers": 2, "heads": 4, "width": 12}
-LLAMA = ModelConfig(**SIZE, kv_heads=2, head_size=6, mlp="swiglu", tied=False)
-GPT2 = ModelConfig(**SIZE, mlp="gelu_tanh", positions="learned", norm="layernorm", qk_norm=False, norm_bias=True)
-GPT2 = replace(GPT2, qkv_bias=True, out_bias=True, mlp_bias=True, output_bias=True)
+LLAMA = model_config(**SIZE, kv_heads=2, head_size=6, mlp__activation="swiglu", output__tied=False)
+GPT2 = model_config(
+    **SIZE, mlp__activation="gelu_tanh", positions="learned", norm__kind="layernorm", norm__qk=False, bias__norm=True
+)
+GPT2 = changed(GPT2, bias__qkv=True, bias__out=True, bias__mlp=True, bias__output=True)
 CASES = {
     "gpt2": GPT2,
-    "attention-only": replace(LLAMA, mlp="none"),
+    "attention-only": changed(LLAMA, mlp__activation="none"),
     "no layers": replace(GPT2, layers=0),
     "null without a value": replace(LLAMA, attention="null"),
     "value in one layer": replace(LLAMA, attention="fixed_value:2,local:3"),
     "null, gate and value bias": replace(LLAMA, attention="key_value+gate+value_bias"),
     "sink token and gate": replace(GPT2, attention="token+gate:headwise"),
     "sigmoid": replace(LLAMA, attention="sigmoid"),
-    "scanned": replace(LLAMA, layer_loop="scan", attention="null"),
-    "scanned with a value": replace(LLAMA, layer_loop="scan", attention="key_value"),
+    "scanned": changed(LLAMA, compute__layer_loop="scan", attention="null"),
+    "scanned with a value": changed(LLAMA, compute__layer_loop="scan", attention="key_value"),
 }
 TEXT = np.random.default_rng(0).integers(0, 11, (2, 9)).astype(np.int32)
 NEXT = np.random.default_rng(1).integers(0, 11, (2, 9)).astype(np.int32)
@@ -73,7 +75,7 @@ def test_the_last_lens_is_the_logits_and_all_parts_sum_to_them(case):
 
 @pytest.mark.parametrize("case", ["gpt2", "null, gate and value bias"])
 def test_parts_sum_to_the_difference_of_two_logits_exactly_in_float64(case, x64):
-    model = model_of(replace(CASES[case], dtype="float64", param_dtype="float64"))
+    model = model_of(changed(CASES[case], compute__dtype="float64", compute__param_dtype="float64"))
     logits = np.asarray(model(TEXT))
     whole = tokens(logits, NEXT) - tokens(logits, OTHER)
     np.testing.assert_allclose(attribute(model, TEXT, NEXT, OTHER).total(), whole, atol=1e-11)
@@ -90,7 +92,7 @@ def test_the_null_is_a_source_of_its_own_where_its_value_is_learned():
     centred = x - x.mean(-1, keepdims=True)
     rows = np.asarray(model.token_rows[...])
     u = (rows[NEXT] - rows.mean(0)) * np.asarray(model.final_norm.scale[...])
-    u = (u - u.mean(-1, keepdims=True)) / np.sqrt((centred**2).mean(-1, keepdims=True) + config.norm_eps)
+    u = (u - u.mean(-1, keepdims=True)) / np.sqrt((centred**2).mean(-1, keepdims=True) + config.norm.eps)
     for layer, block in enumerate(model.blocks):
         kernel = np.asarray(block.attention.out.kernel[...]).reshape(config.heads, config.H, -1)
         value = np.asarray(block.attention.null.value[...])
@@ -114,9 +116,9 @@ def copying_model():
     The embedding is the identity, the window 1, so z = x / rms(x) and the stream is e_i + 3 sqrt(D) e_(i+1).
     """
     D = 8
-    config = ModelConfig(
-        vocab_size=D, context=4, layers=1, heads=1, width=D, mlp="none", positions="none", qk_norm=False,
-        attention="local:1", norm_eps=1e-12,
+    config = model_config(
+        vocab_size=D, context=4, layers=1, heads=1, width=D, mlp__activation="none", positions="none", norm__qk=False,
+        attention="local:1", norm__eps=1e-12,
     )  # fmt: skip
     shapes = parameter_shapes(config)
     of = {n: jnp.zeros(s.shape) for n, s in shapes.items()}
@@ -157,16 +159,18 @@ def test_uniform_logits_have_a_loss_of_log_v_and_their_kl_in_closed_form():
 
 
 def test_models_whose_logits_are_no_sum_of_parts_are_refused_by_name():
-    bert = ModelConfig(**SIZE, norm_position="post", causal=False, output="mlm", mlp="gelu", positions="learned")
+    bert = model_config(
+        **SIZE, norm__position="post", causal=False, output__kind="mlm", mlp__activation="gelu", positions="learned"
+    )
     for config, name in (
-        (bert, "model.norm_position = 'post'"),
-        (replace(bert, norm_position="pre"), "model.output = 'mlm'"),
-        (replace(LLAMA, output="none"), "model.output = 'none'"),
+        (bert, "model.norm.position = 'post'"),
+        (changed(bert, norm__position="pre"), "model.output.kind = 'mlm'"),
+        (changed(LLAMA, output__kind="none"), "model.output.kind = 'none'"),
     ):
         with pytest.raises(InputError, match=name) as error:
             lens.attribution(model_of(config), TEXT, NEXT)
         assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="causal=False and output='mlm' predicts no next token"):
+    with pytest.raises(InputError, match="causal=False and output 'mlm' predicts no next token"):
         lens.logit_lens(model_of(bert), jnp.zeros((1, 2, 9, 12)), NEXT)
 
 

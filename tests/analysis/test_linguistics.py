@@ -6,25 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.capture import language
+from analysis.capture.words import WordMaps, pinned_at_random, read_words
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters.language import CHAPTER
-from analysis.measures import language
 from analysis.measures.linguistics import (
-    backward,
     best,
     blocked,
-    dependencies,
     distance_matched,
     link_hits,
     mass_on,
-    members,
     offset_hits,
     offset_mass,
     ratio,
     uniform,
 )
 from analysis.texts.annotations import encode, grammar
-from analysis.texts.word_maps import WordMaps, pinned_at_random, read_words
+from analysis.texts.relations import backward, dependencies, members
 from jattn.errors import InputError
 from tests.planted import byte_run as made
 from train import corpora
@@ -161,7 +159,7 @@ def test_conditional_rows_do_not_depend_on_null_or_sink_and_none_is_dropped_for_
     for null, apart in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.5), (0.95, 0.0)):
         rows, still = maps_of(uniform(CAUSAL), null, apart).rows
         assert np.allclose(rows, plain, atol=1e-5) and (still == kept).all()
-    assert not maps_of(uniform(CAUSAL), 0.95).awake.any() and maps_of(uniform(CAUSAL), 0.85).awake.any()
+    assert not maps_of(uniform(CAUSAL), 0.95).active.any() and maps_of(uniform(CAUSAL), 0.85).active.any()
 
 
 def test_a_null_of_random_mass_leaves_conditional_rows_as_they_are():
@@ -207,7 +205,7 @@ def test_a_model_that_sees_both_sides_does_not_see_what_fills_up_its_row():
     run = made(causal=False, output="none")
     sentence = Annotated("ab c", ((0, 2), (3, 4)), ("X", "Y"), (-1, 0))
     encoded = encode(sentence, run.tokenizer, run.config.model)
-    observe = lambda seen: seen.weights()  # noqa: E731
+    observe = lambda seen: seen.weights()
     attention = np.asarray(run.model(encoded.ids[None], observe=observe)[1])[:, 0]
     found = read_words(run, [encoded])
     assert np.allclose(found.weights[0, :, :, 0, 1], attention[:, :, 1:3, 4].mean(-1), atol=1e-5)

@@ -92,7 +92,7 @@ def test_copying_model_makes_what_it_has_seen_likelier(rows):
 def _last_norm(config, written):
     """The norm's scale is that of a squared length of 2; what the head wrote adds its own."""
     square = 2 + (written**2).sum(-1, keepdims=True)
-    return np.sqrt((2 / config.width + config.norm_eps) / (square / config.width + config.norm_eps))
+    return np.sqrt((2 / config.width + config.norm.eps) / (square / config.width + config.norm.eps))
 
 
 def test_bigram_model_is_its_table():

@@ -1,6 +1,5 @@
 """Streaming capture against the same measures taken from the maps themselves, by plain loops."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.capturing import capture
-from analysis.measures.uniform import uniform_values
-from analysis.record import visible_maps
+from analysis.capture.capture import capture
+from analysis.capture.layers import visible_maps
+from analysis.capture.uniform import uniform_values
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 
@@ -97,20 +96,19 @@ def test_uniform_values_are_closed_forms():
     assert window["previous"] == pytest.approx(1 / 2, rel=1e-5)
 
 
-def test_several_devices_give_the_same_numbers_as_one(text, windows, tmp_path):
+def test_several_devices_give_the_same_numbers_as_one(text, windows, tmp_path, two_devices):
     """Two virtual devices in a process of their own; six windows in batches of four, so that one is filled up."""
     run = text["null+local:4", 0]
     np.save(tmp_path / "windows.npy", windows)
     code = (
-        "import sys, numpy as np, jax, train; from analysis.capturing import capture\n"
+        "import sys, numpy as np, jax, train; from analysis.capture.capture import capture\n"
         "assert len(jax.devices()) == 2\n"
         "record = capture(train.load(sys.argv[1]), np.load(sys.argv[2] + '/windows.npy'), batch=4)\n"
         "np.savez(sys.argv[2] + '/found.npz', map=record.mean_map, loss=record.loss_nats.blocks,\n"
         "         **{name: sums.blocks for name, sums in record.heads.items()})\n"
     )
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
     words = [sys.executable, "-c", code, str(run.path), str(tmp_path)]
-    subprocess.run(words, check=True, env=os.environ | flags, cwd=ROOT)
+    subprocess.run(words, check=True, env=two_devices, cwd=ROOT)
     found, one = np.load(tmp_path / "found.npz"), capture(run, windows)
     np.testing.assert_allclose(found["map"], one.mean_map, atol=1e-5)
     np.testing.assert_allclose(found["loss"], one.loss_nats.blocks, rtol=1e-5)

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 import analysis
-from analysis import findings, report
+from analysis.report import findings
+from analysis.report.page import write
 from analysis.stats import Interval
 from analysis.viewer.page import FRAME_RIGHTS, script_hash
 
@@ -22,11 +23,11 @@ def folder(language, text, tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     groups = {"standard": [language["standard"]], HOSTILE: [language["null"]]}
     # Chapters with a table, cards and pictures of each kind; test_comparison reads every one.
-    first = analysis.compare(groups, title="Language", windows=8, chapters=["text", "waking", "shape"])
+    first = analysis.compare(groups, title="Language", windows=8, only=["text", "dormancy", "shape"])
     second = analysis.compare(
-        standard=[text["standard", 0]], null=[text["null+local:4", 0]], title="Text", windows=8, chapters=[]
+        standard=[text["standard", 0]], null=[text["null+local:4", 0]], title="Text", windows=8, only=[]
     )
-    report.write([first, second], out, lesson=True)
+    write([first.told, second.told], out, lesson=True)
     return out
 
 
@@ -103,7 +104,7 @@ def test_a_newcomer_is_told_what_a_null_is_before_the_numbers(page):
 
 
 def test_a_null_that_is_no_better_is_said_first(language):
-    c = analysis.compare(standard=[language["standard"]], null=[language["null"]], windows=8, chapters=[])
+    c = analysis.compare(standard=[language["standard"]], null=[language["null"]], windows=8, only=[])
     verdict = findings.verdict(c)
     null = c.truths["null"][0].scores[findings.NULL_READOUT]
     best = [max(s[i] for s in c.truths["standard"][0].scores.values()) for i in (0, 2)]
@@ -127,7 +128,7 @@ def test_no_change_means_an_interval_with_zero_or_a_small_size_named_in_advance(
 
 
 def test_a_notebook_shows_the_page_in_a_frame_without_rights(text):
-    c = analysis.compare(standard=[text["standard", 0]], windows=4, chapters=[])
+    c = analysis.compare(standard=[text["standard", 0]], windows=8, only=[])
     shown = replace(c, title=HOSTILE)._repr_html_()
     assert shown.startswith("<iframe") and f'sandbox="{FRAME_RIGHTS}"' in shown and "<img src=x" not in shown
     inside = html.unescape(shown)

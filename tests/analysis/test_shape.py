@@ -6,20 +6,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import shape
-from jattn.config import ModelConfig
+from analysis.elements import Plot, Table
 from jattn.model import init_parameters
+from tests.configs import model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 
 V, T, L, N = 13, 16, 2, 2
-SMALL = {"vocab_size": V, "context": 32, "layers": L, "heads": N, "width": 8, "zero_init": False, "init_std": 0.5}
+SMALL = {
+    "vocab_size": V,
+    "context": 32,
+    "layers": L,
+    "heads": N,
+    "width": 8,
+    "init__zero_outputs": False,
+    "init__std": 0.5,
+}
 WINDOWS = np.random.default_rng(0).integers(0, V, (6, T + 1)).astype(np.int32)
 
 
 def run_of(changes=None, **config):
-    model = ModelConfig(**SMALL | config)
+    model = model_config(**SMALL | config)
     parameters = init_parameters(model)
     return Run(Path("made"), 0, RunConfig(model=model), {}, parameters | (changes or {}))
 

@@ -6,16 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.chapter import Plot, Reading, Results, Table, Unfit
+from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import side_effects
+from analysis.elements import Plot, Table
 from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.model import init_parameters
+from tests.configs import model_config
 from train.checkpoint import Run
 from train.config import RunConfig
 
 V, T, L, N, H = 13, 12, 2, 2, 4
-SMALL = {"vocab_size": V, "context": 32, "layers": L, "heads": N, "width": 8, "zero_init": False, "init_std": 0.5}
+SMALL = {
+    "vocab_size": V,
+    "context": 32,
+    "layers": L,
+    "heads": N,
+    "width": 8,
+    "init__zero_outputs": False,
+    "init__std": 0.5,
+}
 WINDOWS = np.random.default_rng(0).integers(0, V, (5, T + 1)).astype(np.int32)
 INT8 = {"int8_weights", "int8_activations", "int8_both"}
 CACHE = {"cache_0", "cache_1", "cache_4"}
@@ -24,7 +34,7 @@ ALWAYS = {"parameters_added", "parameters_added_share", "max_infinity_norm", "ma
 
 
 def run_of(**config):
-    model = ModelConfig(**SMALL | config)
+    model = model_config(**SMALL | config)
     return Run(Path("made"), 0, RunConfig(model=model), {}, init_parameters(model))
 
 
@@ -42,7 +52,7 @@ def found_in(**config):
         ({"attention": "null,standard"}, INT8 | CACHE | NO_NULL),
         ({"attention": "sigmoid"}, INT8),
         ({"causal": False}, set()),
-        ({"experts": 2, "mlp": "swiglu_clamped"}, CACHE),
+        ({"mlp__experts": 2, "mlp__activation": "swiglu_clamped"}, CACHE),
     ],
 )
 def test_a_model_gets_the_numbers_that_apply_to_it(config, there):
@@ -58,7 +68,7 @@ def test_a_model_gets_the_numbers_that_apply_to_it(config, there):
     ("attention", "added"), [("standard", 0), ("local:4", 0), ("zero", 0), ("logit", L * N), ("null", L * N * (H + 1))]
 )
 def test_parameters_are_counted_against_standard_attention(attention, added):
-    assert side_effects.parameters_added(ModelConfig(**SMALL, attention=attention)) == added
+    assert side_effects.parameters_added(model_config(**SMALL, attention=attention)) == added
 
 
 def test_a_model_without_layers_is_unfit():
@@ -83,9 +93,16 @@ def test_calibration_texts_are_not_those_that_are_measured():
 def test_larger_models_read_fewer_texts_whatever_their_attention():
     windows = np.zeros((256, 129), np.int32)
     small = ModelConfig(vocab_size=65)
-    llama = {"vocab_size": 49152, "layers": 30, "heads": 9, "width": 576, "mlp": "swiglu", "hidden": 1536}
+    llama = {
+        "vocab_size": 49152,
+        "layers": 30,
+        "heads": 9,
+        "width": 576,
+        "mlp__activation": "swiglu",
+        "mlp__hidden": 1536,
+    }
     assert len(few(windows, small)) == 64 and len(few(windows[:5], small)) == 5
-    assert len(few(windows, ModelConfig(**llama))) == len(few(windows, ModelConfig(**llama, attention="null"))) == 8
+    assert len(few(windows, model_config(**llama))) == len(few(windows, model_config(**llama, attention="null"))) == 8
 
 
 def test_what_is_shown_has_perplexities_with_and_without_the_null():

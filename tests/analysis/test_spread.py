@@ -79,19 +79,18 @@ def test_sparsity_is_the_share_of_visible_keys_with_next_to_nothing():
     np.testing.assert_allclose(spread.sparsity(weights, jnp.zeros((1, 1, 4)), everywhere), 0.5)
 
 
-def test_a_null_makes_a_head_sparse_and_its_real_attention_not():
+def test_a_null_makes_a_head_sparse():
     weights, null = even(null=0.99)  # 0.01 / t is below 0.001 for t > 10
     np.testing.assert_allclose(spread.sparsity(weights, null), 0.5)
-    np.testing.assert_array_equal(spread.sparsity_real(weights, null), 0)
 
 
-@pytest.mark.parametrize("measure", [spread.distance_spread, spread.keys_that_hold, spread.sparsity_real])
+@pytest.mark.parametrize("measure", [spread.distance_spread, spread.keys_that_hold])
 def test_a_constant_null_share_leaves_the_real_attention_alone(measure):
     weights, null = random_weights(1)
     np.testing.assert_allclose(measure(weights / 8, 1 - (1 - null) / 8), measure(weights, null), rtol=1e-3)
 
 
-@pytest.mark.parametrize("measure", [spread.distance_spread, spread.keys_that_hold, spread.sparsity_real])
+@pytest.mark.parametrize("measure", [spread.distance_spread, spread.keys_that_hold])
 def test_a_sink_on_the_first_token_counts_like_a_null(measure):
     weights, null = random_weights(2)
     standard = jnp.concatenate([null[..., None], weights], -1)  # a text one token longer, its first token the sink
@@ -103,12 +102,12 @@ def test_a_sink_on_the_first_token_counts_like_a_null(measure):
 
 def test_a_head_wholly_on_the_null_has_no_spread_and_needs_no_keys():
     silent, null = jnp.zeros((1, 1, T, T)), jnp.ones((1, 1, T))
-    for measure in (spread.distance_spread, spread.keys_that_hold, spread.sparsity_real):
+    for measure in (spread.distance_spread, spread.keys_that_hold):
         assert jnp.isnan(measure(silent, null)).all()
     np.testing.assert_array_equal(spread.sparsity(silent, null), 1)
 
 
 def test_spread_is_the_same_under_jit():
     weights, null = random_weights(3)
-    for measure in (spread.distance_spread, spread.keys_that_hold, spread.sparsity, spread.sparsity_real):
+    for measure in (spread.distance_spread, spread.keys_that_hold, spread.sparsity):
         np.testing.assert_allclose(jax.jit(measure)(weights, null), measure(weights, null), rtol=1e-5)

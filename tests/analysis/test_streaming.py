@@ -5,16 +5,25 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from analysis.measures.streaming import CacheWindow, cached_losses
-from jattn.config import ModelConfig, RopeConfig
+from analysis.interventions.streaming import CacheWindow, cached_losses
+from jattn.config import RopeConfig
 from jattn.errors import InputError
 from jattn.masks import causal
 from jattn.model import init_parameters
 from jattn.positions import rope
 from jattn.scores import Alibi, alibi_slopes
+from tests.configs import model_config
 
 V, T = 11, 12
-SMALL = {"vocab_size": V, "context": 16, "layers": 2, "heads": 2, "width": 8, "zero_init": False, "init_std": 0.4}
+SMALL = {
+    "vocab_size": V,
+    "context": 16,
+    "layers": 2,
+    "heads": 2,
+    "width": 8,
+    "init__zero_outputs": False,
+    "init__std": 0.4,
+}
 WINDOWS = np.random.default_rng(0).integers(0, V, (3, T + 1))
 
 
@@ -43,10 +52,10 @@ def test_all_queries_at_once_are_the_cache_token_by_token(x64, first, recent, po
     q, k, v = (rng.normal(size=(T, N, H)) for _ in range(3))
     stretch = RopeConfig(scaling="yarn", factor=4.0, original_context=8) if positions == "yarn" else RopeConfig()
     rotates = positions in ("rope", "yarn")
-    config = ModelConfig(**SMALL, positions="rope" if rotates else positions, rope=stretch)
+    config = model_config(**SMALL, positions="rope" if rotates else positions, rope=stretch)
 
     def turned(x, at):
-        return rope(jnp.asarray(x), jnp.asarray(at), config.rope_theta, config.rope) if rotates else jnp.asarray(x)
+        return rope(jnp.asarray(x), jnp.asarray(at), config.rope) if rotates else jnp.asarray(x)
 
     def place(x, at):
         return np.asarray(turned(x[None, None, None], [at]))[0, 0, 0]
@@ -60,38 +69,38 @@ def test_all_queries_at_once_are_the_cache_token_by_token(x64, first, recent, po
 
 @pytest.mark.parametrize("attention", ["standard", "null", "token", "local:5", "first:2+local:3"])
 def test_a_cache_as_long_as_the_text_changes_nothing(attention):
-    config = ModelConfig(**SMALL, attention=attention)
+    config = model_config(**SMALL, attention=attention)
     np.testing.assert_allclose(losses(config, 4, T - 4), losses(config), atol=1e-5)
 
 
 def test_queries_before_the_cache_is_full_lose_nothing():
-    config = ModelConfig(**SMALL, attention="null")
+    config = model_config(**SMALL, attention="null")
     found = losses(config, 2, 4) - losses(config)
     np.testing.assert_allclose(found[:, :6], 0, atol=1e-5)
     assert (np.abs(found[:, 6:]) > 1e-5).all()
 
 
 def test_a_model_trained_on_a_window_loses_nothing_to_a_cache_of_that_window():
-    config = ModelConfig(**SMALL, attention="local:4")
+    config = model_config(**SMALL, attention="local:4")
     np.testing.assert_allclose(losses(config, 0, 4), losses(config), atol=1e-5)
 
 
 def test_only_recent_keys_are_those_of_a_local_window():
     """Without initial keys nothing is renumbered: the parameters of the standard model under local:5."""
-    standard, local = (ModelConfig(**SMALL, attention=a) for a in ("standard", "local:5"))
+    standard, local = (model_config(**SMALL, attention=a) for a in ("standard", "local:5"))
     np.testing.assert_allclose(losses(standard, 0, 5), losses(local), atol=1e-5)
 
 
 def test_initial_keys_of_learned_positions_stay_where_they_are():
     shape = SMALL | {"positions": "learned"}
-    standard, local = (ModelConfig(**shape, attention=a) for a in ("standard", "first:2+local:5"))
+    standard, local = (model_config(**shape, attention=a) for a in ("standard", "first:2+local:5"))
     np.testing.assert_allclose(losses(standard, 2, 5), losses(local), atol=1e-5)
 
 
 @pytest.mark.parametrize("attention", ["null", "zero", "token"])
 def test_evicting_the_null_leaves_the_standard_model(attention):
     """Of equal parameters; a sink token's row of the embedding is all that the standard model has not."""
-    config, standard = ModelConfig(**SMALL, attention=attention), ModelConfig(**SMALL)
+    config, standard = model_config(**SMALL, attention=attention), model_config(**SMALL)
     for cache in ((), (1, 4)):
         np.testing.assert_allclose(losses(config, *cache, keep_null=False), losses(standard, *cache), atol=1e-5)
     assert np.abs(losses(config) - losses(standard)).max() > 1e-3
@@ -99,16 +108,16 @@ def test_evicting_the_null_leaves_the_standard_model(attention):
 
 def test_layers_in_a_scan_are_layers_written_out():
     config = SMALL | {"layers": 4, "attention": "null"}
-    python, scan = (ModelConfig(**config, layer_loop=loop) for loop in ("python", "scan"))
+    python, scan = (model_config(**config, compute__layer_loop=loop) for loop in ("python", "scan"))
     np.testing.assert_allclose(losses(scan, 1, 4), losses(python, 1, 4), atol=1e-5)
 
 
 def test_bad_caches_are_one_line_each():
     with pytest.raises(InputError, match="recent must be >= 1, got 0"):
-        losses(ModelConfig(**SMALL), 4, 0)
+        losses(model_config(**SMALL), 4, 0)
     with pytest.raises(InputError, match="first and recent belong together, got 4 and None"):
-        losses(ModelConfig(**SMALL), 4)
+        losses(model_config(**SMALL), 4)
     with pytest.raises(InputError, match="sigmoid attention has no normaliser"):
-        losses(ModelConfig(**SMALL, attention="sigmoid"), 0, 4)
+        losses(model_config(**SMALL, attention="sigmoid"), 0, 4)
     with pytest.raises(InputError, match="predicts no next token"):
-        losses(ModelConfig(**SMALL, causal=False), 0, 4)
+        losses(model_config(**SMALL, causal=False), 0, 4)

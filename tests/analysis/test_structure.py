@@ -30,7 +30,7 @@ def uniform(T, window=None, null=0):
     seen = (j <= i) & (i - j < (window or T))
     visible = seen.sum(-1)
     weights = seen / (visible + null)[:, None]
-    as_array = lambda x: jnp.asarray(x[None, None], jnp.float32)  # noqa: E731
+    as_array = lambda x: jnp.asarray(x[None, None], jnp.float32)
     return as_array(weights), as_array(null / (visible + null)), jnp.asarray(visible)
 
 
@@ -226,7 +226,7 @@ def test_cosines_are_those_of_all_pairs():
     x = np.random.default_rng(1).normal(size=(4, 6, 2, 3)).astype(np.float32)
     u = x / np.linalg.norm(x, axis=-1, keepdims=True)
     tokens, inputs = np.einsum("btnh,bsnh->bnts", u, u), np.einsum("btnh,ctnh->bcnt", u, u).mean(-1)
-    off = lambda a, n: (a.sum((-2, -1)) - n) / (n * (n - 1))  # noqa: E731
+    off = lambda a, n: (a.sum((-2, -1)) - n) / (n * (n - 1))
     np.testing.assert_allclose(structure.cosine_across_tokens(jnp.asarray(x)), off(tokens, 6), atol=1e-6)
     found = structure.cosine_across_inputs(jnp.asarray(x))
     np.testing.assert_allclose(found, (inputs.sum(1) - 1) / 3, atol=1e-6)

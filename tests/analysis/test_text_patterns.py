@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.measures import patterns, text_patterns
+from analysis.texts.marks import delimiters, paragraphs
 from jattn.errors import InputError
 from train.tokenizers import Tokenizer
 
@@ -21,14 +22,14 @@ def even(visible, null=False):
 
 def test_delimiters_are_punctuation_line_breaks_and_special_tokens():
     tokenizer = Tokenizer.symbols("a1 .,;-\n+\t(", bos=True)
-    found = {tokenizer.token(int(i)) for i in np.flatnonzero(text_patterns.delimiters(tokenizer))}
+    found = {tokenizer.token(int(i)) for i in np.flatnonzero(delimiters(tokenizer))}
     assert found == {".", ",", ";", "-", "\n", "(", "<bos>"}
 
 
 def test_delimiters_may_carry_a_space_and_no_letter():
     text = "one , two. three ... four.five (six)\n\n" * 30
     tokenizer = Tokenizer.train("bpe", [text], 280)
-    marked = text_patterns.delimiters(tokenizer)
+    marked = delimiters(tokenizer)
     assert not any(c.isalnum() for i in np.flatnonzero(marked) for c in tokenizer.token(int(i)))
     assert {" ,", "\n\n"} <= {tokenizer.token(int(i)) for i in np.flatnonzero(marked)}
 
@@ -57,12 +58,12 @@ def test_paragraphs_end_at_blank_lines_and_lines_at_every_one():
     text = "ab\nc\n\n de\n \n\nf"
     tokenizer = Tokenizer.train("char", [text])
     tokens = tokenizer.encode(text)[None]
-    by_blank = "".join(map(str, text_patterns.paragraphs(tokenizer, tokens)[0]))
-    by_line = "".join(map(str, text_patterns.paragraphs(tokenizer, tokens, breaks=1)[0]))
+    by_blank = "".join(map(str, paragraphs(tokenizer, tokens)[0]))
+    by_line = "".join(map(str, paragraphs(tokenizer, tokens, breaks=1)[0]))
     assert by_blank == "00000001111112"  # white space stays with what it follows, up to the first ink
     assert by_line == "00011112222223"
     with pytest.raises(InputError, match=r"breaks .* must be >= 1, got 0"):
-        text_patterns.paragraphs(tokenizer, tokens, breaks=0)
+        paragraphs(tokenizer, tokens, breaks=0)
 
 
 def test_a_head_within_its_paragraph_scores_one_and_even_attention_the_share_of_its_keys():
@@ -147,13 +148,13 @@ def test_copies_of_the_querys_token_are_no_topic():
 
 
 def test_queries_that_are_not_kept_change_nothing():
-    """A head's asleep queries, whatever their rows hold, are in neither side; and each text may have its own mask."""
+    """A head's dormant queries, whatever their rows hold, are in neither side; and each text may have its own mask."""
     found, tokens = topics(5)
     rng = np.random.default_rng(6)
     rows = jnp.asarray(rng.random((6, 2, T, T)) * CAUSAL, jnp.float32)
     kept = rng.random((6, 2, T)) < 0.7
     masks = np.broadcast_to(CAUSAL, (6, T, T))
-    of = lambda a: text_patterns.topic_mass(a, found, tokens, masks, kept=kept)  # noqa: E731
+    of = lambda a: text_patterns.topic_mass(a, found, tokens, masks, kept=kept)
     for one, other in zip(of(rows), of(jnp.where(kept[..., None], rows, 9.0)), strict=True):
         np.testing.assert_array_equal(one, other)
     everyone = text_patterns.topic_mass(rows, found, tokens, masks, kept=np.ones_like(kept))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.measures.readouts import auroc
-from analysis.measures.truth import NULL_READOUT, READOUTS, truth
+from analysis.capture.truth import SCORED, truth
+from analysis.measures.readouts import NEED_NULL, auroc
 from train import corpora
 from train.corpora import backcopy
 
@@ -23,14 +23,14 @@ def test_null_masses_are_means_over_triggers_and_the_rest(language, rows):
     trigger = backcopy.is_trigger(rows[:, :-1])
     assert found.null_on_triggers == pytest.approx(mass[trigger].mean(), abs=1e-5)
     assert found.null_elsewhere == pytest.approx(mass[~trigger].mean(), abs=1e-5)
-    assert found.scores[NULL_READOUT][0] == pytest.approx(auroc(1 - mass.ravel(), trigger.ravel()), abs=1e-6)
+    assert found.scores["null"][0] == pytest.approx(auroc(1 - mass.ravel(), trigger.ravel()), abs=1e-6)
     assert found.trigger_share == pytest.approx(trigger.mean())
 
 
 def test_a_model_without_a_null_is_scored_by_all_other_readouts(language, rows):
     found = truth(language["standard"], rows)
-    assert found.null_elsewhere is None and NULL_READOUT not in found.scores
-    assert set(found.scores) == {r for r in READOUTS if "null" not in r}
+    assert found.null_elsewhere is None and "null" not in found.scores
+    assert set(found.scores) == {name for name in SCORED if name not in NEED_NULL}
 
 
 def test_the_language_itself_cannot_be_beaten(language, rows):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import train
-from analysis.capturing import capture
+from analysis.capture.capture import capture
 from train.data import encode_corpus
 from train.windows import text_of, windows_of
 
@@ -109,7 +109,7 @@ def test_norms_of_smollm2_are_those_of_their_values_and_residual_streams(smollm2
     for hook in hooks:
         hook.remove()
     streams = np.stack([h.double().numpy() for h in asked.hidden_states[1:-1]], 1)  # the last is behind the final norm
-    first_over_rest = lambda n: n[..., 0] / n[..., 1:].mean(-1)  # noqa: E731
+    first_over_rest = lambda n: n[..., 0] / n[..., 1:].mean(-1)
     size = np.abs(streams)
     told = {
         "residual_norm_ratio": first_over_rest(np.linalg.norm(streams, axis=-1)),

@@ -76,7 +76,7 @@ def test_an_output_layer_of_its_own_is_read(tiny, tmp_path):
     model = tiny()
     model.arrays["lm_head.weight"] = model.arrays["model.embed_tokens.weight"][::-1].copy()
     found = interop.read(model.gguf(tmp_path / "m.gguf"))
-    assert not found.config.tied
+    assert not found.config.output.tied
     assert np.array_equal(found.parameters["head.kernel"], model.arrays["lm_head.weight"].T)
 
 
@@ -148,7 +148,7 @@ def test_metadata_become_the_config(tiny, tmp_path):
         "llama__expert_count": 0,
     }
     config = interop.read(tiny().gguf(tmp_path / "m.gguf", **given)).config
-    assert (config.attention, config.rope_theta, config.H, config.N_kv) == ("local:13", 500.0, 16, 2)
+    assert (config.attention, config.rope.theta, config.H, config.N_kv) == ("local:13", 500.0, 16, 2)
     assert (config.rope.scaling, config.rope.factor, config.rope.original_context) == ("yarn", 4.0, 32)
     linear = {"llama__rope__scaling__type": "linear", "llama__rope__scaling__factor": 3.0}
     rope = interop.read(tiny().gguf(tmp_path / "linear.gguf", **linear)).config.rope

@@ -5,7 +5,8 @@ import pytest
 from jattn.config import RopeConfig
 from jattn.errors import InputError
 from jattn.interop import bert, gpt2, gpt_oss, llama
-from jattn.interop.keys import Keys, config_from
+from jattn.interop.family import config_from
+from jattn.interop.keys import Keys
 from jattn.interop.patterns import repeating
 
 LLAMA = {
@@ -88,7 +89,7 @@ def test_other_mathematics_is_refused_by_name(family, kind, key, value):
 )
 def test_model_that_cannot_be_is_refused_in_the_words_of_its_file(family, kind, changes, says):
     with pytest.raises(InputError, match=r"^config\.json: ") as error:
-        config_from(family, Keys({**LLAMA, **changes}, "config.json"), kind)
+        config_from(family.FAMILY, Keys({**LLAMA, **changes}, "config.json"), kind)
     assert says in str(error.value) and "model." not in str(error.value)
 
 
@@ -116,9 +117,9 @@ def test_defaults_are_those_of_each_member():
         and read("mistral").attention == "local:4096"
         and read("mistral", sliding_window=7).attention == "local:7"
     )
-    assert (read("qwen2").qkv_bias, read("qwen2").out_bias) == (True, False)
-    assert read("qwen3").qk_norm and read("qwen3").H == 128 and not read("llama").qk_norm
-    assert not read("llama").tied and gpt2.config(Keys({}, ""), "gpt2").tied
+    assert (read("qwen2").bias.qkv, read("qwen2").bias.out) == (True, False)
+    assert read("qwen3").norm.qk and read("qwen3").H == 128 and not read("llama").norm.qk
+    assert not read("llama").output.tied and gpt2.config(Keys({}, ""), "gpt2").output.tied
 
 
 def test_layer_lists_become_the_shortest_pattern():
@@ -136,7 +137,7 @@ def test_layer_list_of_another_length_is_refused():
 def test_both_spellings_of_rope_are_read():
     old = read("llama", rope_theta=500.0, rope_scaling={"type": "linear", "factor": 4.0})
     new = read("llama", rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0})
-    assert old == new and old.rope == RopeConfig("linear", 4.0) and old.rope_theta == 500.0
+    assert old == new and old.rope == RopeConfig(500.0, "linear", 4.0)
 
 
 def test_written_config_reads_back():

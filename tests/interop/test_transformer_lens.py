@@ -11,37 +11,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig, RopeConfig
 from jattn.interop import transformer_lens as lens
 from jattn.model import assemble, parameter_shapes
+from tests.configs import changed, model_config
 
 SIZE = {"vocab_size": 13, "context": 16, "heads": 4, "width": 12}
-GPT2 = ModelConfig(**SIZE, layers=2, mlp="gelu_tanh", positions="learned", norm="layernorm", qk_norm=False)
-GPT2 = replace(GPT2, norm_bias=True, qkv_bias=True, out_bias=True, mlp_bias=True)
-LLAMA = ModelConfig(**SIZE, layers=2, kv_heads=2, head_size=6, mlp="swiglu", tied=False, qk_norm=False)
+GPT2 = model_config(
+    **SIZE, layers=2, mlp__activation="gelu_tanh", positions="learned", norm__kind="layernorm", norm__qk=False
+)
+GPT2 = changed(GPT2, bias__norm=True, bias__qkv=True, bias__out=True, bias__mlp=True)
+LLAMA = model_config(
+    **SIZE, layers=2, kv_heads=2, head_size=6, mlp__activation="swiglu", output__tied=False, norm__qk=False
+)
 CASES = {
     "gpt2-1": replace(GPT2, layers=1),
     "gpt2-2": GPT2,
-    "gpt2-plain": replace(GPT2, qkv_bias=False, out_bias=False, mlp_bias=False, norm_bias=False, output_bias=True),
-    "llama-1": replace(LLAMA, layers=1, qkv_bias=True),
-    "llama-2": replace(LLAMA, rope_theta=500.0),
-    "windows": replace(LLAMA, attention="local:3,standard", attention_soft_cap=3.0, logit_soft_cap=2.0),
-    "alibi": replace(GPT2, positions="alibi", mlp="gelu"),
-    "attention-only": replace(LLAMA, mlp="none", positions="none", kv_heads=None),
-    "qk-norm": replace(LLAMA, qk_norm=True),
+    "gpt2-plain": changed(GPT2, bias__qkv=False, bias__out=False, bias__mlp=False, bias__norm=False, bias__output=True),
+    "llama-1": changed(LLAMA, layers=1, bias__qkv=True),
+    "llama-2": changed(LLAMA, rope__theta=500.0),
+    "windows": changed(LLAMA, attention="local:3,standard", score__soft_cap=3.0, output__soft_cap=2.0),
+    "alibi": changed(GPT2, positions="alibi", mlp__activation="gelu"),
+    "attention-only": changed(LLAMA, mlp__activation="none", positions="none", kv_heads=None),
+    "qk-norm": changed(LLAMA, norm__qk=True),
 }
 TEXT = np.random.default_rng(0).integers(0, 13, (2, 9))
 NULLS = ["null", "logit+local:4", "key_value", "token", "local:3"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compile_quickly():
-    """Programs this small run for milliseconds and compile for seconds."""
-    name = "jax_disable_most_optimizations"
-    before = jax.config.values[name]
-    jax.config.update(name, True)
-    yield
-    jax.config.update(name, before)
 
 
 def drawn(config):
@@ -213,7 +207,7 @@ def test_names_and_shapes_are_those_of_a_hooked_transformer():
 
 @pytest.mark.parametrize("attention", NULLS)
 def test_pattern_has_real_keys_only_and_lacks_the_mass_of_the_null(attention):
-    config = replace(LLAMA, attention=attention, mlp="relu2")
+    config = changed(LLAMA, attention=attention, mlp__activation="relu2")
     seen = lens.activations(model_of(config, drawn(config)), TEXT)
     for i in range(2):
         mass = seen[f"blocks.{i}.attn.hook_null_mass"]
@@ -225,7 +219,7 @@ def test_pattern_has_real_keys_only_and_lacks_the_mass_of_the_null(attention):
 
 def test_stream_of_a_model_with_norms_after_each_part_is_before_them_and_after_them():
     """hook_resid_post is the sum, hook_normalized_resid_post what the next layer gets."""
-    config = replace(GPT2, norm_position="post", causal=False, token_types=2)
+    config = changed(GPT2, norm__position="post", causal=False, token_types=2)
     seen = lens.activations(model_of(config, drawn(config)), TEXT)
     block = {n.removeprefix("blocks.0.hook_"): a for n, a in seen.items() if n.startswith("blocks.0.hook_")}
     np.testing.assert_allclose(block["resid_mid"], block["resid_pre"] + block["attn_out"], atol=1e-6)
@@ -236,25 +230,25 @@ def test_stream_of_a_model_with_norms_after_each_part_is_before_them_and_after_t
 
 REFUSED = {
     "attention": {"attention": "null"},
-    "mlp": {"mlp": "relu2"},
-    "mlp_bias": {"mlp_bias": True},
-    "rope": {"rope": RopeConfig("linear", 2.0)},
-    "norm_position": {"norm_position": "post"},
-    "qk_norm": {"qk_norm": True, "norm": "layernorm"},
-    "output": {"output": "none"},
+    "mlp.activation": {"mlp__activation": "relu2"},
+    "bias.mlp": {"bias__mlp": True},
+    "rope.scaling": {"rope__scaling": "linear", "rope__factor": 2.0},
+    "norm.position": {"norm__position": "post"},
+    "norm.qk": {"norm__qk": True, "norm__kind": "layernorm"},
+    "output.kind": {"output__kind": "none"},
     "causal": {"causal": False},
     "token_types": {"token_types": 2},
-    "score": {"score": "sigmoid_normalised"},
-    "experts": {"mlp": "swiglu_clamped", "experts": 2},
+    "score.kind": {"score__kind": "sigmoid_normalised"},
+    "mlp.experts": {"mlp__activation": "swiglu_clamped", "mlp__experts": 2},
     "positions": {"positions": "alibi", "heads": 6, "kv_heads": 2},
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_a_hooked_transformer_has_no_place_for_is_named(name):
-    found = lens.cannot_hold(replace(LLAMA, **REFUSED[name]))
+    found = lens.cannot_hold(changed(LLAMA, **REFUSED[name]))
     assert any(reason.startswith(f"model.{name} = ") for reason in found)
-    assert len(found) == (2 if name == "experts" else 1)
+    assert len(found) == (2 if name == "mlp.experts" else 1)
 
 
 @pytest.mark.parametrize("part", ["gate", "value_bias", "token", "sigmoid", "first:2+local:4", "local:3,local:5"])

@@ -13,46 +13,57 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jattn import interop
-from jattn.config import ModelConfig, NullConfig, RopeConfig
+from jattn.config import NullConfig, RopeConfig
 from jattn.errors import InputError
 from jattn.interop.lost import lost
 from jattn.interop.rewriting import for_gpt_oss, parameters_for
 from jattn.interop.writing import FORMATS, cannot_hold, new_folder
 from jattn.model import assemble, parameter_shapes
+from tests.configs import changed, model_config
 
 SIZE = {"vocab_size": 19, "context": 32, "layers": 2, "heads": 4, "width": 16}
-GPT2 = ModelConfig(**SIZE, mlp="gelu_tanh", positions="learned", norm="layernorm", qk_norm=False)
-GPT2 = replace(GPT2, norm_bias=True, qkv_bias=True, out_bias=True, mlp_bias=True)
-LLAMA = ModelConfig(**SIZE, kv_heads=2, mlp="swiglu", hidden=24, tied=False, qk_norm=False)
-BERT = replace(GPT2, norm_position="post", causal=False, token_types=2, mlp="gelu", output="mlm", output_bias=True)
-OSS = replace(LLAMA, attention="logit+local:5,logit", mlp="swiglu_clamped", experts=3, experts_per_token=2)
-OSS = replace(OSS, swiglu_limit=1.5, qkv_bias=True, out_bias=True)
-YARN = RopeConfig("yarn", 4.0, 8, truncate=False)
+GPT2 = model_config(**SIZE, mlp__activation="gelu_tanh", positions="learned", norm__kind="layernorm", norm__qk=False)
+GPT2 = changed(GPT2, bias__norm=True, bias__qkv=True, bias__out=True, bias__mlp=True)
+LLAMA = model_config(**SIZE, kv_heads=2, mlp__activation="swiglu", mlp__hidden=24, output__tied=False, norm__qk=False)
+BERT = changed(
+    GPT2,
+    norm__position="post",
+    causal=False,
+    token_types=2,
+    mlp__activation="gelu",
+    output__kind="mlm",
+    bias__output=True,
+)
+OSS = changed(
+    LLAMA, attention="logit+local:5,logit", mlp__activation="swiglu_clamped", mlp__experts=3, mlp__experts_per_token=2
+)
+OSS = changed(OSS, mlp__limit=1.5, bias__qkv=True, bias__out=True)
+YARN = RopeConfig(scaling="yarn", factor=4.0, original_context=8, truncate=False)
 CASES = {
     "gpt2": ("gpt2", GPT2),
-    "gpt2-untied": ("gpt2", replace(GPT2, tied=False, hidden=40)),
+    "gpt2-untied": ("gpt2", changed(GPT2, output__tied=False, mlp__hidden=40)),
     "llama": ("llama", LLAMA),
-    "llama-tied-head-size": ("llama", replace(LLAMA, tied=True, head_size=6)),
-    "llama-biases": ("llama", replace(LLAMA, qkv_bias=True, out_bias=True, mlp_bias=True)),
-    "llama-linear": ("llama", replace(LLAMA, rope=RopeConfig("linear", 3.0))),
-    "llama-llama3": ("llama", replace(LLAMA, rope=RopeConfig("llama3", 8.0, 16))),
+    "llama-tied-head-size": ("llama", changed(LLAMA, output__tied=True, head_size=6)),
+    "llama-biases": ("llama", changed(LLAMA, bias__qkv=True, bias__out=True, bias__mlp=True)),
+    "llama-linear": ("llama", replace(LLAMA, rope=RopeConfig(scaling="linear", factor=3.0))),
+    "llama-llama3": ("llama", replace(LLAMA, rope=RopeConfig(scaling="llama3", factor=8.0, original_context=16))),
     "llama-yarn": ("llama", replace(LLAMA, rope=YARN)),
     "mistral": ("llama", replace(LLAMA, attention="local:5")),
-    "qwen2": ("llama", replace(LLAMA, attention="standard,local:5", qkv_bias=True)),
-    "qwen3": ("llama", replace(LLAMA, attention="local:5,standard", qk_norm=True, head_size=8)),
+    "qwen2": ("llama", changed(LLAMA, attention="standard,local:5", bias__qkv=True)),
+    "qwen3": ("llama", changed(LLAMA, attention="local:5,standard", norm__qk=True, head_size=8)),
     "gpt_oss": ("gpt_oss", OSS),
-    "gpt_oss-plain": ("gpt_oss", replace(OSS, attention="logit", qkv_bias=False, out_bias=False, rope=YARN)),
+    "gpt_oss-plain": ("gpt_oss", changed(OSS, attention="logit", bias__qkv=False, bias__out=False, rope=YARN)),
     "bert": ("bert", BERT),
-    "bert-hidden-states": ("bert", replace(BERT, output="none", output_bias=False)),
+    "bert-hidden-states": ("bert", changed(BERT, output__kind="none", bias__output=False)),
 }
 # The same function in other words: what is missing is zero, what is another form has an exact translation.
 REWRITTEN = {
-    "gpt2-without-biases": ("gpt2", replace(GPT2, qkv_bias=False, out_bias=False, mlp_bias=False, norm_bias=False)),
+    "gpt2-without-biases": ("gpt2", changed(GPT2, bias__qkv=False, bias__out=False, bias__mlp=False, bias__norm=False)),
     "llama-with-sinks": ("gpt_oss", replace(LLAMA, attention="logit+local:5,logit")),
-    "llama-with-sinks-biases": ("gpt_oss", replace(LLAMA, attention="logit", mlp_bias=True, qkv_bias=True)),
+    "llama-with-sinks-biases": ("gpt_oss", changed(LLAMA, attention="logit", bias__mlp=True, bias__qkv=True)),
     "llama-with-null-of-score-0": ("gpt_oss", replace(LLAMA, attention="zero, zero+local:5")),
-    "clamped-without-experts": ("gpt_oss", replace(OSS, experts=0, mlp_bias=True, experts_per_token=1)),
-    "bert-without-biases": ("bert", replace(BERT, qkv_bias=False, mlp_bias=False, output_bias=False, token_types=0)),
+    "clamped-without-experts": ("gpt_oss", changed(OSS, mlp__experts=0, bias__mlp=True, mlp__experts_per_token=1)),
+    "bert-without-biases": ("bert", changed(BERT, bias__qkv=False, bias__mlp=False, bias__output=False, token_types=0)),
 }
 TEXT = np.random.default_rng(0).integers(0, 19, (2, 20))
 
@@ -89,16 +100,6 @@ def written(name, folder):
     form, config, parameters, expected = case(name)
     interop.write(config, parameters, tokenizer().json, folder, form)
     return config, parameters, expected
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compile_quickly():
-    """Programs this small run for milliseconds and compile for seconds."""
-    name = "jax_disable_most_optimizations"
-    before = jax.config.values[name]
-    jax.config.update(name, True)
-    yield
-    jax.config.update(name, before)
 
 
 @pytest.fixture
@@ -195,11 +196,11 @@ def test_what_is_written_in_other_words_is_read_as_the_same_function(name, tmp_p
 @pytest.mark.parametrize("attention", ["logit", "zero+local:3,logit"])
 def test_one_expert_is_the_gated_mlp_of_any_size(attention, x64):
     """u lifted before 1 is taken from it: even where u is a thousandth, float64 agrees to 1e-13."""
-    config = replace(LLAMA, attention=attention, dtype="float64", param_dtype="float64")
+    config = changed(LLAMA, attention=attention, compute__dtype="float64", compute__param_dtype="float64")
     parameters = drawn(config)
     parameters |= {n: p * 1e-3 for n, p in parameters.items() if n.endswith("mlp.up.kernel")}
     target = for_gpt_oss(config)
-    assert target.experts == 1 and "zero" not in target.attention
+    assert target.mlp.experts == 1 and "zero" not in target.attention
     got = ours(target, parameters_for(target, config, parameters))
     np.testing.assert_allclose(got, ours(config, parameters), rtol=0, atol=1e-13)
 
@@ -220,36 +221,47 @@ def test_small_gate_keeps_its_digits_in_float32():
 
 
 def test_training_settings_and_types_are_no_loss():
-    free = {"mlp_dropout": 0.1, "resid_dropout": 0.2, "embed_dropout": 0.1, "init_std": 0.5, "zero_init": True}
-    free |= {"null": NullConfig(key_std=3.0), "layer_loop": "scan", "implementation": "dense", "dtype": "bfloat16"}
+    free = {
+        "dropout__mlp": 0.1,
+        "dropout__resid": 0.2,
+        "dropout__embed": 0.1,
+        "init__std": 0.5,
+        "init__zero_outputs": True,
+    }
+    free |= {
+        "null": NullConfig(key_std=3.0),
+        "compute__layer_loop": "scan",
+        "compute__implementation": "dense",
+        "compute__dtype": "bfloat16",
+    }
     for form, config in CASES.values():
-        assert cannot_hold(replace(config, **free), form) == []
+        assert cannot_hold(changed(config, **free), form) == []
 
 
 # Refused -------------------------------------------------------------------------------------------------------------
 
-OWN = ModelConfig(**SIZE)
+OWN = model_config(**SIZE)
 REFUSED = [
     ("gpt2", replace(GPT2, attention="null"), "--format gpt2 cannot hold model.attention = 'null' (a null key); no fo"),
     (
         "gpt2",
         LLAMA,
-        r"cannot hold model.kv_heads = 2 \(it has 4\), model.mlp = 'swiglu' \(it has .*; --format llama or trans",
+        r"cannot hold model.kv_heads = 2 \(it has 4\), model.mlp.activation = 'swiglu' \(it has .*; --format llama or",
     ),
     ("gpt2", replace(GPT2, positions="alibi"), r"model.positions = 'alibi' .*; --format transformerlens can$"),
     ("gpt2", replace(GPT2, attention="gate"), r"\(an output gate\)"),
     ("gpt2", replace(GPT2, attention="standard,local:4"), r"\(a window of 4\); --format transformerlens can$"),
-    ("gpt2", replace(GPT2, qk_norm=True), "model.qk_norm = True"),
+    ("gpt2", changed(GPT2, norm__qk=True), "model.norm.qk = True"),
     ("llama", replace(LLAMA, attention="logit"), r"\(a sink logit per head\); --format gpt_oss can$"),
     ("llama", replace(LLAMA, attention="token"), r"\(a sink token\)"),
     ("llama", replace(LLAMA, attention="sigmoid"), r"\(sigmoid attention\)"),
-    ("llama", replace(LLAMA, attention_soft_cap=5.0), "model.attention_soft_cap = 5.0"),
-    ("llama", OWN, "model.mlp = 'relu2'"),
+    ("llama", changed(LLAMA, score__soft_cap=5.0), "model.score.soft_cap = 5.0"),
+    ("llama", OWN, "model.mlp.activation = 'relu2'"),
     ("gpt_oss", LLAMA, r"\(a layer without a sink logit\); --format llama or transformerlens can$"),
     ("gpt_oss", replace(LLAMA, attention="null,value_bias"), r"\(a null key, .*a value bias\)"),
     ("gpt_oss", replace(OSS, attention="logit+local:3,logit+local:5"), r"a window of 3"),
-    ("gpt_oss", replace(OWN, attention="logit"), "model.mlp = 'relu2'"),
-    ("bert", replace(BERT, mlp="relu2"), "model.mlp = 'relu2'"),
+    ("gpt_oss", replace(OWN, attention="logit"), "model.mlp.activation = 'relu2'"),
+    ("bert", changed(BERT, mlp__activation="relu2"), "model.mlp.activation = 'relu2'"),
     ("bert", LLAMA, "and .* more; --format llama"),
     ("transformerlens", replace(LLAMA, attention="key_value"), r"\(a null key and value\)"),
     ("llama", replace(LLAMA, layers=0), "model.layers = 0"),
@@ -270,17 +282,17 @@ def test_what_a_format_cannot_hold_is_named_with_the_format_that_can(form, confi
 
 OPTIONS = {
     "attention": ["standard", "null,local:4", "logit", "zero+local:3", "token", "sigmoid", "gate+value_bias"],
-    "mlp": ["gelu", "relu2", "swiglu", "swiglu_clamped", "none"],
+    "mlp__activation": ["gelu", "relu2", "swiglu", "swiglu_clamped", "none"],
     "positions": ["rope", "learned", "alibi", "none"],
-    "norm": ["rmsnorm", "layernorm"],
-    "norm_position": ["pre", "post"],
+    "norm__kind": ["rmsnorm", "layernorm"],
+    "norm__position": ["pre", "post"],
     "layers": [0, 1, 3],
     "heads": [2, 3],
     "head_size": [6, 7],
     "token_types": [0, 2],
-    "output": ["linear", "none", "mlm"],
-    "qk_norm": [True, False],
-    "experts": [0, 2],
+    "output__kind": ["linear", "none", "mlm"],
+    "norm__qk": [True, False],
+    "mlp__experts": [0, 2],
 }
 
 
@@ -288,7 +300,7 @@ OPTIONS = {
 @settings(max_examples=200)
 def test_every_format_holds_a_model_or_says_why_not(options):
     try:
-        config = ModelConfig(**SIZE | options)
+        config = model_config(**SIZE | options)
     except InputError:
         return
     for form in FORMATS:
@@ -299,7 +311,7 @@ def test_every_format_holds_a_model_or_says_why_not(options):
 
 def test_refusal_names_positions_and_not_what_is_part_of_them():
     found = cannot_hold(LLAMA, "gpt2")
-    assert any("model.positions" in reason for reason in found) and not any("rope_theta" in r for r in found)
+    assert any("model.positions" in reason for reason in found) and not any("model.rope" in r for r in found)
 
 
 def test_format_that_a_refusal_names_holds_the_model():

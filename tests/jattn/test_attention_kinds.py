@@ -3,42 +3,20 @@
 Their values are checked in test_model.py against NumPy; here each is checked against the others.
 """
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig, NullConfig
-from jattn.model import assemble, init_parameters, parameter_shapes
+from jattn.config import NullConfig
+from jattn.model import assemble, init_parameters
 from jattn.positions import rope
 from jattn.taps import at
+from tests.configs import model_config
+from tests.small import SIZES, TOKENS, B, D, H, K, N, T, V, close, logits, tiny
+from tests.small import drawn as weights
 
-B, T, V, N, K, H, D = 2, 7, 11, 4, 2, 2, 8
-TOKENS = np.random.default_rng(0).integers(0, V, (B, T))
-SIZES = {"vocab_size": V, "context": 9, "layers": 2, "heads": N, "kv_heads": K, "width": D}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
 NULLS = ["zero", "logit", "key", "key_value", "fixed_value:2"]
-
-
-def tiny(attention="standard", **changes):
-    return ModelConfig(**{**SIZES, **DOUBLE, "attention": attention, **changes})
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def logits(config, parameters=None, tokens=TOKENS, **arrays):
-    model = assemble(config, weights(config) if parameters is None else parameters)
-    return model(jnp.asarray(tokens), **jax.tree.map(jnp.asarray, arrays))
 
 
 def seen(config, parameters=None, tokens=TOKENS):
@@ -51,18 +29,14 @@ def seen(config, parameters=None, tokens=TOKENS):
     return jax.tree.map(lambda a: a[0], model(jnp.asarray(tokens), observe=everything)[1])
 
 
-def close(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
-
-
 # The same start ------------------------------------------------------------------------------------------------------
 
 
 def test_what_a_variant_shares_with_the_standard_model_starts_equal():
-    small = SIZES | {"mlp": "none", "zero_init": False}
-    standard = init_parameters(ModelConfig(**small), seed=5)
+    small = SIZES | {"mlp__activation": "none", "init__zero_outputs": False}
+    standard = init_parameters(model_config(**small), seed=5)
     for attention in ("key_value+gate+value_bias", "token+gate:headwise"):
-        variant = init_parameters(ModelConfig(**small, attention=attention), seed=5)
+        variant = init_parameters(model_config(**small, attention=attention), seed=5)
         assert standard.keys() < variant.keys()
         for name, a in standard.items():
             assert np.array_equal(a, variant[name]), (attention, name)
@@ -70,9 +44,11 @@ def test_what_a_variant_shares_with_the_standard_model_starts_equal():
 
 def test_null_parameters_start_as_configured():
     null = NullConfig(key_std=0.3, value_std=0.0, logit_init=-10.0)
-    config = ModelConfig(**SIZES | {"heads": 32, "kv_heads": 1, "width": 256, "layers": 1, "mlp": "none"}, null=null)
+    config = model_config(
+        **SIZES | {"heads": 32, "kv_heads": 1, "width": 256, "layers": 1, "mlp__activation": "none"}, null=null
+    )
     name = "blocks.0.attention"
-    p = init_parameters(ModelConfig(**vars(config) | {"attention": "key_value+value_bias"}))
+    p = init_parameters(model_config(**vars(config) | {"attention": "key_value+value_bias"}))
     assert np.all(p[f"{name}.null.logit"] == -10) and p[f"{name}.null.logit"].shape == (32,)
     assert not np.any(p[f"{name}.null.value"]) and not np.any(p[f"{name}.value_bias"])
     key = p[f"{name}.null.key"]
@@ -142,7 +118,7 @@ def test_null_read_after_rotation_is_a_key_at_position_zero(x64):
 
 def test_neither_soft_cap_nor_alibi_touches_the_null(x64):
     plain = seen(tiny("null", positions="none"))
-    changed = seen(tiny("null", positions="alibi", attention_soft_cap=0.1))
+    changed = seen(tiny("null", positions="alibi", score__soft_cap=0.1))
     close(plain["s_null"], changed["s_null"])
     assert np.abs(plain["lse"] - changed["lse"]).max() > 0.1
 
@@ -159,7 +135,7 @@ def test_sink_token_is_seen_by_every_query_whatever_the_mask(x64, attention):
 def test_sink_token_leaves_length_and_positions_of_the_text_alone(x64):
     """Where no query looks at it, the model is the one without: the token shifts nothing."""
     p = weights(tiny("token", layers=1, positions="learned"))
-    off = lambda site, a, layer: jnp.full_like(a, -jnp.inf) if site == "s_null" else a  # noqa: E731
+    off = lambda site, a, layer: jnp.full_like(a, -jnp.inf) if site == "s_null" else a
     silenced = assemble(tiny("token", layers=1, positions="learned"), p)(jnp.asarray(TOKENS), edit=off)
     close(silenced, logits(tiny(layers=1, positions="learned")))
 
@@ -180,7 +156,7 @@ def test_gate_multiplies_the_heads_outputs_by_the_sigmoid_of_the_normed_hidden_s
     config = tiny(f"null+gate:{gate}")
     plain, gated, p = seen(tiny("null")), seen(config), weights(config)
     x = plain["resid_pre"]
-    x = x / jnp.sqrt((x**2).mean(-1, keepdims=True) + config.norm_eps) * p["blocks.0.attention_norm.scale"]
+    x = x / jnp.sqrt((x**2).mean(-1, keepdims=True) + config.norm.eps) * p["blocks.0.attention_norm.scale"]
     g = 1 / (1 + jnp.exp(-x @ p["blocks.0.attention.gate.kernel"]))
     close(gated["z"], plain["z"] * g.reshape(B, T, N, size))
     for name in ("weights", "lse", "s_null"):
@@ -197,20 +173,20 @@ def test_sigmoid_judges_each_key_alone(x64):
 
 
 def test_sigmoid_at_zero_score_weighs_each_key_by_sigmoid_of_minus_log_context(x64):
-    config = tiny("sigmoid", layers=1, qk_norm=False)
+    config = tiny("sigmoid", layers=1, norm__qk=False)
     p = {name: 0 * a if name.endswith("q.kernel") else a for name, a in weights(config).items()}
     close(seen(config, p)["weights"], np.broadcast_to(np.tri(T) / (1 + config.context), (B, N, T, T)))
 
 
 def test_normalised_sigmoid_weighs_by_sigmoid_over_their_sum(x64):
-    layer = seen(tiny(score="sigmoid_normalised", positions="none"))
+    layer = seen(tiny(score__kind="sigmoid_normalised", positions="none"))
     k = jnp.repeat(layer["k"], N // K, 2)
     w = np.tri(T) / (1 + np.exp(-np.einsum("btnh,bsnh->bnts", layer["q"], k) / np.sqrt(H)))
     close(layer["weights"], w / w.sum(-1, keepdims=True))
 
 
 def test_queries_and_keys_have_unit_mean_square_under_qk_norm(x64):
-    config = tiny("null", norm_eps=1e-14)
+    config = tiny("null", norm__eps=1e-14)
     p = {
         name: jnp.ones_like(a) if name.endswith(("q_norm.scale", "k_norm.scale")) else a
         for name, a in weights(config).items()
@@ -299,10 +275,10 @@ def test_both_kernels_give_the_same_logits_and_gradients(x64):
     """Over 40 tokens: two blocks each way under a window of 5."""
     tokens = np.random.default_rng(2).integers(0, V, (2, 40))
     documents = np.sort(np.random.default_rng(3).integers(0, 3, (2, 40)))
-    options = {"positions": "alibi", "attention_soft_cap": 0.7, "mlp": "none"}
+    options = {"positions": "alibi", "score__soft_cap": 0.7, "mlp__activation": "none"}
 
     def both(implementation):
-        config = tiny("token+first:2+local:5,token+gate", implementation=implementation, **options)
+        config = tiny("token+first:2+local:5,token+gate", compute__implementation=implementation, **options)
 
         def value(p):
             out = logits(config, p, tokens, documents=documents)

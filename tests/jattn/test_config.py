@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from itertools import chain
 
 import jaxtyping
 import pytest
 
-from jattn.config import ModelConfig, NullConfig, RopeConfig
+from jattn.config import ModelConfig, NullConfig
 from jattn.errors import InputError
 from jattn.kinds import LayerAttention, parse_attention
 from jattn.model import count_parameters
+from tests.configs import model_config
 
 PARSED = {
     "standard": LayerAttention(),
@@ -19,8 +21,8 @@ PARSED = {
     "zero": LayerAttention(null="zero"),
     "logit": LayerAttention(null="logit"),
     "key_value": LayerAttention(null="key_value"),
-    "fixed_value": LayerAttention(null="fixed_value", null_norm=1.0),
-    "fixed_value:2.5": LayerAttention(null="fixed_value", null_norm=2.5),
+    "fixed_value": LayerAttention(null="fixed_value", null_number=1.0),
+    "fixed_value:2.5": LayerAttention(null="fixed_value", null_number=2.5),
     "local:64": LayerAttention(window=64),
     "first:4+local:64": LayerAttention(first=4, window=64),
     "null+local:64": LayerAttention(null="key", window=64),
@@ -38,6 +40,9 @@ PARSED = {
         token=True, gate="elementwise", value_bias=True, first=2, window=4
     ),
 }
+
+
+GROUPS = [f.type for f in fields(ModelConfig) if is_dataclass(f.type)]
 
 
 @pytest.fixture
@@ -131,35 +136,35 @@ def test_wrong_attention_is_refused_where_the_config_is_written():
         {"kv_heads": 0},
         {"width": 0},
         {"head_size": 0},
-        {"hidden": 0},
+        {"mlp__hidden": 0},
         {"token_types": -1},
-        {"init_std": -0.1},
-        {"embed_dropout": 1.0},
-        {"resid_dropout": -0.1},
-        {"mlp_dropout": 2.0},
-        {"attention_soft_cap": 0.0},
-        {"logit_soft_cap": -1.0},
-        {"rope_theta": 0.0},
-        {"norm_eps": 0.0},
+        {"init__std": -0.1},
+        {"dropout__embed": 1.0},
+        {"dropout__resid": -0.1},
+        {"dropout__mlp": 2.0},
+        {"score__soft_cap": 0.0},
+        {"output__soft_cap": -1.0},
+        {"rope__theta": 0.0},
+        {"norm__eps": 0.0},
         {"heads": 3},
         {"kv_heads": 3},
         {"head_size": 3},
-        {"mlp": "gelu_tan"},
+        {"mlp__activation": "gelu_tan"},
         {"positions": "rotary"},
-        {"norm": "rms"},
-        {"norm_position": "last"},
-        {"score": "sigmoid"},
-        {"dtype": "float16"},
-        {"param_dtype": "bfloat16"},
-        {"layer_loop": "loop"},
-        {"implementation": "flash"},
+        {"norm__kind": "rms"},
+        {"norm__position": "last"},
+        {"score__kind": "sigmoid"},
+        {"compute__dtype": "float16"},
+        {"compute__param_dtype": "bfloat16"},
+        {"compute__layer_loop": "loop"},
+        {"compute__implementation": "flash"},
     ],
     ids=lambda wrong: "-".join(map(str, *wrong.items())),
 )
 def test_value_out_of_range_is_refused_with_field_and_value(wrong, unchecked):
     ((name, value),) = wrong.items()
-    message = refusal(ModelConfig, **wrong)
-    assert message.startswith(f"model.{name}") and str(value) in message
+    message = refusal(model_config, **wrong)
+    assert message.startswith(f"model.{name.replace('__', '.')}") and str(value) in message
 
 
 @pytest.mark.parametrize("wrong", [{"key_std": -1.0}, {"value_std": -0.5}, {"rotary": "between"}])
@@ -188,20 +193,20 @@ def test_a_pair_with_and_without_null_differs_in_one_field():
 
 
 def test_every_option_has_one_line_of_help():
-    for f in fields(ModelConfig) + fields(NullConfig) + fields(RopeConfig):
-        assert f.name in ("null", "rope") or (f.metadata["help"] and "\n" not in f.metadata["help"])
+    for f in chain(fields(ModelConfig), *(fields(group) for group in GROUPS)):
+        assert f.type in GROUPS or (f.metadata["help"] and "\n" not in f.metadata["help"])
 
 
 def test_sizes_follow_the_width_unless_they_are_given():
     config = ModelConfig(width=48, heads=4)
     assert (config.H, config.N_kv, config.F) == (12, 4, 192)
-    config = ModelConfig(width=48, heads=4, head_size=10, kv_heads=2, hidden=7)
+    config = model_config(width=48, heads=4, head_size=10, kv_heads=2, mlp__hidden=7)
     assert (config.H, config.N_kv, config.F) == (10, 2, 7)
 
 
 @pytest.mark.parametrize("width", [8, 24, 104, 128, 256, 4096])
 def test_hidden_size_of_swiglu_is_the_least_multiple_of_8_from_8_thirds_of_the_width(width):
-    F = ModelConfig(width=width, mlp="swiglu").F
+    F = model_config(width=width, mlp__activation="swiglu").F
     assert F % 8 == 0 and 3 * F >= 8 * width > 3 * (F - 8)
 
 
@@ -220,7 +225,7 @@ DEFAULT_LAYER = 4 * D * D + 2 * H + 2 * D * F + 2 * D  # q k v out; two QK-norms
 
 
 def count(**changes) -> int:
-    return count_parameters(ModelConfig(**(SIZES | changes)))
+    return count_parameters(model_config(**(SIZES | changes)))
 
 
 def test_parameters_of_the_default_model_are_counted_by_hand():
@@ -229,28 +234,40 @@ def test_parameters_of_the_default_model_are_counted_by_hand():
 
 def test_parameters_of_a_gpt2_are_counted_by_hand():
     """Rows of tokens and positions; per layer 12 D^2 weights, 9 D biases of projections, 4 D of norms; final norm."""
-    gpt2 = {"positions": "learned", "norm": "layernorm", "norm_bias": True, "qk_norm": False, "mlp": "gelu_tanh"}
-    biases = {"qkv_bias": True, "out_bias": True, "mlp_bias": True}
+    gpt2 = {
+        "positions": "learned",
+        "norm__kind": "layernorm",
+        "bias__norm": True,
+        "norm__qk": False,
+        "mlp__activation": "gelu_tanh",
+    }
+    biases = {"bias__qkv": True, "bias__out": True, "bias__mlp": True}
     assert count(**gpt2, **biases) == (V + 13) * D + L * (12 * D * D + 9 * D + 4 * D) + 2 * D
     assert count(**gpt2, **biases, vocab_size=50257, width=768, heads=12, layers=12, context=1024) == 124_439_808
 
 
 def test_parameters_of_a_llama_are_counted_by_hand():
     layer = 2 * D * N * H + 2 * D * 2 * H + 3 * D * 64 + 2 * D
-    llama = {"kv_heads": 2, "mlp": "swiglu", "tied": False, "qk_norm": False}
+    llama = {"kv_heads": 2, "mlp__activation": "swiglu", "output__tied": False, "norm__qk": False}
     assert count(**llama) == 2 * V * D + L * layer + D
 
 
 def test_parameters_of_a_bert_are_counted_by_hand():
     """Post-norm: a norm after the embedding and none at the end."""
     layer = 4 * (D * D + D) + 2 * D * F + F + D + 4 * D
-    bert = {"positions": "learned", "norm": "layernorm", "norm_bias": True, "qk_norm": False, "mlp": "gelu"}
-    rest = {"qkv_bias": True, "out_bias": True, "mlp_bias": True, "norm_position": "post", "causal": False}
+    bert = {
+        "positions": "learned",
+        "norm__kind": "layernorm",
+        "bias__norm": True,
+        "norm__qk": False,
+        "mlp__activation": "gelu",
+    }
+    rest = {"bias__qkv": True, "bias__out": True, "bias__mlp": True, "norm__position": "post", "causal": False}
     assert count(**bert, **rest, token_types=2) == (V + 13 + 2) * D + 2 * D + L * layer
 
 
 def test_a_model_of_attention_alone_has_no_mlp_and_no_norm_for_it():
-    assert count(mlp="none") == V * D + L * (4 * D * D + 2 * H + D) + D
+    assert count(mlp__activation="none") == V * D + L * (4 * D * D + 2 * H + D) + D
 
 
 def test_zero_layers_leave_embedding_and_final_norm():

@@ -1,35 +1,27 @@
 """Cached logits are the uncached ones, a window's cache is no larger than the window, samples follow the logits."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig, NullConfig, RopeConfig
+from jattn.config import NullConfig, RopeConfig
 from jattn.decode import EMPTY, empty_cache, generate, step
 from jattn.errors import InputError
-from jattn.model import assemble, parameter_shapes
+from jattn.model import assemble
+from tests import small
+from tests.configs import model_config
+from tests.small import TOKENS, B, T, V
 
-B, T, V = 2, 7, 11
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "layers": 1, "heads": 4, "kv_heads": 2, "width": 8}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+SIZES = small.SIZES | {"layers": 1}
 
 
 def tiny(attention="standard", **changes):
-    return ModelConfig(**{**SIZES, **DOUBLE, "attention": attention, **changes})
+    return small.tiny(attention, **{"layers": 1} | changes)
 
 
 def build(config):
-    """A model with random values in every parameter, each a function of the parameter's name."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return assemble(config, {name: draw(name, shape) for name, shape in parameter_shapes(config).items()})
+    return assemble(config, small.drawn(config))
 
 
 def cached(model, chunks, length=T):
@@ -46,8 +38,8 @@ def cached(model, chunks, length=T):
 
 CASES = [
     ("standard", {"layers": 2}),
-    ("standard", {"positions": "learned", "norm_position": "post", "norm": "layernorm"}),
-    ("standard", {"positions": "none", "score": "sigmoid_normalised", "attention_soft_cap": 0.7}),
+    ("standard", {"positions": "learned", "norm__position": "post", "norm__kind": "layernorm"}),
+    ("standard", {"positions": "none", "score__kind": "sigmoid_normalised", "score__soft_cap": 0.7}),
     ("local:2", {"positions": "alibi"}),
     ("first:1+local:2", {"layers": 2}),
     ("first:2+local:1", {"positions": "learned"}),
@@ -65,9 +57,19 @@ CASES = [
     ("sigmoid", {}),
     ("sigmoid+local:2", {"positions": "alibi"}),
     ("local:2,null", {"layers": 3}),
-    ("logit+local:2,logit", {"layers": 2, "mlp": "swiglu_clamped", "experts": 3, "experts_per_token": 2}),
-    ("standard", {"rope": RopeConfig("yarn", 4.0, 4)}),
-    ("local:3", {"rope": RopeConfig("llama3", 8.0, 16), "tied": False, "output_bias": True}),
+    (
+        "logit+local:2,logit",
+        {"layers": 2, "mlp__activation": "swiglu_clamped", "mlp__experts": 3, "mlp__experts_per_token": 2},
+    ),
+    ("standard", {"rope": RopeConfig(scaling="yarn", factor=4.0, original_context=4)}),
+    (
+        "local:3",
+        {
+            "rope": RopeConfig(scaling="llama3", factor=8.0, original_context=16),
+            "output__tied": False,
+            "bias__output": True,
+        },
+    ),
 ]
 
 
@@ -117,13 +119,13 @@ def test_cache_holds_what_the_mask_can_still_see_and_not_a_slot_more(x64, attent
 
 
 def test_empty_cache_has_its_layers_windows_and_no_position_that_a_query_sees():
-    caches = empty_cache(ModelConfig(**SIZES | {"layers": 3}, attention="local:64,null"), batch=5, length=1000)
+    caches = empty_cache(model_config(**SIZES | {"layers": 3}, attention="local:64,null"), batch=5, length=1000)
     assert [cache.k.shape for cache in caches] == [(5, 64, 2, 2), (5, 1000, 2, 2), (5, 64, 2, 2)]
     assert all(np.all(cache.position == EMPTY) for cache in caches)
 
 
 def test_cache_has_the_type_of_the_computation():
-    caches = empty_cache(ModelConfig(**SIZES, dtype="bfloat16"), 1, 4)
+    caches = empty_cache(model_config(**SIZES, compute__dtype="bfloat16"), 1, 4)
     assert {cache.k.dtype for cache in caches} == {jnp.dtype("bfloat16")}
 
 
@@ -152,7 +154,7 @@ def test_learned_positions_generate_up_to_the_context(x64):
 
 
 def test_sampling_is_a_function_of_the_key():
-    model = build(ModelConfig(**SIZES, attention="null"))
+    model = build(model_config(**SIZES, attention="null"))
     draw = jax.jit(lambda key: generate(model, TOKENS, 20, key))
     first, again, other = (draw(jax.random.key(i)) for i in (0, 0, 1))
     assert first.shape == (B, 20) and first.min() >= 0 and first.max() < V
@@ -163,7 +165,7 @@ def test_sampling_is_a_function_of_the_key():
 def test_frequencies_of_the_next_token_follow_the_softmax_of_logits_over_temperature(x64, temperature, top_k):
     """20,000 draws from a bigram model; each frequency within 5 standard errors."""
     n = 20_000
-    model = build(tiny(layers=0, logit_soft_cap=2.0))
+    model = build(tiny(layers=0, output__soft_cap=2.0))
     prompt = jnp.full((n, 1), 3)
     drawn = generate(model, prompt, 1, jax.random.key(0), temperature=temperature, top_k=top_k)
     logits = np.asarray(model(prompt[:1])[0, -1])
@@ -175,7 +177,7 @@ def test_frequencies_of_the_next_token_follow_the_softmax_of_logits_over_tempera
 
 def test_second_token_is_drawn_afresh():
     """One key serves all steps: it must be folded with the position, or every step would repeat the first's noise."""
-    model = build(ModelConfig(**SIZES | {"layers": 0}, logit_soft_cap=0.01))
+    model = build(model_config(**SIZES | {"layers": 0}, output__soft_cap=0.01))
     drawn = generate(model, jnp.zeros((2000, 1), int), 2, jax.random.key(0))
     # Almost uniform over 11 tokens, so two independent draws agree in about 1/11 of the rows.
     agree = float((drawn[:, 0] == drawn[:, 1]).mean())
@@ -183,7 +185,7 @@ def test_second_token_is_drawn_afresh():
 
 
 def test_no_tokens_are_generated_where_none_are_asked_for():
-    model = build(ModelConfig(**SIZES | {"layers": 0}))
+    model = build(model_config(**SIZES | {"layers": 0}))
     assert generate(model, TOKENS, 0, jax.random.key(0)).shape == (B, 0)
 
 
@@ -202,13 +204,13 @@ def test_no_tokens_are_generated_where_none_are_asked_for():
     ids=str,
 )
 def test_what_cannot_be_generated_is_refused_in_one_line(changes, options, said):
-    model = build(ModelConfig(**SIZES | changes))
+    model = build(model_config(**SIZES | changes))
     with pytest.raises(InputError) as error:
         generate(model, TOKENS, **{"length": 2, "key": jax.random.key(0), **options})
     assert str(error.value) == said
 
 
 def test_step_past_the_learned_positions_is_refused():
-    model = build(ModelConfig(**SIZES, positions="learned"))
+    model = build(model_config(**SIZES, positions="learned"))
     with pytest.raises(InputError, match=r"^text of 11 tokens is longer than model\.context = 9$"):
         step(model, TOKENS, empty_cache(model.config, B, 20), 4)

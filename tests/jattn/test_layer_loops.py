@@ -1,38 +1,25 @@
 """Layers written out, unrolled or scanned: the same numbers, gradients, parameters and observations."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig
 from jattn.model import assemble, parameter_shapes
 from jattn.taps import at
+from tests import small
+from tests.configs import model_config
+from tests.small import TOKENS, B, T, V
+from tests.small import drawn as weights
 
-B, T, V = 2, 7, 11
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "heads": 4, "kv_heads": 2, "width": 8, "implementation": "dense"}
-SIZES |= {"mlp": "none", "positions": "none", "qk_norm": False}  # compiles sooner; neither knows of the loop
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
+# Compiles sooner; none of these knows of the loop.
+SIZES = {"compute__implementation": "dense", "mlp__activation": "none", "positions": "none", "norm__qk": False}
 # Two kinds over an odd number of layers; one kind, with a sink token whose row the scan carries.
 PATTERNS = {"local:3,null+gate": 5, "token+local:2": 2}
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def tiny(attention, loop, **changes):
-    sizes = {**SIZES, **DOUBLE, "layers": PATTERNS.get(attention), **changes}
-    return ModelConfig(**sizes, attention=attention, layer_loop=loop)
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name."""
-
-    def draw(name, shape):
-        return jnp.asarray(0.5 * np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape), shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
+    return small.tiny(attention, **{**SIZES, "layers": PATTERNS.get(attention), "compute__layer_loop": loop, **changes})
 
 
 def observe(seen):
@@ -51,8 +38,8 @@ def run(config):
         return jnp.sin(out).sum(), (out, seen)
 
     gradients = jax.value_and_grad(loss, has_aux=True)
-    if config.layer_loop != "python":
-        gradients = jax.jit(gradients, compiler_options=FAST_COMPILE)
+    if config.compute.layer_loop != "python":
+        gradients = jax.jit(gradients)
     return gradients(weights(config))
 
 
@@ -69,7 +56,7 @@ def test_loops_agree_in_logits_gradients_and_observations(x64, attention, loop):
 
 
 def test_loops_agree_without_taps_and_with_dropout(x64):
-    a, b = (tiny("token+local:2", loop, resid_dropout=0.3) for loop in ("scan", "python"))
+    a, b = (tiny("token+local:2", loop, dropout__resid=0.3) for loop in ("scan", "python"))
     for key in (None, jax.random.key(0)):
         close(*(assemble(c, weights(c))(TOKENS, dropout_key=key) for c in (a, b)))
 
@@ -113,6 +100,6 @@ def test_parameters_are_named_by_layer_whatever_the_loop(x64, attention):
     [("auto", 12, False), ("auto", 13, True), ("scan", 2, True), ("scan", 1, False), ("python", 13, False)],
 )
 def test_auto_writes_out_up_to_twelve_layers_and_scans_more(loop, layers, scanned):
-    config = ModelConfig(**SIZES, layers=layers, layer_loop=loop)
+    config = model_config(**small.SIZES | SIZES | {"layers": layers}, compute__layer_loop=loop)
     program = jax.make_jaxpr(lambda p: assemble(config, p)(TOKENS))(parameter_shapes(config))
     assert any(e.primitive.name == "scan" for e in program.eqns) == scanned

@@ -5,21 +5,22 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jattn.config import ModelConfig
+from jattn.config import MlpConfig
 from jattn.errors import InputError
 from jattn.mlp import Experts, Mlp, gated
+from tests.configs import model_config
 
 SIZES = {
     "vocab_size": 3,
     "layers": 1,
     "heads": 2,
     "width": 6,
-    "hidden": 5,
+    "mlp__hidden": 5,
     "positions": "none",
-    "zero_init": False,
-    "init_std": 0.5,
+    "init__zero_outputs": False,
+    "init__std": 0.5,
 }
-CLAMPED = {"mlp": "swiglu_clamped", "mlp_bias": True}
+CLAMPED = {"mlp__activation": "swiglu_clamped", "bias__mlp": True}
 X = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 6)), jnp.float32)
 
 
@@ -29,7 +30,7 @@ def sigmoid(x):
 
 def test_gated_forms_at_points_by_hand():
     """silu(2) * 3; and gpt-oss's: gate 9 is cut to 7, up -9 to -7, plus 1."""
-    of = lambda mlp, g, u: float(gated(ModelConfig(mlp=mlp), jnp.array([g]), jnp.array([u]))[0])  # noqa: E731
+    of = lambda mlp, g, u: float(gated(MlpConfig(mlp), jnp.array([g]), jnp.array([u]))[0])
     assert of("swiglu", 2.0, 3.0) == pytest.approx(2 * sigmoid(2) * 3, rel=1e-6)
     assert of("swiglu_clamped", 2.0, 3.0) == pytest.approx(2 * sigmoid(1.702 * 2) * 4, rel=1e-6)
     assert of("swiglu_clamped", 9.0, -9.0) == pytest.approx(7 * sigmoid(1.702 * 7) * -6, rel=1e-6)
@@ -38,8 +39,8 @@ def test_gated_forms_at_points_by_hand():
 
 def test_one_expert_is_an_mlp():
     """A router with one choice gives it all the weight, whatever it scores."""
-    config = ModelConfig(**SIZES, **CLAMPED)
-    one = Experts(ModelConfig(**SIZES, **CLAMPED, experts=1), rngs=nnx.Rngs(0))
+    config = model_config(**SIZES, **CLAMPED)
+    one = Experts(model_config(**SIZES, **CLAMPED, mlp__experts=1), rngs=nnx.Rngs(0))
     mlp = Mlp(config, rngs=nnx.Rngs(1))
     for name in ("up", "gate", "down"):
         getattr(mlp, name).kernel[...] = getattr(one, name)[0]
@@ -50,7 +51,7 @@ def test_one_expert_is_an_mlp():
 
 @pytest.mark.parametrize("chosen", [1, 2, 4])
 def test_each_token_goes_through_the_experts_that_the_router_scores_highest(chosen):
-    experts = Experts(ModelConfig(**SIZES, **CLAMPED, experts=4, experts_per_token=chosen), rngs=nnx.Rngs(2))
+    experts = Experts(model_config(**SIZES, **CLAMPED, mlp__experts=4, mlp__experts_per_token=chosen), rngs=nnx.Rngs(2))
     scores = np.asarray(experts.router(X))
     shares = np.asarray(experts.shares(X))
     for score, share in zip(scores.reshape(-1, 4), shares.reshape(-1, 4), strict=True):
@@ -61,7 +62,7 @@ def test_each_token_goes_through_the_experts_that_the_router_scores_highest(chos
 
 
 def test_output_is_the_weighted_sum_of_the_experts():
-    experts = Experts(ModelConfig(**SIZES, **CLAMPED, experts=3, experts_per_token=2), rngs=nnx.Rngs(3))
+    experts = Experts(model_config(**SIZES, **CLAMPED, mlp__experts=3, mlp__experts_per_token=2), rngs=nnx.Rngs(3))
     shares = np.asarray(experts.shares(X))
     total = 0
     for e in range(3):
@@ -74,13 +75,16 @@ def test_output_is_the_weighted_sum_of_the_experts():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"experts": 2}, "model.experts needs model.mlp = 'swiglu_clamped'"),
-        ({"experts": 2, "experts_per_token": 3, "mlp": "swiglu_clamped"}, "at most model.experts, got 3 and 2"),
-        ({"output": "mlm", "mlp": "swiglu"}, "model.output: 'mlm' needs"),
-        ({"output": "none", "output_bias": True}, "no output_bias"),
-        ({"swiglu_limit": 0.0}, "model.swiglu_limit must be > 0"),
+        ({"mlp__experts": 2}, "model.mlp.experts needs model.mlp.activation = 'swiglu_clamped'"),
+        (
+            {"mlp__experts": 2, "mlp__experts_per_token": 3, "mlp__activation": "swiglu_clamped"},
+            "at most model.mlp.experts, got 3 and 2",
+        ),
+        ({"output__kind": "mlm", "mlp__activation": "swiglu"}, "model.output.kind: 'mlm' needs"),
+        ({"output__kind": "none", "bias__output": True}, "no model.bias.output"),
+        ({"mlp__limit": 0.0}, "model.mlp.limit must be > 0"),
     ],
 )
 def test_combinations_that_mean_nothing_are_refused(changes, says):
     with pytest.raises(InputError, match=says):
-        ModelConfig(**changes)
+        model_config(**changes)

@@ -4,8 +4,6 @@ The oracle below knows neither merge nor kernels: a null is one more column of t
 row of text before the first. B, T, S, N, K, H, D, V as in the axis legend.
 """
 
-import zlib
-from dataclasses import replace
 from functools import partial
 from math import erf
 
@@ -17,30 +15,9 @@ import pytest
 from jattn.config import ModelConfig, NullConfig
 from jattn.errors import InputError
 from jattn.model import assemble, build, init_parameters, parameter_shapes, parameters_of
-
-B, T, V = 2, 7, 11
-TOKENS = np.random.default_rng(0).integers(0, V, (B, T))
-SIZES = {"vocab_size": V, "context": 9, "layers": 2, "heads": 4, "kv_heads": 2, "width": 8}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
-
-
-def tiny(attention="standard", **changes):
-    return ModelConfig(**{**SIZES, **DOUBLE, "attention": attention, **changes})
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
-
-
-def logits(config, parameters, tokens=TOKENS, **arrays):
-    return assemble(config, parameters)(jnp.asarray(tokens), **jax.tree.map(jnp.asarray, arrays))
-
+from tests.configs import changed, model_config
+from tests.small import SIZES, TOKENS, B, T, V, logits, tiny
+from tests.small import drawn as weights
 
 # The oracle ----------------------------------------------------------------------------------------------------------
 
@@ -59,6 +36,7 @@ ACTIVATION = {
 
 def oracle(c, p, tokens, *, types=None, ids=None):
     """Logits (B T V) from the parameters `p`, read by name."""
+    tokens = np.asarray(tokens)
     p = {name: np.asarray(a) for name, a in p.items()}
     B, T = tokens.shape
     x = p["token_rows"][tokens]
@@ -66,7 +44,7 @@ def oracle(c, p, tokens, *, types=None, ids=None):
         x = x + p["position_rows"][:T]
     if c.token_types:
         x = x + p["type_rows"][types]
-    if c.norm_position == "post":
+    if c.norm.position == "post":
         x = normed(c, p, "embed_norm", x)
     places = np.arange(T)
     if c.sink_token:
@@ -78,22 +56,22 @@ def oracle(c, p, tokens, *, types=None, ids=None):
         parts = [
             (f"{layer}.attention_norm", partial(self_attention, c, c.layer(i), p, f"{layer}.attention", places, ids))
         ]
-        if c.mlp != "none":
+        if c.mlp.activation != "none":
             parts.append((f"{layer}.mlp_norm", partial(mlp, c, p, f"{layer}.mlp")))
         for norm, part in parts:
-            pre = c.norm_position == "pre"
+            pre = c.norm.position == "pre"
             x = x + part(normed(c, p, norm, x)) if pre else normed(c, p, norm, x + part(x))
     x = x[:, -T:]
-    if c.norm_position == "pre":
+    if c.norm.position == "pre":
         x = normed(c, p, "final_norm", x)
-    x = x @ (p["token_rows"].T if c.tied else p["head.kernel"])
-    return x if c.logit_soft_cap is None else c.logit_soft_cap * np.tanh(x / c.logit_soft_cap)
+    x = x @ (p["token_rows"].T if c.output.tied else p["head.kernel"])
+    return x if c.output.soft_cap is None else c.output.soft_cap * np.tanh(x / c.output.soft_cap)
 
 
 def normed(c, p, name, x):
-    if c.norm == "layernorm":
+    if c.norm.kind == "layernorm":
         x = x - x.mean(-1, keepdims=True)
-    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + c.norm_eps) * p[f"{name}.scale"]
+    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + c.norm.eps) * p[f"{name}.scale"]
     return x + p.get(f"{name}.bias", 0.0)
 
 
@@ -102,23 +80,23 @@ def project(p, name, x):
 
 
 def mlp(c, p, name, x):
-    act, up = ACTIVATION[c.mlp], project(p, f"{name}.up", x)
-    hidden = act(project(p, f"{name}.gate", x)) * up if c.mlp == "swiglu" else act(up)
+    act, up = ACTIVATION[c.mlp.activation], project(p, f"{name}.up", x)
+    hidden = act(project(p, f"{name}.gate", x)) * up if c.mlp.activation == "swiglu" else act(up)
     return project(p, f"{name}.down", hidden)
 
 
 def rotated(c, x, places):
     """Pairs of halves as complex numbers, turned by place * theta^(-2i/H)."""
     half = c.H // 2
-    turn = np.exp(1j * places[:, None] * c.rope_theta ** (-np.arange(half) / half))[:, None, :]
+    turn = np.exp(1j * places[:, None] * c.rope.theta ** (-np.arange(half) / half))[:, None, :]
     z = (x[..., :half] + 1j * x[..., half:]) * turn
     return np.concatenate([z.real, z.imag], -1)
 
 
 def self_attention(c, kind, p, name, places, ids, x):
-    heads = lambda part, n: project(p, f"{name}.{part}", x).reshape(*x.shape[:2], n, c.H)  # noqa: E731
+    heads = lambda part, n: project(p, f"{name}.{part}", x).reshape(*x.shape[:2], n, c.H)
     q, k, v = heads("q", c.heads), heads("k", c.N_kv), heads("v", c.N_kv)
-    if c.qk_norm:
+    if c.norm.qk:
         q, k = normed(c, p, f"{name}.q_norm", q), normed(c, p, f"{name}.k_norm", k)
     q_null = q
     if c.positions == "rope":
@@ -129,11 +107,11 @@ def self_attention(c, kind, p, name, places, ids, x):
 
     t, s = places[:, None], places[None, :]
     score = np.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(c.H)
-    if c.attention_soft_cap:
-        score = c.attention_soft_cap * np.tanh(score / c.attention_soft_cap)
+    if c.score.soft_cap:
+        score = c.score.soft_cap * np.tanh(score / c.score.soft_cap)
     if c.positions == "alibi":
         score = score - 2.0 ** (-8 * (np.arange(c.heads)[:, None, None] + 1) / c.heads) * np.abs(t - s)
-    if c.score == "sigmoid_normalised":
+    if c.score.kind == "sigmoid_normalised":
         score = np.log(sigmoid(score))
     seen = np.ones((1, 1, *score.shape[2:]), bool)
     if kind.window is not None:
@@ -173,25 +151,32 @@ def explicit_null(c, kind, p, name, q):
     if kind.null == "key_value":
         v = p[f"{name}.value"]
     if kind.null == "fixed_value":
-        v[:, 0] = kind.null_norm
+        v[:, 0] = kind.null_number
     return s, v
 
 
 # Against the oracle --------------------------------------------------------------------------------------------------
 
-BIASES = {"qkv_bias": True, "out_bias": True, "mlp_bias": True, "norm_bias": True}
-GPT2 = {"positions": "learned", "norm": "layernorm", "mlp": "gelu_tanh", "qk_norm": False, "kv_heads": None, **BIASES}
-BERT = {**GPT2, "mlp": "gelu", "norm_position": "post", "causal": False, "token_types": 2}
+BIASES = {"bias__qkv": True, "bias__out": True, "bias__mlp": True, "bias__norm": True}
+GPT2 = {
+    "positions": "learned",
+    "norm__kind": "layernorm",
+    "mlp__activation": "gelu_tanh",
+    "norm__qk": False,
+    "kv_heads": None,
+    **BIASES,
+}
+BERT = {**GPT2, "mlp__activation": "gelu", "norm__position": "post", "causal": False, "token_types": 2}
 ARCHITECTURES = {
     "default": {},
     "gpt2": GPT2,
     "bert": BERT,
-    "llama": {"mlp": "swiglu", "tied": False, "qk_norm": False, "rope_theta": 500_000.0},
-    "gemma": {"attention_soft_cap": 0.7, "logit_soft_cap": 2.0, "head_size": 6, "kv_heads": 1},
+    "llama": {"mlp__activation": "swiglu", "output__tied": False, "norm__qk": False, "rope__theta": 500_000.0},
+    "gemma": {"score__soft_cap": 0.7, "output__soft_cap": 2.0, "head_size": 6, "kv_heads": 1},
     "bloom": {**GPT2, "positions": "alibi"},
-    "attention only": {"mlp": "none", "positions": "none", "hidden": 5},
-    "normalised sigmoid": {"score": "sigmoid_normalised", "norm": "layernorm"},
-    "post-norm rope": {"norm_position": "post", "hidden": 5},
+    "attention only": {"mlp__activation": "none", "positions": "none", "mlp__hidden": 5},
+    "normalised sigmoid": {"score__kind": "sigmoid_normalised", "norm__kind": "layernorm"},
+    "post-norm rope": {"norm__position": "post", "mlp__hidden": 5},
 }
 KINDS = {
     "local:3": {},
@@ -206,7 +191,7 @@ KINDS = {
     "null+gate": {"positions": "none"},
     "gate:headwise": {},
     "value_bias": {},
-    "key_value+gate+value_bias+first:1+local:2": {"positions": "alibi", "attention_soft_cap": 0.7},
+    "key_value+gate+value_bias+first:1+local:2": {"positions": "alibi", "score__soft_cap": 0.7},
     "sigmoid": {},
     "sigmoid+local:3+gate": {"positions": "alibi", "kv_heads": 1},
 }
@@ -215,11 +200,11 @@ SINK_TOKENS = {
     "token+local:2": {},
     "token+local:2,token": {"layers": 3},
     "token+first:1+local:2": {"positions": "learned"},
-    "token+gate+value_bias": {"positions": "alibi", "attention_soft_cap": 0.7},
-    "token+gate:headwise": {"positions": "none", "score": "sigmoid_normalised"},
+    "token+gate+value_bias": {"positions": "alibi", "score__soft_cap": 0.7},
+    "token+gate:headwise": {"positions": "none", "score__kind": "sigmoid_normalised"},
     "token+value_bias": {**GPT2},
-    "token+local:3": {"norm_position": "post", "kv_heads": 1, "mlp": "swiglu"},
-    "token+gate": {"mlp": "none", "tied": False},
+    "token+local:3": {"norm__position": "post", "kv_heads": 1, "mlp__activation": "swiglu"},
+    "token+gate": {"mlp__activation": "none", "output__tied": False},
 }
 
 
@@ -273,7 +258,7 @@ def test_zero_layers_are_the_bigram_model(x64):
     table = logits(config, p, np.arange(V)[:, None])[:, 0]
     assert np.array_equal(logits(config, p), table[TOKENS])
     x = np.asarray(p["token_rows"])
-    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + config.norm_eps) * np.asarray(p["final_norm.scale"])
+    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + config.norm.eps) * np.asarray(p["final_norm.scale"])
     np.testing.assert_allclose(table, x @ np.asarray(p["token_rows"]).T, rtol=1e-12, atol=1e-12)
 
 
@@ -285,7 +270,9 @@ def test_fresh_model_with_zero_outputs_is_the_bigram_model(x64):
 
 
 def test_fresh_weights_are_normal_and_those_that_write_to_the_stream_smaller_by_sqrt_2_layers():
-    config = ModelConfig(vocab_size=64, width=64, heads=2, layers=2, init_std=0.1, zero_init=False, tied=False)
+    config = model_config(
+        vocab_size=64, width=64, heads=2, layers=2, init__std=0.1, init__zero_outputs=False, output__tied=False
+    )
     p = init_parameters(config, seed=1)
     std = {name: 0.1 for name in p if name.endswith(("kernel", "rows"))}
     std |= {name: 0.1 / (2 * 2) ** 0.5 for name in p if name.endswith(("out.kernel", "down.kernel"))}
@@ -299,7 +286,9 @@ def test_fresh_weights_are_normal_and_those_that_write_to_the_stream_smaller_by_
 
 
 def test_built_model_is_its_parameters_assembled_and_the_seed_decides():
-    config = ModelConfig(**SIZES | {"layers": 1}, attention="null", mlp="none", qk_norm=False, zero_init=False)
+    config = model_config(
+        **SIZES | {"layers": 1}, attention="null", mlp__activation="none", norm__qk=False, init__zero_outputs=False
+    )
     p, other = init_parameters(config, seed=2), init_parameters(config, seed=3)
     built = parameters_of(build(config, seed=2))
     assert p.keys() == built.keys() == parameter_shapes(config).keys()
@@ -309,11 +298,11 @@ def test_built_model_is_its_parameters_assembled_and_the_seed_decides():
 
 
 def test_parameters_that_do_not_fit_are_refused_by_name():
-    p = weights(ModelConfig(**SIZES))
+    p = weights(model_config(**SIZES))
     with pytest.raises(InputError, match=r"missing \['blocks\.0\.attention\.null\.key'.*not known \[\]"):
-        assemble(ModelConfig(**SIZES, attention="null"), p)
+        assemble(model_config(**SIZES, attention="null"), p)
     with pytest.raises(InputError, match=r"missing \[\], not known \['blocks\.1\.attention\.k\.kernel'"):
-        assemble(ModelConfig(**SIZES | {"layers": 1}), p)
+        assemble(model_config(**SIZES | {"layers": 1}), p)
 
 
 def test_model_without_a_vocabulary_is_refused():
@@ -322,7 +311,7 @@ def test_model_without_a_vocabulary_is_refused():
 
 
 def test_learned_positions_refuse_a_text_longer_than_the_context():
-    model = build(ModelConfig(**SIZES | {"layers": 0, "positions": "learned"}))
+    model = build(model_config(**SIZES | {"layers": 0, "positions": "learned"}))
     assert model(jnp.zeros((1, 9), int)).shape == (1, 9, V)
     with pytest.raises(InputError, match=r"^text of 10 tokens is longer than model\.context = 9$"):
         model(jnp.zeros((1, 10), int))
@@ -344,13 +333,13 @@ def test_tokens_are_of_type_zero_unless_types_are_given(x64):
 def test_logits_stay_below_their_soft_cap(x64):
     p = weights(tiny())
     assert np.abs(logits(tiny(), p)).max() > 1.5
-    assert np.abs(logits(tiny(logit_soft_cap=1.5), p)).max() < 1.5
+    assert np.abs(logits(tiny(output__soft_cap=1.5), p)).max() < 1.5
 
 
 def test_scale_of_query_and_key_projections_is_lost_under_qk_norm(x64):
     """RMSNorm divides it out, up to its epsilon."""
     for qk_norm, same in ((True, True), (False, False)):
-        config = tiny("null", qk_norm=qk_norm, norm_eps=1e-14)
+        config = tiny("null", norm__qk=qk_norm, norm__eps=1e-14)
         p = weights(config)
         larger = {name: 7 * a if name.endswith(("q.kernel", "k.kernel")) else a for name, a in p.items()}
         change = np.abs(logits(config, p) - logits(config, larger)).max()
@@ -371,7 +360,7 @@ def test_error_of_low_precision_is_a_few_times_that_of_rounded_weights(x64, atte
     rounded = {name: a.astype(dtype).astype(jnp.float64) for name, a in p.items()}
     unit = np.abs(logits(config, rounded) - exact).max()
     single = {name: a.astype(jnp.float32) for name, a in p.items()}
-    low = logits(replace(config, dtype=dtype, param_dtype="float32"), single)
+    low = logits(changed(config, compute__dtype=dtype, compute__param_dtype="float32"), single)
     assert low.dtype == jnp.float32
     assert 0 < np.abs(low - exact).max() < 16 * unit
 
@@ -385,7 +374,7 @@ def test_key_without_a_rate_changes_nothing(x64):
     assert np.array_equal(logits(config, p), logits(config, p, dropout_key=jax.random.key(0)))
 
 
-@pytest.mark.parametrize("field", ["embed_dropout", "resid_dropout", "mlp_dropout"])
+@pytest.mark.parametrize("field", ["dropout__embed", "dropout__resid", "dropout__mlp"])
 def test_dropout_acts_with_a_key_only_and_the_key_decides(x64, field):
     config = tiny("null", **{field: 0.5})
     p = weights(config)
@@ -397,13 +386,13 @@ def test_dropout_acts_with_a_key_only_and_the_key_decides(x64, field):
 
 
 @pytest.mark.parametrize(
-    ("field", "site"), [("embed_dropout", "resid_pre"), ("resid_dropout", "attn_out"), ("mlp_dropout", "mlp_out")]
+    ("field", "site"), [("dropout__embed", "resid_pre"), ("dropout__resid", "attn_out"), ("dropout__mlp", "mlp_out")]
 )
 def test_dropout_zeroes_its_share_and_keeps_the_mean(x64, field, site):
     rate, n = 0.3, 1000
-    config = tiny(layers=1, mlp="relu2", **{field: rate})
+    config = tiny(layers=1, mlp__activation="relu2", **{field: rate})
     model = assemble(config, weights(config))
-    see = lambda key: model(jnp.asarray(TOKENS), dropout_key=key, observe=lambda seen: seen[site])[1][0]  # noqa: E731
+    see = lambda key: model(jnp.asarray(TOKENS), dropout_key=key, observe=lambda seen: seen[site])[1][0]
     plain, drawn = see(None), jax.jit(jax.vmap(see))(jax.random.split(jax.random.key(0), n))
     zero = (drawn == 0).mean(0)
     assert np.abs(zero - rate).max() < 5 * (rate * (1 - rate) / n) ** 0.5
@@ -412,9 +401,9 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(x64, field, site):
 
 
 def test_every_part_of_every_layer_drops_entries_of_its_own(x64):
-    config = tiny(resid_dropout=0.5, mlp_dropout=0.5)
+    config = tiny(dropout__resid=0.5, dropout__mlp=0.5)
     model = assemble(config, weights(config))
-    observe = lambda seen: (seen["attn_out"] == 0, seen["mlp_out"] == 0)  # noqa: E731
+    observe = lambda seen: (seen["attn_out"] == 0, seen["mlp_out"] == 0)
     dropped = np.concatenate(model(jnp.asarray(TOKENS), dropout_key=jax.random.key(0), observe=observe)[1])
     # Two independent halves agree in half of the entries.
     agree = (dropped[:, None] == dropped[None]).mean((2, 3, 4))

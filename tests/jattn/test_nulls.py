@@ -4,9 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from jattn import masks, nulls
+from jattn.attention_layer import NullTerm
+from jattn.config import ModelConfig, NullConfig
 from jattn.functional import attention
+from jattn.kinds import NULLS, parse_attention
 from jattn.nulls import Null, null_mass
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -74,7 +78,7 @@ FORMS = {
     ),
     "fixed_value": (
         ("k_null", "logit"),
-        lambda q, k_null, logit: nulls.key(q, k_null, logit, nulls.fixed_value(2.5, N, H, q.dtype)),
+        lambda q, k_null, logit: nulls.fixed_value(q, k_null, logit, 2.5),
         lambda q, k_null, logit: (explicit_key(q, k_null, logit), np.array([2.5, 0.0, 0.0])),
     ),
     "any_null": (
@@ -206,7 +210,29 @@ def test_key_null_uses_the_scale_of_the_real_keys(scale):
 
 
 def test_fixed_value_is_a_multiple_of_the_first_axis():
-    assert np.array_equal(nulls.fixed_value(2.5, 2, 3, jnp.float64), [[2.5, 0, 0], [2.5, 0, 0]])
+    found = nulls.fixed_value(normal(0, 1, 1, 2, 3), normal(1, 2, 3), norm=2.5)
+    assert np.array_equal(found.v, [[2.5, 0, 0], [2.5, 0, 0]])
+
+
+def test_every_null_of_the_attention_string_is_tested_here():
+    assert set(NULLS) <= set(FORMS)
+
+
+@pytest.mark.parametrize("name", NULLS)
+def test_null_of_a_model_is_what_its_row_says(name):
+    """It learns the parameters of its row, one set for each query head, and has a value where the row says so."""
+    (layer,) = parse_attention(name)
+    config = ModelConfig(heads=N, kv_heads=1, width=N * 4, null=NullConfig(logit_init=0.5))
+    term = NullTerm(config, layer, rngs=nnx.Rngs(0, extra=1))
+    shapes = {"key": (N, 4), "value": (N, 4), "logit": (N,)}
+    learned = {path[0]: p.shape for path, p in nnx.to_flat_state(nnx.state(term, nnx.Param))}
+    assert learned == {n: shapes[n] for n in NULLS[name].parameters}
+    q = normal(2, B, T, N, 4)
+    found = term(q)
+    assert found.s.shape == (B, T, N)
+    assert bool(found.v is not None and np.any(found.v)) == NULLS[name].has_value == layer.null_has_value
+    if set(NULLS[name].parameters) == {"key", "logit"}:
+        np.testing.assert_allclose(found.s, nulls.key(q, term.key[...], jnp.full(N, 0.5)).s, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])

@@ -1,5 +1,7 @@
 """Rotary positions: a rotation of pairs, so norms stay, position 0 is the identity and q . k sees distances only."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,7 @@ def test_rope_turns_each_pair_as_a_complex_number_by_its_own_frequency(x64, thet
     frequency = np.array([theta ** (-2 * i / H) for i in range(H // 2)])
     turned = pairs * np.exp(1j * np.asarray(positions)[:, None, None] * frequency)
     expected = np.concatenate([turned.real, turned.imag], -1)
-    np.testing.assert_allclose(rope(x, positions, theta), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rope(x, positions, RopeConfig(theta)), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_position_zero_is_the_identity(x64):
@@ -43,7 +45,7 @@ def test_norm_of_every_pair_is_kept(x64):
     turned = rope(x, at(0, 1, 2, 50, 4000))
     for a in (x, turned):
         assert a.shape == (B, T, N, H)
-    square = lambda a: a[..., : H // 2] ** 2 + a[..., H // 2 :] ** 2  # noqa: E731
+    square = lambda a: a[..., : H // 2] ** 2 + a[..., H // 2 :] ** 2
     np.testing.assert_allclose(square(turned), square(x), rtol=1e-12)
 
 
@@ -52,7 +54,7 @@ def test_norm_of_every_pair_is_kept(x64):
 def test_product_of_query_and_key_depends_on_their_distance_only(t, s, shift):
     with jax.enable_x64(True):
         q, k = normal(1, 1, 1, N, H), normal(2, 1, 1, N, H)
-        product = lambda t, s: (rope(q, at(t)) * rope(k, at(s))).sum(-1)  # noqa: E731
+        product = lambda t, s: (rope(q, at(t)) * rope(k, at(s))).sum(-1)
         # Angles reach 4,000 radians: 4,000 eps is 1e-12, over 24 products.
         np.testing.assert_allclose(product(t + shift, s + shift), product(t, s), rtol=0, atol=1e-10)
 
@@ -80,26 +82,26 @@ PLAIN = THETA ** (-np.arange(HALF) / HALF)
 def test_linear_stretch_is_slower_positions():
     """Chen et al. 2023: position t of a stretched model turns as far as t / factor of the plain one."""
     x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 4, 1, 8)), jnp.float32)
-    slow = rope(x, jnp.array([0, 3, 6, 9]), THETA, RopeConfig("linear", 3.0))
-    np.testing.assert_allclose(slow, rope(x, jnp.array([0, 1, 2, 3]), THETA), rtol=1e-6, atol=1e-6)
+    slow = rope(x, jnp.array([0, 3, 6, 9]), RopeConfig(THETA, "linear", 3.0))
+    np.testing.assert_allclose(slow, rope(x, jnp.array([0, 1, 2, 3]), RopeConfig(THETA)), rtol=1e-6, atol=1e-6)
 
 
 def test_llama3_leaves_fast_pairs_divides_slow_ones_and_blends_between():
     """By hand, in turns over the original context: below 1 all of the factor, above 4 none, at 2.5 half of each."""
-    stretch = RopeConfig("llama3", 8.0, 1024, low_freq_factor=1.0, high_freq_factor=4.0)
-    found, scale = frequencies(HALF, THETA, stretch)
+    stretch = RopeConfig(THETA, "llama3", 8.0, 1024, low_freq_factor=1.0, high_freq_factor=4.0)
+    found, scale = frequencies(HALF, stretch)
     turns = 1024 * PLAIN / (2 * np.pi)
     assert scale == 1.0 and (turns < 1).any() and (turns > 4).any()
     np.testing.assert_allclose(found[turns > 4], PLAIN[turns > 4])
     np.testing.assert_allclose(found[turns < 1], PLAIN[turns < 1] / 8)
     theta = (1024 / (2 * np.pi * 2.5)) ** 2  # the second of two pairs makes 2.5 turns
-    second = frequencies(2, theta, stretch)[0][1]
+    second = frequencies(2, replace(stretch, theta=theta))[0][1]
     assert second == pytest.approx(theta**-0.5 * (0.5 + 0.5 / 8))
 
 
 def test_yarn_leaves_fast_pairs_divides_slow_ones_and_scales():
-    stretch = RopeConfig("yarn", 4.0, 1024, beta_fast=32.0, beta_slow=1.0)
-    found, scale = frequencies(HALF, THETA, stretch)
+    stretch = RopeConfig(THETA, "yarn", 4.0, 1024, beta_fast=32.0, beta_slow=1.0)
+    found, scale = frequencies(HALF, stretch)
     assert scale == pytest.approx(0.1 * np.log(4) + 1)
     turns = 1024 * PLAIN / (2 * np.pi)
     share = (PLAIN - found) / (PLAIN - PLAIN / 4)  # of the stretch that each pair gets
@@ -109,10 +111,10 @@ def test_yarn_leaves_fast_pairs_divides_slow_ones_and_scales():
 
 
 def test_yarn_with_a_factor_of_one_is_plain_and_its_scale_can_be_given():
-    found, scale = frequencies(HALF, THETA, RopeConfig("yarn", 1.0, 1024))
+    found, scale = frequencies(HALF, RopeConfig(THETA, "yarn", 1.0, 1024))
     np.testing.assert_allclose(found, PLAIN)
     assert scale == 1.0
-    assert frequencies(HALF, THETA, RopeConfig("yarn", 2.0, 1024, attention_factor=1.5))[1] == 1.5
+    assert frequencies(HALF, RopeConfig(THETA, "yarn", 2.0, 1024, attention_factor=1.5))[1] == 1.5
 
 
 @pytest.mark.parametrize(

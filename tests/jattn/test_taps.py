@@ -1,27 +1,25 @@
 """Taps show what the layer computed and put back what an edit returns; without them nothing is computed for them."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import assemble, parameter_shapes
+from jattn.functional import attend
+from jattn.model import assemble
 from jattn.positions import rope
 from jattn.scores import alibi_slopes
-from jattn.taps import SITES, at
+from jattn.taps import SINK_SITES, SITES, at
+from tests.configs import model_config
+from tests.small import SIZES, TOKENS, B, D, H, K, L, N, T, V, close, tiny
+from tests.small import drawn as weights
 
-B, T, V, N, K, H, D, L = 2, 7, 11, 4, 2, 2, 8, 2
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, V, (B, T)))
-SIZES = {"vocab_size": V, "context": 9, "layers": L, "heads": N, "kv_heads": K, "width": D}
-DOUBLE = {"dtype": "float64", "param_dtype": "float64"}
 NULLS = ["zero", "logit", "key", "key_value", "fixed_value:2"]
 KINDS = ["standard", *NULLS, "token", "token+local:2+gate", "first:1+local:2", "value_bias", "gate:headwise"]
 SHAPES = {
     "resid_pre": (B, T, D),
+    "attn_in": (B, T, D),
     "q": (B, T, N, H),
     "k": (B, T, K, H),
     "v": (B, T, K, H),
@@ -31,23 +29,17 @@ SHAPES = {
     "z": (B, T, N, H),
     "attn_out": (B, T, D),
     "resid_mid": (B, T, D),
+    "mlp_in": (B, T, D),
+    "mlp_hidden": (B, T, 4 * D),
     "mlp_out": (B, T, D),
     "resid_post": (B, T, D),
 }
-
-
-def tiny(attention="standard", **changes):
-    return ModelConfig(**{**SIZES, **DOUBLE, "attention": attention, **changes})
-
-
-def weights(config):
-    """Random values for every parameter, as a function of its name: what two models share is equal in both."""
-
-    def draw(name, shape):
-        x = np.random.default_rng(zlib.crc32(name.encode())).normal(size=shape.shape)
-        return jnp.asarray(1 + 0.3 * x if name.endswith("norm.scale") else 0.5 * x, shape.dtype)
-
-    return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
+SINK_SHAPES = {
+    "sink_attn_in": (1, 1, D),
+    "sink_z": (1, 1, N, H),
+    "sink_mlp_in": (1, 1, D),
+    "sink_mlp_hidden": (1, 1, 4 * D),
+}
 
 
 def run(config, parameters=None, **options):
@@ -56,10 +48,6 @@ def run(config, parameters=None, **options):
 
 def everything(seen):
     return seen.arrays | {"weights": seen.weights(), "null_mass": seen.null_mass}
-
-
-def close(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 # Nothing without taps ------------------------------------------------------------------------------------------------
@@ -72,7 +60,7 @@ def program(config, **options) -> str:
 
 def test_without_taps_nothing_is_computed_for_them():
     """A sigmoid is a merge with a null: the tapped standard model has one in each layer, the plain one none."""
-    config = ModelConfig(**SIZES)
+    config = model_config(**SIZES)
     plain, tapped = program(config), program(config, observe=lambda seen: seen["z"])
     assert "logistic" not in plain and "logistic" in tapped
     assert plain == program(config, observe=None, edit=None)
@@ -100,18 +88,19 @@ def test_watching_and_putting_back_leave_the_logits_equal_in_every_bit(x64, atte
 @pytest.mark.parametrize(
     ("attention", "changes"),
     [
-        ("standard", {"mlp": "none"}),
+        ("standard", {"mlp__activation": "none"}),
         ("key_value+gate", {}),
-        ("token", {"positions": "learned", "norm_position": "post"}),
+        ("token", {"positions": "learned", "norm__position": "post"}),
         ("sigmoid", {}),
     ],
 )
 def test_every_site_has_its_documented_shape(attention, changes):
-    config = ModelConfig(**SIZES | changes, attention=attention)
+    config = model_config(**SIZES | changes, attention=attention)
     model = assemble(config, weights(config))
     _, seen = jax.eval_shape(lambda tokens: model(tokens, observe=lambda seen: seen.arrays), TOKENS)
-    assert {site: a.shape for site, a in seen.items()} == {site: (L, *shape) for site, shape in SHAPES.items()}
-    assert set(SHAPES) == set(SITES)
+    shapes = SHAPES | (SINK_SHAPES if attention == "token" else {})
+    assert {site: a.shape for site, a in seen.items()} == {site: (L, *shape) for site, shape in shapes.items()}
+    assert set(SHAPES) == set(SITES) and set(SINK_SHAPES) == set(SINK_SITES)
 
 
 def test_residual_stream_adds_up_before_its_norms(x64):
@@ -124,7 +113,7 @@ def test_residual_stream_adds_up_before_its_norms(x64):
 
 
 def test_residual_stream_is_normed_after_each_part_under_post_norm(x64):
-    config = tiny(norm_position="post")
+    config = tiny(norm__position="post")
     p, (_, seen) = weights(config), run(config, observe=everything)
     for before, added, after, norm in (
         ("resid_pre", "attn_out", "resid_mid", "attention_norm"),
@@ -132,13 +121,50 @@ def test_residual_stream_is_normed_after_each_part_under_post_norm(x64):
     ):
         x = seen[before] + seen[added]
         scale = jnp.stack([p[f"blocks.{i}.{norm}.scale"] for i in range(L)])[:, None, None]
-        close(seen[after], x / jnp.sqrt((x**2).mean(-1, keepdims=True) + config.norm_eps) * scale)
+        close(seen[after], x / jnp.sqrt((x**2).mean(-1, keepdims=True) + config.norm.eps) * scale)
 
 
 def test_what_attention_adds_is_the_heads_outputs_projected(x64):
     _, seen = run(tiny("key_value+gate"), observe=everything)
     out = weights(tiny("key_value+gate"))["blocks.1.attention.out.kernel"]
     close(seen["attn_out"][1], seen["z"][1].reshape(B, T, N * H) @ out)
+
+
+@pytest.mark.parametrize("norm_position", ["pre", "post"])
+def test_what_the_linear_layers_read_makes_what_they_write(x64, norm_position):
+    config = tiny("gate", norm__position=norm_position, norm__qk=False, bias__mlp=True)
+    p, (_, seen) = weights(config), run(config, observe=everything)
+    of = lambda name: p[f"blocks.1.{name}"]
+    for site, name in (("q", "q"), ("k", "k"), ("v", "v")):
+        close(seen[site][1].reshape(B, T, -1), seen["attn_in"][1] @ of(f"attention.{name}.kernel"))
+    gate = jax.nn.sigmoid(seen["attn_in"][1] @ of("attention.gate.kernel"))
+    heads = jnp.einsum("bnts,bsnh->btnh", seen["weights"][1], jnp.repeat(seen["v"][1], N // K, 2))
+    close(seen["z"][1], heads * gate.reshape(B, T, N, H))
+    up = seen["mlp_in"][1] @ of("mlp.up.kernel") + of("mlp.up.bias")
+    close(seen["mlp_hidden"][1], jnp.maximum(up, 0) ** 2)
+    close(seen["mlp_out"][1], seen["mlp_hidden"][1] @ of("mlp.down.kernel") + of("mlp.down.bias"))
+
+
+def test_hidden_of_the_experts_is_one_for_each(x64):
+    config = tiny(mlp__activation="swiglu_clamped", mlp__experts=3, mlp__hidden=5)
+    observe = lambda seen: (seen["mlp_hidden"], seen["mlp_in"], seen["mlp_out"])
+    _, (hidden, read, wrote) = run(config, observe=observe, edit=at("mlp_hidden", jnp.zeros_like))
+    assert hidden.shape == (L, B, T, 3, 5)
+    experts = assemble(config, weights(config)).blocks[1].mlp
+    close(wrote[1], experts.shares(read[1]) @ experts.down_bias[...])  # all that is left without them
+
+
+def test_what_a_sink_tokens_row_reads_makes_its_key_and_value(x64):
+    config = tiny("token", norm__qk=False)
+    p, (_, seen) = weights(config), run(config, observe=everything)
+    for layer in range(L):
+        v = (seen["sink_attn_in"][layer, 0, 0] @ p[f"blocks.{layer}.attention.v.kernel"]).reshape(K, H)
+        close(seen["v_null"][layer], jnp.repeat(v, N // K, 0))
+        close(seen["sink_z"][layer, 0, 0], jnp.repeat(v, N // K, 0))  # it sees itself alone
+    row = p["sink_row"][0] + seen["sink_z"][0, 0, 0].reshape(-1) @ p["blocks.0.attention.out.kernel"]
+    normed = row / jnp.sqrt((row**2).mean() + config.norm.eps) * p["blocks.0.mlp_norm.scale"]
+    close(seen["sink_mlp_in"][0, 0, 0], normed)
+    close(seen["sink_mlp_hidden"][0, 0, 0], jnp.maximum(normed @ p["blocks.0.mlp.up.kernel"], 0) ** 2)
 
 
 MASKS = {
@@ -181,7 +207,7 @@ def test_weights_of_blocks_of_queries_are_those_of_the_whole(x64, attention, mas
 
 def test_a_block_of_queries_needs_no_square_matrix():
     """Under a window of 5 the kernel works in blocks of 32, so 40 x 40 appears only where all weights are asked for."""
-    config = ModelConfig(**SIZES, attention="null+local:5", implementation="blocks")
+    config = model_config(**SIZES, attention="null+local:5", compute__implementation="blocks")
     model, tokens = assemble(config, weights(config)), jnp.zeros((1, 40), int)
 
     def program(observe):
@@ -221,14 +247,18 @@ def test_misspelt_site_is_answered_with_the_nearest_name(x64):
 # What is changed -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("site", [*SITES, *SINK_SITES])
 def test_edit_of_any_site_reaches_the_logits_and_is_what_is_seen(x64, site):
-    config = tiny("key_value")
-    noise = jnp.asarray(np.random.default_rng(1).normal(size=SHAPES[site]))
-    _, seen = run(config, observe=everything)
-    logits, changed = run(config, observe=everything, edit=at(site, lambda a: a + noise, layer=1))
-    assert np.abs(logits - run(config)).max() > 1e-3
-    close(changed[site][1], seen[site][1] + noise)
+    """What the last layer does to a sink token's row is read by nobody, so that row is edited in the first."""
+    config = tiny("token" if site in SINK_SITES else "key_value")
+    noise = jnp.asarray(np.random.default_rng(1).normal(size=(SHAPES | SINK_SHAPES)[site]))
+    layer = int(site not in SINK_SITES)
+    plain, seen = run(config, observe=everything)
+    logits, changed = run(config, observe=everything, edit=at(site, lambda a: a + noise, layer=layer))
+    assert np.abs(logits - plain).max() > 1e-3
+    close(changed[site][layer], seen[site][layer] + noise)
+    if site in SINK_SITES:
+        return
     assert np.array_equal(changed["resid_post"][0], seen["resid_post"][0])
 
 
@@ -247,6 +277,35 @@ def test_edit_is_told_each_site_of_each_layer_once(x64):
     model = assemble(tiny(), weights(tiny()))
     jax.eval_shape(lambda tokens: model(tokens, edit=note), TOKENS)
     assert sorted(calls) == sorted((layer, site) for layer in range(L) for site in SITES)
+
+
+@pytest.mark.parametrize("attention", ["standard", "key_value+local:3", "token", "gate"])
+def test_attention_put_in_place_gets_what_the_models_own_gets(x64, attention):
+    close(run(tiny(attention), attend=attend), run(tiny(attention)))
+    half = lambda q, k, v, **options: attend(0.5 * q, k, v, **options)
+    assert np.abs(run(tiny(attention), attend=half) - run(tiny(attention))).max() > 1e-3
+
+
+@pytest.mark.parametrize("layer_loop", ["python", "scan"])
+def test_attention_put_in_place_acts_in_every_layer_and_before_the_null(x64, layer_loop):
+    """One that sees no key leaves all of the attention to the null."""
+
+    def none(q, k, v, **options):
+        real = attend(q, k, v, **options)
+        return real._replace(out=jnp.zeros_like(real.out), lse=jnp.full_like(real.lse, -jnp.inf))
+
+    _, seen = run(
+        tiny("key_value", compute__layer_loop=layer_loop), attend=none, observe=lambda s: (s["z"], s["v_null"])
+    )
+    z, v_null = seen
+    close(z, jnp.broadcast_to(v_null[:, None, None], z.shape))
+
+
+def test_attention_put_in_place_has_no_weights_to_show_and_no_place_in_sigmoid_attention(x64):
+    with pytest.raises(InputError, match="weights: `attend` is replaced"):
+        run(tiny(), attend=attend, observe=lambda seen: seen.weights())
+    with pytest.raises(InputError, match="attend: sigmoid attention has no softmax"):
+        run(tiny("sigmoid"), attend=attend)
 
 
 @pytest.mark.parametrize("attention", ["standard", "key_value+gate", "token"])

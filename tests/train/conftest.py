@@ -1,8 +1,6 @@
 """What the tests of training share: a small text, a tiny run on it, and one run trained to its end."""
 
-import os
 import random
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,36 +22,6 @@ WORDS = (
     "first",
     "one",
 )
-
-
-@contextmanager
-def quick_compiles():
-    """Programs this small run for milliseconds and compile for seconds."""
-    import jax
-
-    name = "jax_disable_most_optimizations"
-    before = jax.config.values[name]
-    jax.config.update(name, True)
-    yield
-    jax.config.update(name, before)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    with quick_compiles():
-        yield
-
-
-@pytest.fixture(scope="session")
-def quick_env(tmp_path_factory) -> dict[str, str]:
-    """The environment of a subprocess that compiles as quickly, and each program once."""
-    return os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +60,5 @@ def straight(tiny, tmp_path_factory):
     """A run of 12 steps without a stop: two kinds of layer, and dropout, so that its randomness must repeat too."""
     from train import loop
 
-    config = tiny({"model.layers": 2, "model.attention": "null,local:4", "model.mlp_dropout": 0.1})
-    with quick_compiles():
-        return loop.run(config, tmp_path_factory.mktemp("straight") / "run")
+    config = tiny({"model.layers": 2, "model.attention": "null,local:4", "model.dropout.mlp": 0.1})
+    return loop.run(config, tmp_path_factory.mktemp("straight") / "run")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import jax
 import numpy as np
@@ -11,9 +10,11 @@ import pytest
 import train
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
+from tests.configs import changed
 from train import loop
 from train.checkpoint import SIZES, Writer, load, load_state, read_meta
 from train.folders import FINISHED, check_folder, check_same, find_runs, finished_steps, is_run, prepare_folder
+from train.material import prepare
 from train.step import init_state
 
 
@@ -108,7 +109,7 @@ def test_tokenizer_in_the_checkpoint_is_the_one_trained_on_the_text(straight, bo
     for run in (straight, bos_run):
         assert run.tokenizer.decode(run.tokenizer.encode(words)) == words
         assert run.tokenizer.vocab_size == run.config.model.vocab_size == len(set(words)) + run.config.data.bos
-        assert run.tokenizer == loop.prepare(run.config).tokenizer
+        assert run.tokenizer == prepare(run.config).tokenizer
 
 
 def test_meta_says_what_the_run_is_made_of(straight, text):
@@ -129,10 +130,12 @@ def test_parameters_are_those_of_the_config(straight):
 
 def test_parameters_of_a_written_out_model_load_into_a_scanned_one(bos_run):
     model = bos_run.config.model
-    assert model.layer_loop == "auto" and model.layers == 2  # written out
+    assert model.compute.layer_loop == "auto" and model.layers == 2  # written out
     tokens = bos_run.encode("the head")
     logits = [
-        jax.jit(lambda p, x, loop=loop: assemble(replace(model, layer_loop=loop), p)(x))(bos_run.parameters, tokens)
+        jax.jit(lambda p, x, loop=loop: assemble(changed(model, compute__layer_loop=loop), p)(x))(
+            bos_run.parameters, tokens
+        )
         for loop in ("python", "scan")
     ]
     np.testing.assert_allclose(logits[1], logits[0], rtol=1e-5, atol=1e-6)
@@ -169,7 +172,7 @@ def test_fixed_first_token_stands_before_every_text(bos_run, straight):
 
 def test_validation_loss_of_the_checkpoint_is_that_of_its_model(straight):
     """All of the held-out tail, in windows of 16 that predict every character but the first once."""
-    material = loop.prepare(straight.config)
+    material = prepare(straight.config)
     ids = material.data.valid
     windows = np.stack([ids[i : i + 17] for i in range(0, len(ids) - 16, 16)])
     logits = jax.jit(lambda p, x: assemble(straight.config.model, p)(x))(straight.parameters, windows[:, :-1])

@@ -16,9 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.cli import main
+from analysis.cli import commands, main
+from analysis.commands import info
 from train import data
+from train.commands import train
 from train.metrics import read_metrics
+from train.presets import PRESETS
 
 ESCAPE = "\x1b"
 TINY = ["--preset=tiny", "--layers=1", "--heads=2", "--width=16", "--context=16", "--batch=4", "--warmup=1"]
@@ -253,29 +256,71 @@ def test_info_as_json_is_the_whole_of_it(there):
     assert "tokenizer" not in told
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["compare", "--help"], ["--version"]])
-def test_help_imports_no_jax(words):
+def test_help_imports_no_jax():
     program = f"""
 import sys
 from analysis.cli import main
-try:
-    main({words!r})
-except SystemExit as done:
-    assert not done.code
-assert not [m for m in ("jax", "flax", "optax", "orbax", "grain", "matplotlib") if m in sys.modules]
+for words in {[[], ["--version"], *([name, "--help-all"] for name in commands().commands)]}:
+    assert main(words) == 0
+    assert not [m for m in ("jax", "flax", "optax", "orbax", "grain", "matplotlib") if m in sys.modules]
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "jattn" in done.stdout and "Traceback" not in done.stderr
+    assert done.stdout.count("Usage: jattn") == 1 + len(commands().commands) and "Traceback" not in done.stderr
+
+
+COMMANDS = list(commands().commands)
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=["jattn", *COMMANDS])
+def test_help_fits_a_screen_and_begins_with_what_the_command_is(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main([*words, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 100
+    assert lines[0].startswith(" ".join(["Usage: jattn", *words]))
+    assert main([*words, "-h"]) == 0 and capsys.readouterr().out.splitlines() == lines
+
+
+def test_jattn_alone_prints_its_help(capsys):
+    assert main([]) == 0
+    alone = capsys.readouterr().out
+    assert main(["--help"]) == 0 and capsys.readouterr().out == alone
+    assert [name for name in COMMANDS if f"\n  {name} " not in alone] == []
 
 
 def test_help_of_train_names_presets_and_fields(capsys):
-    with pytest.raises(SystemExit) as done:
-        main(["train", "--help"])
-    assert not done.value.code
+    assert main(["train", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for word in ("nanogpt-cpu", "--model.layers", "--layers", "--learning-rate", "--dry-run", "--resume", "--seeds"):
+    for word in ("nanogpt-cpu", "--layers", "--learning-rate", "--dry-run", "--resume", "--seeds", "--help-all"):
         assert word in shown
+    assert main(["train", "--help-all"]) == 0
+    whole = " ".join(capsys.readouterr().out.split())
+    assert "--rope-theta" in whole and "--rope-theta" not in shown
+    for name, make in PRESETS.items():
+        assert f"{name} {' '.join(make.__doc__.splitlines()[0].split())}" in whole
+
+
+def test_a_command_is_a_function_of_plain_arguments(there, capsys):
+    assert info("runs/tiny-standard-s0", json=True) == 0
+    called = capsys.readouterr().out
+    assert main(["info", "runs/tiny-standard-s0", "--json"]) == 0 and capsys.readouterr().out == called
+    changes = {"model.layers": 1, "model.heads": 2, "model.width": 16, "steps": 5}
+    assert train(changes, preset="tiny", attention=["standard", "null"], seeds=[4], dry_run=True) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "tiny-standard-s4",
+        "tiny-null-s4",
+    ]
+
+
+def test_reader_that_has_seen_enough_is_no_error(quick_env):
+    program = "import sys; from analysis.cli import main; sys.exit(main(['train', '--help-all']))"
+    env = quick_env | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", program], env=env, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def wait_for(condition, seconds=120):
@@ -286,13 +331,13 @@ def wait_for(condition, seconds=120):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_stopped_run_says_how_to_go_on_and_that_goes_on(number, text, tmp_path, quick_env, monkeypatch):
+def test_stopped_run_says_how_to_go_on_and_that_goes_on(number, text, tmp_path, monkeypatch):
     """The run is a million steps long, so it is stopped in the middle; the printed command is run with fewer."""
     words = [*TINY, "--corpus", str(text), "--attention", "null", "--out", "my run", "--log-every", "1"]
     words += ["--eval-every", "1000000", "--save-every", "1000000", "--steps", "1000000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "analysis.cli", "train", *words],
-        env=quick_env | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jattn.config import ModelConfig, NullConfig
+from jattn.config import NullConfig
 from jattn.errors import InputError
+from tests.configs import model_config
 from train.config import (
     DataConfig,
     OptimizerConfig,
@@ -52,7 +53,7 @@ ATTENTIONS = (
 CHANGED = replace(
     RunConfig(),
     seed=7,
-    model=ModelConfig(attention="local:8,null", kv_heads=2, logit_soft_cap=30.0, null=NullConfig(decay=False)),
+    model=model_config(attention="local:8,null", kv_heads=2, output__soft_cap=30.0, null=NullConfig(decay=False)),
     data=DataConfig(corpus="a folder/ü.txt", bos=True),
     optimizer=OptimizerConfig(optimizer="muon"),
 )
@@ -88,7 +89,7 @@ def test_overriding_with_what_is_there_already_changes_nothing():
         ("model.heads", 3, "model.heads must divide model.width, got 3 and 128"),
         ("model.kv_heads", 3, "model.kv_heads must divide model.heads, got 3 and 4"),
         ("model.attention", "nul", "Did you mean 'null'?"),
-        ("model.embed_dropout", 1.0, "model.embed_dropout must be at least 0 and below 1"),
+        ("model.dropout.embed", 1.0, "model.dropout.embed must be at least 0 and below 1"),
         ("model.null.key_std", -1.0, "model.null.key_std must be >= 0, got -1.0"),
         ("data.batch", 0, "data.batch must be >= 1, got 0"),
         ("data.valid_fraction", 1.0, "data.valid_fraction must be above 0 and below 1, got 1.0"),
@@ -142,12 +143,12 @@ def test_unknown_field_of_a_stored_config_is_named_with_the_nearest(part, name, 
         ("model.kv_heads", "none", None),
         ("model.kv_heads", "None", None),
         ("model.kv_heads", "2", 2),
-        ("model.logit_soft_cap", "none", None),
-        ("model.logit_soft_cap", "3e1", 30.0),
-        ("model.tied", "true", True),
-        ("model.tied", "False", False),
-        ("model.mlp", "swiglu", "swiglu"),
-        ("model.mlp", "none", "none"),
+        ("model.output.soft_cap", "none", None),
+        ("model.output.soft_cap", "3e1", 30.0),
+        ("model.output.tied", "true", True),
+        ("model.output.tied", "False", False),
+        ("model.mlp.activation", "swiglu", "swiglu"),
+        ("model.mlp.activation", "none", "none"),
         ("model.positions", "none", "none"),
         ("model.null.logit_init", "-10", -10.0),
         ("data.corpus", "none", "none"),
@@ -167,12 +168,12 @@ def test_word_becomes_a_value_of_its_fields_type(name, word, value):
         ("model.layers", "none", "model.layers takes a whole number, got 'none'"),
         ("model.layers", "", "model.layers takes a whole number, got ''"),
         ("model.kv_heads", "nul", "model.kv_heads takes a whole number or none, got 'nul'"),
-        ("model.logit_soft_cap", "x", "model.logit_soft_cap takes a number or none, got 'x'"),
+        ("model.output.soft_cap", "x", "model.output.soft_cap takes a number or none, got 'x'"),
         ("optimizer.weight_decay", "nan", "optimizer.weight_decay takes a number, got 'nan'"),
-        ("model.tied", "yes", "model.tied: unknown value 'yes'. Choose from: true, false"),
-        ("model.tied", "ture", "Did you mean 'true'?"),
-        ("model.mlp", "None", "Did you mean 'none'?"),
-        ("model.mlp", "glu", "Did you mean 'gelu'?"),
+        ("model.output.tied", "yes", "model.output.tied: unknown value 'yes'. Choose from: true, false"),
+        ("model.output.tied", "ture", "Did you mean 'true'?"),
+        ("model.mlp.activation", "None", "Did you mean 'none'?"),
+        ("model.mlp.activation", "glu", "Did you mean 'gelu'?"),
         ("data.tokenizer", "chars", "Did you mean 'char'?"),
         ("optimizer.optimizer", "adam", "Did you mean 'adamw'?"),
     ],

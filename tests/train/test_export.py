@@ -7,13 +7,15 @@ import pytest
 
 from analysis.cli import main
 from jattn import interop
-from jattn.config import ModelConfig
 from jattn.interop.transformer_lens import activations
+from tests.configs import model_config
 from train.checkpoint import load
 from train.tokenizers import Tokenizer
 
 TEXT = "null token has no use"
-LLAMA = ModelConfig(vocab_size=28, context=32, layers=2, heads=4, kv_heads=2, width=16, mlp="swiglu", qk_norm=False)
+LLAMA = model_config(
+    vocab_size=28, context=32, layers=2, heads=4, kv_heads=2, width=16, mlp__activation="swiglu", norm__qk=False
+)
 
 
 @pytest.fixture

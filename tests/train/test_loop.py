@@ -19,6 +19,7 @@ from train.checkpoint import Writer, load, load_state
 from train.config import flatten, override
 from train.evaluate import Evaluation, evenly
 from train.folders import finished_steps
+from train.material import prepare
 from train.metrics import read_metrics
 from train.options import OWN
 from train.presets import preset
@@ -28,7 +29,7 @@ from train.provenance import versions
 @pytest.fixture(scope="module")
 def muon(tiny, tmp_path_factory):
     """A run of 4 steps with Muon, without a stop; its dropout is on the embedding."""
-    config = tiny({"steps": 4, "optimizer.optimizer": "muon", "model.embed_dropout": 0.1})
+    config = tiny({"steps": 4, "optimizer.optimizer": "muon", "model.dropout.embed": 0.1})
     return loop.run(config, tmp_path_factory.mktemp("muon") / "run")
 
 
@@ -187,9 +188,7 @@ def test_metrics_hold_every_step_and_every_evaluation(straight):
     evaluations = [row for row in rows if "valid_loss" in row]
     assert [row["step"] for row in evaluations] == [4, 8, 12]
     assert evaluations[-1]["valid_loss"] == straight.meta["valid_loss"]
-    assert {row["valid_tokens"] for row in evaluations} == {
-        (len(loop.prepare(straight.config).data.valid) - 1) // 16 * 16
-    }
+    assert {row["valid_tokens"] for row in evaluations} == {(len(prepare(straight.config).data.valid) - 1) // 16 * 16}
     assert steps[-1]["loss"] < steps[0]["loss"]
 
 
@@ -202,7 +201,7 @@ def test_reported_learning_rate_is_that_of_the_step(straight):
 
 
 def test_first_loss_is_that_of_the_first_batch_and_the_fresh_model(straight):
-    material = loop.prepare(straight.config)
+    material = prepare(straight.config)
     batch = data.batches(material.data.train, context=16, batch=4, seed=0)[0]
     _, metrics = step.make_train_step(material.config)(step.init_state(material.config), batch)
     first = read_metrics(straight.path)[0]
@@ -212,7 +211,7 @@ def test_first_loss_is_that_of_the_first_batch_and_the_fresh_model(straight):
 def test_config_json_names_text_versions_and_machine(straight, text):
     told = json.loads((straight.path / "config.json").read_text())
     assert set(told) == {"config", "corpus", "versions", "machine", "parameters"}
-    material = loop.prepare(straight.config)
+    material = prepare(straight.config)
     assert told["corpus"] == {"name": str(text), "size": len(text.read_text()), "sha256": material.corpus["sha256"]}
     assert len(told["corpus"]["sha256"]) == 64
     assert told["versions"] == versions() and told["versions"]["jax"] == jax.__version__
@@ -232,7 +231,7 @@ def test_evaluation_reads_at_most_so_many_windows_spread_over_the_split():
 
 def test_evaluation_does_not_depend_on_how_windows_are_batched(straight, monkeypatch):
     """A last batch that is not full is filled up, and what fills it does not count."""
-    windows = data.windows(loop.prepare(straight.config).data.valid, context=16)
+    windows = data.windows(prepare(straight.config).data.valid, context=16)
     whole = Evaluation(straight.config, windows)
     monkeypatch.setattr(evaluate, "LARGEST_TOKENS", 16 * (len(windows) - 1))
     parts = Evaluation(straight.config, windows)
@@ -286,15 +285,14 @@ sys.exit(main(["train", *words, "--out", "odd", "--batch", "3"]))
 """
 
 
-def test_two_devices_train_as_one_and_a_batch_that_they_cannot_share_is_refused(tiny, tmp_path, quick_env):
+def test_two_devices_train_as_one_and_a_batch_that_they_cannot_share_is_refused(tiny, tmp_path, two_devices):
     """Float32 sums in another order: losses agree to about 1e-6 of their size a step. Steps 3 and 4 after a resume."""
     config = tiny({"steps": 4, "eval_every": 2, "save_every": 2, "model.attention": "null"})
     given, default = flatten(config), flatten(preset("tiny"))
     words = [f"--{name}={given[name]}" for name in given if name not in OWN and given[name] != default[name]]
     words = ["--preset=tiny", "--attention=null", *words]
-    env = quick_env | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, *words], env=env, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", TWO_DEVICES, *words], env=two_devices, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 2, done.stderr
     refused = "jattn: data.batch must be a multiple of the number of devices (2), got 3"

@@ -8,11 +8,12 @@ import pytest
 
 from jattn.config import ModelConfig, NullConfig
 from jattn.model import parameter_shapes
+from tests.configs import model_config
 from train.config import OptimizerConfig, RunConfig
 from train.optimizer import build, decays, is_hidden_matrix, schedule
 
 # Everything that can be in a model, in two models: a sink token excludes the other nulls.
-FULL = ModelConfig(
+FULL = model_config(
     attention="key_value+gate+value_bias",
     vocab_size=20,
     context=16,
@@ -20,13 +21,13 @@ FULL = ModelConfig(
     heads=2,
     width=16,
     positions="learned",
-    norm="layernorm",
-    norm_bias=True,
-    qkv_bias=True,
-    out_bias=True,
-    mlp_bias=True,
-    tied=False,
-    mlp="swiglu",
+    norm__kind="layernorm",
+    bias__norm=True,
+    bias__qkv=True,
+    bias__out=True,
+    bias__mlp=True,
+    output__tied=False,
+    mlp__activation="swiglu",
     token_types=2,
 )
 TOKEN = ModelConfig(attention="token", vocab_size=20, context=16, layers=1, heads=2, width=16)
@@ -91,7 +92,7 @@ def test_single_step_is_taken_at_the_peak():
 @pytest.mark.parametrize("decay", [True, False])
 @pytest.mark.parametrize("model", [FULL, TOKEN], ids=["full", "token"])
 def test_matrices_decay_and_norms_biases_and_sink_logits_do_not(model, decay):
-    config = RunConfig(model=ModelConfig(**(vars(model) | {"null": NullConfig(decay=decay)})))
+    config = RunConfig(model=model_config(**(vars(model) | {"null": NullConfig(decay=decay)})))
     touched = decays(config, parameter_shapes(config.model))
     for name, decayed in touched.items():
         if name.endswith(EXTRA):

@@ -36,15 +36,15 @@ def test_nanogpt_cpu_has_804_096_parameters_on_65_characters():
 
 NANOGPT = {
     "model.positions": "learned",
-    "model.norm": "layernorm",
-    "model.norm_bias": False,
-    "model.norm_position": "pre",
-    "model.mlp": "gelu",
-    "model.qk_norm": False,
-    "model.qkv_bias": False,
-    "model.out_bias": False,
-    "model.mlp_bias": False,
-    "model.tied": True,
+    "model.norm.kind": "layernorm",
+    "model.bias.norm": False,
+    "model.norm.position": "pre",
+    "model.mlp.activation": "gelu",
+    "model.norm.qk": False,
+    "model.bias.qkv": False,
+    "model.bias.out": False,
+    "model.bias.mlp": False,
+    "model.output.tied": True,
     "data.tokenizer": "char",
     "optimizer.optimizer": "adamw",
     "optimizer.learning_rate": 1e-3,
@@ -69,9 +69,9 @@ def test_nanogpt_presets_are_nanogpts_recipes(name, layers, heads, width, contex
         "model.context": context,
         "data.batch": batch,
         "steps": steps,
-        "model.embed_dropout": dropout,
-        "model.resid_dropout": dropout,
-        "model.mlp_dropout": dropout,
+        "model.dropout.embed": dropout,
+        "model.dropout.resid": dropout,
+        "model.dropout.mlp": dropout,
     }
     config = flatten(preset(name))
     assert {field: config[field] for field in expected} == expected

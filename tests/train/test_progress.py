@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from train import progress
-from train.progress import Bar, clock, words
+from train.progress import Bar, clock, ticking, words
 
 ESCAPE = "\x1b"
 
@@ -62,6 +62,46 @@ def test_total_may_grow_while_it_goes(now, capsys):
         bar.total = 4
         bar.update(4)
     assert "4/4" in capsys.readouterr().err
+
+
+def test_a_notebook_has_one_line_that_is_rewritten_and_notes_stay(now, capsys):
+    with Bar("reading", 4, console=Console(file=io.StringIO(), force_jupyter=True)) as bar:
+        for done in range(1, 4):
+            now[0] = 0.4 * done
+            bar.update(done)
+        bar.note("a note")
+        bar.update(4)
+    shown = capsys.readouterr().err
+    assert [part.strip().partition(" left")[0] for part in shown.split("\r")] == [
+        *("", "reading: 2/4  0:01", "a note", "reading: 4/4  0:00"),
+    ]
+    assert shown.count("\n") == 2 and ESCAPE not in shown
+
+
+@pytest.mark.parametrize(
+    ("progress", "terminal", "notebook", "shows"),
+    [
+        *((None, False, False, False), (None, True, False, True), (None, False, True, True)),
+        *((True, False, False, True), (False, True, True, False)),
+    ],
+)
+def test_steps_are_told_in_a_terminal_and_a_notebook_unless_it_is_said(
+    progress, terminal, notebook, shows, monkeypatch, capsys
+):
+    console = Console(file=io.StringIO(), force_terminal=terminal, force_jupyter=notebook, width=120)
+    monkeypatch.setattr("train.progress.Console", lambda **_: console)
+    with ticking(progress, "Comparison") as tick:
+        tick("text, null", 2, 2)
+    shown = capsys.readouterr().err + console.file.getvalue()
+    assert ("Comparison" in shown and "2/2" in shown and "text, null" in shown) == shows
+    assert shows or not shown
+
+
+def test_a_function_of_ones_own_is_called_instead(capsys):
+    seen = []
+    with ticking(lambda *told: seen.append(told), "Comparison") as tick:
+        tick("text, null", 1, 2)
+    assert seen == [("text, null", 1, 2)] and capsys.readouterr().err == ""
 
 
 def test_facts_are_words_and_what_is_absent_is_left_out():

@@ -9,9 +9,9 @@ import pytest
 
 from analysis.cli import main
 from jattn import interop
-from jattn.config import ModelConfig
 from jattn.decode import generate
 from jattn.model import init_parameters
+from tests.configs import model_config
 from train.checkpoint import load
 from train.tokenizers import Tokenizer
 
@@ -22,16 +22,16 @@ WORDS = ["--prompt", "ab", "--length", "12", "--temperature", "0"]
 def plain(tmp_path_factory):
     """A small Llama without an end of text; drawn widely, so that its likeliest tokens vary."""
     tokenizer = Tokenizer.symbols("abcdefghijkl")
-    config = ModelConfig(
+    config = model_config(
         vocab_size=12,
         context=64,
         layers=1,
         heads=2,
         width=16,
-        mlp="swiglu",
-        qk_norm=False,
-        init_std=1.0,
-        zero_init=False,
+        mlp__activation="swiglu",
+        norm__qk=False,
+        init__std=1.0,
+        init__zero_outputs=False,
     )
     folder = tmp_path_factory.mktemp("models") / "plain"
     return interop.write(config, init_parameters(config), tokenizer.json, folder, "llama")

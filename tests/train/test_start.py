@@ -7,13 +7,14 @@ import pytest
 
 from analysis.cli import main
 from jattn import interop
-from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, init_parameters
+from tests.configs import model_config
 from train import loop
 from train.checkpoint import load, save_imported
 from train.config import RunConfig, override
 from train.importing import give_null, loss_of
+from train.material import first_parameters, prepare
 from train.start import attention_of, config_from, parameters_from, with_attention
 from train.tokenizers import Tokenizer
 
@@ -22,17 +23,17 @@ from train.tokenizers import Tokenizer
 def foreign(text, tmp_path_factory):
     """A small Llama in a Hugging Face folder, as if it came from elsewhere; every parameter is drawn."""
     tokenizer = Tokenizer.train("char", [text.read_text()])
-    config = ModelConfig(
+    config = model_config(
         vocab_size=tokenizer.vocab_size,
         context=64,
         layers=2,
         heads=4,
         kv_heads=2,
         width=32,
-        mlp="swiglu",
-        qk_norm=False,
-        zero_init=False,
-        init_std=0.3,
+        mlp__activation="swiglu",
+        norm__qk=False,
+        init__zero_outputs=False,
+        init__std=0.3,
     )
     folder = tmp_path_factory.mktemp("foreign") / "llama"
     return interop.write(config, init_parameters(config), tokenizer.to_json(), folder, "llama")
@@ -91,8 +92,8 @@ def test_second_null_is_refused():
 @pytest.mark.parametrize("attention", ["null", "key_value", "logit"])
 def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradient(foreign, text, attention):
     config = arm(foreign, text, attention)
-    material = loop.prepare(config)
-    parameters = loop.first_parameters(material)
+    material = prepare(config)
+    parameters = first_parameters(material)
     from train.step import loss_fn
 
     batch = jnp.asarray(material.data.train[: 4 * 17].reshape(4, 17))
@@ -108,9 +109,9 @@ def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradie
 def test_null_near_off_starts_with_a_thousandth_of_all_attention_in_every_head(foreign, text):
     """The mean over queries of e^(s - lse), which is the null mass where that is small, on the text it was set on."""
     config = arm(foreign, text, "logit")
-    tokens = jnp.asarray(loop.prepare(config).data.train[: 4 * 16].reshape(4, 16))
+    tokens = jnp.asarray(prepare(config).data.train[: 4 * 16].reshape(4, 16))
     parameters = parameters_from(load(foreign), config, np.asarray(tokens))
-    see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))  # noqa: E731
+    see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))
     first = assemble(config.model, parameters)(tokens, observe=see)[1][0]  # later layers read the first one's null
     np.testing.assert_allclose(first, 1e-3, rtol=1e-4)
 
@@ -121,7 +122,7 @@ def test_null_copied_from_the_sink_takes_the_same_share_as_the_first_token(forei
     run = load(foreign)
     opening = np.tile(run.tokenizer.encode("the null token"), (2, 1))
     parameters = parameters_from(run, config, opening)
-    see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))  # noqa: E731
+    see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))
     first, null = assemble(config.model, parameters)(jnp.asarray(opening), observe=see)[1]
     np.testing.assert_allclose(first[0], null[0], rtol=1e-5)
     assert config.model.null.rotary == "after"
@@ -137,7 +138,7 @@ def test_training_the_null_alone_leaves_all_else_as_it_was(foreign, text, tmp_pa
     assert moved and all(".null." in n for n in moved)
     for name, array in before.items():
         np.testing.assert_array_equal(run.parameters[name], array)
-    started = loop.first_parameters(loop.prepare(config))
+    started = first_parameters(prepare(config))
     assert all(float(jnp.abs(run.parameters[n] - started[n]).max()) > 0.05 for n in moved)
 
 
@@ -216,7 +217,7 @@ def test_folded_import_has_the_same_loss(foreign, text, tmp_path):
     raw, folded = load(foreign), load(tmp_path / "run")
     windows = raw.tokenizer.encode(text.read_text())[: 4 * 17].reshape(4, 17)
     assert loss_of(folded, windows) == pytest.approx(loss_of(raw, windows), rel=1e-5)
-    assert not folded.config.model.tied
+    assert not folded.config.model.output.tied
 
 
 def test_folder_that_cannot_be_made_is_one_line(foreign, capsys):
@@ -282,26 +283,26 @@ def test_hidden_states_that_a_null_moves_are_measured_where_there_is_no_loss(tex
     from train.importing import hidden_moved
 
     tokenizer = Tokenizer.train("char", [text.read_text()])
-    config = ModelConfig(
+    config = model_config(
         vocab_size=tokenizer.vocab_size,
         context=64,
         layers=2,
         heads=2,
         width=16,
         causal=False,
-        output="none",
+        output__kind="none",
         positions="learned",
-        norm="layernorm",
-        norm_position="post",
-        norm_bias=True,
-        mlp="gelu",
-        qkv_bias=True,
-        out_bias=True,
-        mlp_bias=True,
-        qk_norm=False,
+        norm__kind="layernorm",
+        norm__position="post",
+        bias__norm=True,
+        mlp__activation="gelu",
+        bias__qkv=True,
+        bias__out=True,
+        bias__mlp=True,
+        norm__qk=False,
         token_types=2,
-        zero_init=False,
-        init_std=0.3,
+        init__zero_outputs=False,
+        init__std=0.3,
     )
     folder = interop.write(config, init_parameters(config), tokenizer.to_json(), tmp_path / "bert", "bert")
     words = ["import", str(folder), "--out", str(tmp_path / "run"), "--attention=key_value", f"--corpus={text}"]

@@ -118,7 +118,7 @@ def test_loss_of_a_fresh_model_is_near_log_v(config):
     parameters = init_state(chosen).parameters
     rows = np.asarray(parameters["token_rows"], np.float64)
     x = rows[BATCH[:, :-1]]
-    logits = x / np.sqrt((x**2).mean(-1, keepdims=True) + chosen.model.norm_eps) @ rows.T
+    logits = x / np.sqrt((x**2).mean(-1, keepdims=True) + chosen.model.norm.eps) @ rows.T
     target = np.take_along_axis(logits, BATCH[:, 1:, None], -1)[..., 0]
     by_hand = (np.log(np.exp(logits).sum(-1)) - target).mean()
     loss = float(loss_of(chosen.model, parameters, BATCH)[0])
@@ -154,7 +154,7 @@ def test_model_without_layers_has_no_null_mass(config):
 def test_null_mass_is_what_the_weights_leave_over_in_layers_with_a_null(config, attention):
     chosen = config({"model.layers": 2, "model.attention": attention})
     parameters = random_parameters(chosen)
-    leave = lambda seen: 1 - seen.weights().sum(-1)  # noqa: E731
+    leave = lambda seen: 1 - seen.weights().sum(-1)
     left = np.asarray(jax.jit(lambda p, x: assemble(chosen.model, p)(x, observe=leave)[1])(parameters, BATCH[:, :-1]))
     assert left.shape == (2, B, 2, T)
     _, metrics = loss_of(chosen.model, parameters, BATCH)
@@ -163,7 +163,7 @@ def test_null_mass_is_what_the_weights_leave_over_in_layers_with_a_null(config, 
 
 
 def test_dropout_is_a_function_of_seed_and_step(config):
-    base = config({"model.mlp_dropout": 0.3})
+    base = config({"model.dropout.mlp": 0.3})
     parameters = random_parameters(base)
 
     opt_state = init_state(base).opt_state

@@ -70,7 +70,7 @@ def test_queries_and_keys_get_shorter_and_then_fewer(H, bits, kept):
 
 
 def test_the_leading_head_of_each_class_is_the_one_that_is_most_of_it():
-    names = lambda *kinds: np.array(kinds)  # noqa: E731
+    names = lambda *kinds: np.array(kinds)
     layers = [
         Measured({}, names("sink", "local"), np.array([0.6, 0.9])),
         Measured({}, names("sink", "self", "local"), np.array([0.8, 0.7, 0.1])),

@@ -13,7 +13,7 @@ from tests.analysis.viewer.conftest import Read, attention, made
 
 def vectors(T, H, S=None, seed=0, null=True):
     rng = np.random.default_rng(seed)
-    draw_ = lambda n: rng.normal(size=(n, H)).astype(np.float32)  # noqa: E731
+    draw_ = lambda n: rng.normal(size=(n, H)).astype(np.float32)
     return Vectors(draw_(T), draw_(S or T), draw_(T)[:, 0] if null else None, scale=H**-0.5, cap=3.0, slope=0.5)
 
 

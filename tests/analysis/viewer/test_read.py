@@ -25,11 +25,11 @@ KINDS = {
     "token": {},
     "logit,standard": {},
     "sigmoid": {},
-    "null ": {"attention_soft_cap": 2.0, "positions": "alibi"},
+    "null ": {"score__soft_cap": 2.0, "positions": "alibi"},
     "standard ": {"positions": "learned", "kv_heads": 1, "heads": 2},
-    "null  ": {"score": "sigmoid_normalised"},
+    "null  ": {"score__kind": "sigmoid_normalised"},
     "key_value": {"causal": False},
-    "standard  ": {"layers": 14, "layer_loop": "scan"},
+    "standard  ": {"layers": 14, "compute__layer_loop": "scan"},
 }
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import analysis
+from analysis.report.attention_page import comparison_page
 from analysis.viewer import codec
-from analysis.viewer.of_comparison import comparison_page
 from analysis.viewer.show import parse_heads
 from jattn.errors import InputError
 from tests.analysis.viewer.conftest import Read, attention, made
@@ -111,7 +111,7 @@ def test_heads_are_written_layer_dot_head():
 
 
 def test_a_comparison_shows_the_maps_that_it_kept(runs):
-    comparison = analysis.compare({g: [r] for g, r in runs.items()}, windows=4, chapters=["text"])
+    comparison = analysis.compare({g: [r] for g, r in runs.items()}, windows=8, only=["text"])
     page = comparison_page(comparison)
     read = Read(page)
     assert page.title == comparison.title and [s["name"] for s in read.sides] == ["standard", "null"]

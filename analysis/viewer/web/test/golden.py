@@ -243,7 +243,7 @@ def stage(
 def pooled(T: int, S: int, h: int, w: int) -> dict[str, Any]:
     values = rng.normal(size=(T, S)).astype(np.float32)
     rows, columns = (np.arange(n) * size // n for n, size in ((h, T), (w, S)))
-    blocks = lambda f, x: f.reduceat(f.reduceat(x, rows, 0), columns, 1)  # noqa: E731
+    blocks = lambda f, x: f.reduceat(f.reduceat(x, rows, 0), columns, 1)
     ones = np.ones_like(values)
     low, high = blocks(np.minimum, values), blocks(np.maximum, values)
     weights = np.abs(values)

@@ -1,0 +1,1 @@
+"""What changes if part of a run is silenced, evicted, patched or rounded -> arrays."""

@@ -1,0 +1,1 @@
+"""What is told of a Comparison: findings, claims, tables, pictures, the page."""
