@@ -178,12 +178,12 @@ def _print_null(source: dict[str, Any] | None, config: dict[str, Any]) -> None:
 
 def _told(path: str) -> dict[str, Any]:
     """All that is known of a run, or of a model that could be imported, without its tokenizer."""
-    from jattn.interop.foreign import is_foreign
+    from jattn.interop.external import is_external
     from train.checkpoint import load, read_meta
     from train.folders import finished_steps, is_run, locate
     from train.metrics import read_metrics
 
-    if is_foreign(path):
+    if is_external(path):
         folder, meta, steps, rows = Path(path), load(path).meta, [], []
     else:
         folder, checkpoint = locate(path)

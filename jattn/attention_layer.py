@@ -18,7 +18,6 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.functional import attend
 from jattn.kernels.dense import masked_scores, softmax
-from jattn.kinds import NULLS, LayerAttention
 from jattn.masks import Mask
 from jattn.nulls import Null, add_null
 from jattn.partial import Partial, shares
@@ -26,6 +25,7 @@ from jattn.positions import rope
 from jattn.scores import Alibi, LogSigmoid, SoftCap, alibi_slopes, chain, scale_of
 from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
 from jattn.taps import Attend, Tap
+from jattn.variants import NULLS, LayerAttention
 
 
 def linear(config: ModelConfig, size_in: int, size_out: int, bias: bool, *, residual: bool = False, rngs: nnx.Rngs):
@@ -176,7 +176,7 @@ class Attention(nnx.Module):
 
     @staticmethod
     def _weights(q, k, positions, where, real: Partial, null: Null, start: int, size: int):
-        """Softmax over the real keys of a block of queries, times the share of all attention that they have.
+        """Softmax over the real keys of some queries in a row, times the share of all attention that they have.
 
         Not exp(score - lse): lse comes from the kernel, which rounds its scores another way.
         """

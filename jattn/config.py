@@ -18,7 +18,7 @@ from jattn.config_groups import (
     option,
 )
 from jattn.errors import InputError, at_least
-from jattn.kinds import LayerAttention, parse_attention
+from jattn.variants import LayerAttention, parse_attention
 
 CLAMPED_GAIN = 1.702  # of the sigmoid in swiglu_clamped, gpt-oss's gated activation
 

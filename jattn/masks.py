@@ -13,7 +13,7 @@ blockwise kernel. A null is seen under every mask: no mask knows of it.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -128,6 +128,7 @@ def first_window(first: int, size: int) -> Mask:
     return Mask(causal=True, window=size, first=first)
 
 
+@runtime_checkable
 class Windowed(Protocol):
     """A layer of which the window is known: the last `window` keys and the `first` ones, or all of them (None)."""
 

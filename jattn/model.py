@@ -17,10 +17,10 @@ from jaxtyping import Array, Float, Int
 from jattn.attention_layer import Attention, linear, norm
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.kinds import LayerAttention
 from jattn.masks import documents as documents_mask
 from jattn.mlp import ACTIVATIONS, Experts, Mlp
 from jattn.taps import Attend, Edit, Observe, Tap
+from jattn.variants import LayerAttention
 
 
 class Transform(nnx.Module):

@@ -11,7 +11,7 @@
 
 q is taken before rotation (and after QK-norm), so s does not depend on the position, and neither soft cap nor ALiBi
 touches it. Parameters are per query head (N, never K). Which of these a model can have, under which name and with which
-parameters, is the table `NULLS` of jattn/kinds.py.
+parameters, is the table `NULLS` of jattn/variants.py.
 """
 
 from typing import NamedTuple

@@ -70,7 +70,7 @@ class Seen:
     def weights(self, start: int = 0, size: int | None = None) -> Float[Array, "B N t S"]:
         """Attention of the queries start..start+size on the real keys; rows sum to 1 - null mass.
 
-        A block of queries at a time keeps a long text's T x S matrix out of memory.
+        Some queries at a time keep a long text's T x S matrix out of memory.
         """
         return self._weights(start, self["lse"].shape[1] - start if size is None else size)
 

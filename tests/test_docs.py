@@ -21,8 +21,8 @@ from analysis.measures.readouts import READOUTS
 from analysis.report import tables
 from jattn.errors import InputError
 from jattn.kernels.select import KERNELS
-from jattn.kinds import NULLS, PARTS, parse_attention
 from jattn.model import parameter_shapes
+from jattn.variants import NULLS, PARTS, parse_attention
 from tests.configs import model_config
 from train import corpora
 from train.checkpoint import Run

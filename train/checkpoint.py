@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jattn.errors import InputError
-from jattn.interop.foreign import is_foreign
+from jattn.interop.external import is_external
 from train.config import RunConfig, from_dict
 from train.config_history import renamed
 from train.folders import FINISHED, finished_steps, locate
@@ -59,13 +59,13 @@ class Run:
 
     @property
     def special(self) -> dict[str, Any]:
-        """Special tokens and chat template of a model of another library (jattn/interop/special.py); else empty."""
+        """Special tokens and chat template of a model of another library (interop/special_tokens.py); else empty."""
         return self.meta.get("special", {})
 
     @property
     def ends(self) -> tuple[int, ...]:
         """Ids at which a text of the model ends; none for a model trained here, whose texts have no end."""
-        from jattn.interop.special import ends_of
+        from jattn.interop.special_tokens import ends_of
 
         return ends_of(self.special, self.tokenizer.vocab_size)
 
@@ -107,7 +107,7 @@ def load(path: str | Path, step: int | str = "latest") -> Run:
     A Hugging Face folder or a GGUF file (jattn.interop) is a run that was not trained here. Raises InputError where
     there is no run, no finished checkpoint, or no such step.
     """
-    if is_foreign(path):
+    if is_external(path):
         if step not in ("latest", "best", 0):
             raise InputError(f"step: {path} is no run of ours, it has no steps, got {step}")
         return imported(path)

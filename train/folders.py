@@ -23,9 +23,9 @@ def find_runs(pattern: str) -> list[Path]:
     """Folders of runs that match a path or glob, sorted; InputError if there is none."""
     from glob import glob
 
-    from jattn.interop.foreign import is_foreign
+    from jattn.interop.external import is_external
 
-    found = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)) or is_foreign(p))
+    found = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)) or is_external(p))
     if not found:
         near = f"; runs there: {', '.join(known)}" if (known := _siblings(Path(pattern))) else ""
         raise InputError(f"no run matches {pattern!r}{near}")

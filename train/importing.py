@@ -28,12 +28,12 @@ def import_model(
         if value is not None and attention == "standard":
             raise InputError(f"{name}: {value!r} is about a null; add one with --attention null, or drop it")
     begins = one_of("--null-start", null_start or "off", ("off", "sink"))
-    from jattn.interop import is_foreign
+    from jattn.interop import is_external
     from jattn.interop.writing import new_folder
     from train import checkpoint, folders
 
     # A folder with a config.json that is not ours says itself what is wrong with it, when it is read.
-    theirs = is_foreign(path) or (Path(path) / "config.json").is_file()
+    theirs = is_external(path) or (Path(path) / "config.json").is_file()
     if not theirs or folders.is_run(Path(path)):
         known = "is a run already" if theirs else "is no model of another library"
         what = known if Path(path).exists() else "does not exist"

@@ -16,7 +16,7 @@ import numpy as np
 
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.kinds import parse_attention
+from jattn.variants import parse_attention
 from train.checkpoint import Run
 from train.config import RunConfig, override
 

@@ -10,7 +10,7 @@ from analysis.capture.layers import layers_with_null, visible_maps
 from analysis.measures.text_measures import Marks, text_measures
 from analysis.stats import known_mean
 from jattn.config import ModelConfig
-from jattn.kinds import LayerAttention
+from jattn.variants import LayerAttention
 from train.windows import Frame, frame_keys
 
 

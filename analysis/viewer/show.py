@@ -15,7 +15,7 @@ from analysis.viewer.payload import pack
 from analysis.viewer.read import Reading, read
 from analysis.viewer.statistics import Measured, measured
 from jattn.errors import InputError, one_of
-from jattn.interop.foreign import is_foreign
+from jattn.interop.external import is_external
 from train.checkpoint import Run, load
 from train.corpora.annotated import Annotated
 from train.folders import finished_steps
@@ -134,7 +134,7 @@ def _of_run(name: str | None, thing: str | Path | Run, reading: Reading) -> list
     if reading.steps is None:
         return [ask(thing if isinstance(thing, Run) else load(thing), name=name)]
     path = Path(thing.path if isinstance(thing, Run) else thing)
-    if is_foreign(path):
+    if is_external(path):
         raise InputError(f"steps: {str(path)!r} is a model of another library, which has no steps; leave steps out")
     name = name or path.resolve().name
     wanted = finished_steps(path) if reading.steps == "all" else [int(step) for step in reading.steps]

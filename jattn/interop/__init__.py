@@ -7,9 +7,9 @@ Add a family: one file with a `Family` (jattn/interop/family.py), and its row in
 """
 
 from jattn.interop.building import Imported
+from jattn.interop.external import is_external
 from jattn.interop.families import FAMILIES
-from jattn.interop.foreign import is_foreign
 from jattn.interop.reading import read
 from jattn.interop.writing import FORMATS, write
 
-__all__ = ["FAMILIES", "FORMATS", "Imported", "is_foreign", "read", "write"]
+__all__ = ["FAMILIES", "FORMATS", "Imported", "is_external", "read", "write"]

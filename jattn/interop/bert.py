@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from jattn.config import BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
+from jattn.interop.config_keys import Keys
 from jattn.interop.family import Family
-from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry, linear
 
 MEMBERS = ("bert",)

@@ -17,7 +17,7 @@ from jattn.interop.family import Family
 class Imported:
     """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files.
 
-    `special` says which tokens begin and end a text (jattn/interop/special.py).
+    `special` says which tokens begin and end a text (jattn/interop/special_tokens.py).
     """
 
     config: ModelConfig

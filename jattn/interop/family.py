@@ -7,7 +7,7 @@ from typing import Any
 
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.interop.keys import Keys
+from jattn.interop.config_keys import Keys
 from jattn.interop.layout import Entry
 
 

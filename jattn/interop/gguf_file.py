@@ -14,11 +14,11 @@ from jattn.config import ModelConfig, RopeConfig
 from jattn.errors import InputError
 from jattn.interop import llama
 from jattn.interop.building import Imported, build
+from jattn.interop.config_keys import Keys, shown
 from jattn.interop.family import config_from
 from jattn.interop.gguf_header import AGAIN, Header, Stored, library, read_header
 from jattn.interop.gguf_tokenizer import token_list, tokenizer_json
-from jattn.interop.keys import Keys, shown
-from jattn.interop.special import from_gguf
+from jattn.interop.special_tokens import from_gguf
 from jattn.positions import frequencies
 
 _ARCH = "general.architecture"

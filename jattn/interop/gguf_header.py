@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jattn.errors import InputError
-from jattn.interop.keys import shown
+from jattn.interop.config_keys import shown
 
 MAGIC, VERSIONS = b"GGUF", (2, 3)
 MOST = 1 << 21  # keys, tensors, or entries of an array: several times the largest vocabulary there is

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jattn.errors import InputError
+from jattn.interop.config_keys import Keys, shown
 from jattn.interop.gguf_header import AGAIN
-from jattn.interop.keys import Keys, shown
 
 P = "tokenizer.ggml."
 UNKNOWN, CONTROL, USER_DEFINED, NORMAL = 2, 3, 4, 1

@@ -8,8 +8,8 @@ from typing import Any
 
 from jattn.config import CLAMPED_GAIN, BiasConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
 from jattn.interop import llama
+from jattn.interop.config_keys import Keys
 from jattn.interop.family import Family
-from jattn.interop.keys import Keys
 from jattn.interop.layout import Entry, entry
 from jattn.interop.patterns import repeating, windows
 from jattn.interop.rewriting import for_gpt_oss

@@ -1,4 +1,4 @@
-"""A foreign model as ours: config, parameters by name, tokenizer. Everything is checked before any array is read."""
+"""A model of another library as ours: config, parameters by name, tokenizer. All is checked before an array is read."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Any
 
 from jattn.errors import InputError
 from jattn.interop.building import Imported, build
+from jattn.interop.config_keys import Keys
 from jattn.interop.families import family_of
 from jattn.interop.family import config_from
-from jattn.interop.keys import Keys
 from jattn.interop.safetensors_files import PICKLES, SafetensorsFolder, refusal
-from jattn.interop.special import from_folder
+from jattn.interop.special_tokens import from_folder
 from jattn.interop.tokenizer_files import read_tokenizer
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jattn.errors import InputError
-from jattn.interop.keys import shown
+from jattn.interop.config_keys import shown
 
 INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from jattn.config import ModelConfig
-from jattn.interop.special import TEMPLATE
+from jattn.interop.special_tokens import TEMPLATE
 
 # What the tokenizers of known models call their special tokens; ours has one, which starts every text.
 FIRST = "<bos>"
@@ -24,9 +24,9 @@ def tokenizer_files(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Texts of the tokenizer's files by name, and the special ids for config.json.
 
-    What the model brought along (jattn/interop/special.py) is said again; what it does not say is known by its word.
-    A first token is put before every text, as in training. An id that the tokenizer lacks is null: the defaults of the
-    model's class would be ids of another vocabulary.
+    What the model brought along (jattn/interop/special_tokens.py) is said again; what it does not say is known by its
+    word. A first token is put before every text, as in training. An id that the tokenizer lacks is null: the defaults
+    of the model's class would be ids of another vocabulary.
     """
     from tokenizers import Tokenizer
 

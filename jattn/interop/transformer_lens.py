@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from jattn.config import ModelConfig
 from jattn.config_groups import flatten
-from jattn.interop.lost import attention_features
+from jattn.interop.unsupported import attention_features
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "swiglu": "silu", "none": None}
 SITES = ("q", "k", "v", "z")

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from jattn.config import ModelConfig
 from jattn.errors import InputError, one_of
 from jattn.interop import layout, transformer_lens
+from jattn.interop.config_keys import Keys
 from jattn.interop.families import FAMILIES
 from jattn.interop.family import Family
-from jattn.interop.keys import Keys
-from jattn.interop.lost import lost
 from jattn.interop.rewriting import filled, filled_in, parameters_for
 from jattn.interop.tokenizer_config import tokenizer_files
+from jattn.interop.unsupported import unsupported
 
 FORMATS = (*FAMILIES, "transformerlens")
 SHOWN = 3  # what a refusal names of all that a format cannot hold
@@ -72,21 +72,21 @@ def check(config: ModelConfig, form: str) -> None:
 def cannot_hold(config: ModelConfig, form: str) -> list[str]:
     """The fields of a model that a format has no place for, each as `model.name = value (why)`; empty if it fits."""
     one_of("--format", form, FORMATS)
-    return transformer_lens.cannot_hold(config) if form == "transformerlens" else _nearest(config, form).lost
+    return transformer_lens.cannot_hold(config) if form == "transformerlens" else _nearest(config, form).unsupported
 
 
 class Member(NamedTuple):
-    """A member of a family as it would hold a model: its config.json, the model in its words, and what is lost."""
+    """A member of a family as it would hold a model: its config.json, the model in its words, what it cannot say."""
 
     keys: dict[str, Any]
     config: ModelConfig
-    lost: list[str]
+    unsupported: list[str]
 
 
 def _nearest(config: ModelConfig, form: str) -> Member:
     """The member that loses least of the model and, of those, has fewest parameters of zero to fill in."""
     members = [_member(config, FAMILIES[form], kind) for kind in FAMILIES[form].members]
-    return min(members, key=lambda m: (len(m.lost), filled_in(m.config, config)))
+    return min(members, key=lambda m: (len(m.unsupported), filled_in(m.config, config)))
 
 
 def _member(config: ModelConfig, family: Family, kind: str) -> Member:
@@ -97,7 +97,7 @@ def _member(config: ModelConfig, family: Family, kind: str) -> Member:
     told.done()
     again = family.completed(again, [e.theirs for e in family.layout(target)])
     target = filled(target, again)
-    return Member(keys, target, lost(target, again))
+    return Member(keys, target, unsupported(target, again))
 
 
 @contextmanager

@@ -117,8 +117,8 @@ SIZES = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 8, "i
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "qwen2", "qwen3", "bert", "gpt_oss"])
 def test_any_value_of_any_key_makes_a_config_or_one_line(kind):
+    from jattn.interop.config_keys import Keys
     from jattn.interop.families import family_of
-    from jattn.interop.keys import Keys
 
     family = family_of(kind, "c")
     base = {} if kind == "gpt2" else SIZES | {"vocab_size": 100}

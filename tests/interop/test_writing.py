@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from jattn import interop
 from jattn.config import NullConfig, RopeConfig
 from jattn.errors import InputError
-from jattn.interop.lost import lost
 from jattn.interop.rewriting import for_gpt_oss, parameters_for
+from jattn.interop.unsupported import unsupported
 from jattn.interop.writing import FORMATS, cannot_hold, new_folder
 from jattn.model import assemble, parameter_shapes
 from tests.configs import changed, model_config
@@ -132,7 +132,7 @@ def theirs(model, **inputs):
 
 def same(found, config, parameters):
     """What was read is the model, bit by bit."""
-    assert lost(config, found.config) == lost(found.config, config) == []
+    assert unsupported(config, found.config) == unsupported(found.config, config) == []
     assert parameters.keys() == found.parameters.keys()
     for n, p in parameters.items():
         np.testing.assert_array_equal(found.parameters[n], p, err_msg=n)
@@ -246,7 +246,7 @@ REFUSED = [
     (
         "gpt2",
         LLAMA,
-        r"cannot hold model.kv_heads = 2 \(it has 4\), model.mlp.activation = 'swiglu' \(it has .*; --format llama or",
+        r"model.kv_heads = 2 \(it has 4\), model.positions = 'rope' .*, model.mlp.activation = 'swiglu' .*; --format",
     ),
     ("gpt2", replace(GPT2, positions="alibi"), r"model.positions = 'alibi' .*; --format transformerlens can$"),
     ("gpt2", replace(GPT2, attention="gate"), r"\(an output gate\)"),

@@ -10,8 +10,8 @@ import pytest
 
 from jattn.config import ModelConfig, NullConfig
 from jattn.errors import InputError
-from jattn.kinds import LayerAttention, parse_attention
 from jattn.model import count_parameters
+from jattn.variants import LayerAttention, parse_attention
 from tests.configs import model_config
 
 PARSED = {

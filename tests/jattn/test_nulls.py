@@ -10,8 +10,8 @@ from jattn import masks, nulls
 from jattn.attention_layer import NullTerm
 from jattn.config import ModelConfig, NullConfig
 from jattn.functional import attention
-from jattn.kinds import NULLS, parse_attention
 from jattn.nulls import Null, null_mass
+from jattn.variants import NULLS, parse_attention
 
 pytestmark = pytest.mark.usefixtures("x64")
 close = {"rtol": 1e-12, "atol": 1e-12}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jattn import interop
-from jattn.interop.special import ends_of, from_folder, from_gguf
+from jattn.interop.special_tokens import ends_of, from_folder, from_gguf
 from train.checkpoint import load, save_imported
 
 TEMPLATE = "{{ messages[0].content }}<|end|>"

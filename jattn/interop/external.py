@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 
-def is_foreign(path: str | Path) -> bool:
+def is_external(path: str | Path) -> bool:
     """Whether a path looks like a model that `read` is for: a GGUF file, or a folder with a model's config.json."""
     path = Path(path)
     if path.is_file():

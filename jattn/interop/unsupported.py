@@ -1,10 +1,10 @@
-"""What a model loses in a format: the fields that its config, written there and read again, would not say."""
+"""What a format cannot say of a model: the fields that its config, written there and read again, would not say."""
 
 from typing import Any
 
 from jattn.config import ModelConfig
 from jattn.config_groups import flatten
-from jattn.kinds import NULLS, LayerAttention
+from jattn.variants import NULLS, LayerAttention
 
 # What a file of weights need not say: how parameters start, how they are computed, dropout while training.
 _FREE = ("init", "null", "compute", "dropout")
@@ -17,7 +17,7 @@ _PART_OF = {
 }
 
 
-def lost(config: ModelConfig, again: ModelConfig) -> list[str]:
+def unsupported(config: ModelConfig, again: ModelConfig) -> list[str]:
     """The fields in which a model and what is read again differ in meaning, as `model.name = value (why)`."""
     found = []
     ours, theirs = _meanings(config), _meanings(again)

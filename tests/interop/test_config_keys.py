@@ -5,8 +5,8 @@ import pytest
 from jattn.config import RopeConfig
 from jattn.errors import InputError
 from jattn.interop import bert, gpt2, gpt_oss, llama
+from jattn.interop.config_keys import Keys
 from jattn.interop.family import config_from
-from jattn.interop.keys import Keys
 from jattn.interop.patterns import repeating
 
 LLAMA = {
