@@ -1,6 +1,6 @@
-"""analysis: from checkpoints to understanding. `analysis.compare` compares groups of runs and shows itself.
+"""analysis: from checkpoints to understanding. `compare` compares groups of runs and shows itself.
 
-`analysis.view` shows what runs attend to on a text.
+`view` shows what runs attend to on a text; `jattn` gives both.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""train: from text to a checkpoint. `train.load` is the one loader, `train.run` the one way to train."""
+"""train: from text to a checkpoint. `load` is the one loader, `run` the one way to train; `jattn` gives both."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

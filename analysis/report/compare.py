@@ -58,7 +58,7 @@ def compare(
     Raises InputError for runs that cannot be compared.
     """
     asked = _chosen(only)
-    _check_names(named)
+    check_names(named)
     loaded = {name: _runs(value) for name, value in {**(groups or {}), **named}.items()}
     if not loaded:
         raise InputError("compare: no groups; give at least one, such as standard='runs/*-standard-*'")
@@ -66,7 +66,7 @@ def compare(
         return Report(**vars(read_groups(title, loaded, asked, windows, tokens, corpus, tick)))
 
 
-def _check_names(named: Mapping[str, Any]) -> None:
+def check_names(named: Mapping[str, Any]) -> None:
     """A keyword is an argument or a group: one that holds no runs is an argument that there is not."""
     for name, value in named.items():
         several = value if isinstance(value, Sequence) else [value]

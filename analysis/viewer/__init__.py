@@ -3,7 +3,7 @@
 show.py                      view(...): from runs or arrays to a Page
 notes.py                     what a page says of itself
 read.py                      what a run does on a text
-attention.py, layer.py       the same as plain arrays
+attention.py, layer.py       the same from plain arrays
 checks.py                    what of them is refused
 words.py                     tokens as people read them
 statistics.py, matching.py   numbers per head; which heads of two models are most alike

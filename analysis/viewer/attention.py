@@ -53,7 +53,7 @@ class Attention:
         *,
         null: Sequence[Any] | Any | None = None,
         keys: Tokens | Sequence[str] | None = None,
-        kinds: Sequence[str] | None = None,
+        word_classes: Sequence[str] | None = None,
         split: int | None = None,
         causal: bool | None = None,
         windows: Sequence[int | None] | None = None,
@@ -63,8 +63,9 @@ class Attention:
     ) -> "Attention":
         """Attention from arrays: weights [L, N, T, S] or a list of [N, T, S], null [L, N, T] likewise.
 
-        causal: whether no query sees a later key; None looks. windows: last keys that a query sees, per layer. kinds:
-        the tokens' word classes. Raises InputError for what cannot be attention, with the layer and the value.
+        causal: whether no query sees a later key; None looks. windows: last keys that a query sees, per layer.
+        word_classes: of the tokens, by their form if not given. Raises InputError for what cannot be attention, with
+        the layer and the value.
         """
         weights = [_array(f"{name}: layer {i}", w) for i, w in enumerate(layers)]
         _same_length(name, len(weights), null=null, windows=windows, numbers=numbers)
@@ -83,7 +84,7 @@ class Attention:
             )
             for i, w in enumerate(weights)
         )
-        own = tokens if isinstance(tokens, Tokens) else words.of_strings(tokens, kinds)
+        own = tokens if isinstance(tokens, Tokens) else words.of_strings(tokens, word_classes)
         other = keys if keys is None or isinstance(keys, Tokens) else words.of_strings(keys)
         if causal is None:
             causal = other is None and all(w.ndim == 3 and not np.triu(w, 1).any() for w in weights)

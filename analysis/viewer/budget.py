@@ -52,9 +52,9 @@ def leading(found: Sequence[Measured]) -> list[tuple[int, int]]:
     """The head that is most of its class, for each class that a side has, in the order of the classes."""
     best: dict[str, tuple[float, int, int]] = {}
     for layer, of_layer in enumerate(found):
-        for head, (kind, score) in enumerate(zip(of_layer.kind, of_layer.score, strict=True)):
-            if kind not in best or score > best[kind][0]:
-                best[kind] = float(score), layer, head
+        for head, (pattern, score) in enumerate(zip(of_layer.pattern_class, of_layer.score, strict=True)):
+            if pattern not in best or score > best[pattern][0]:
+                best[pattern] = float(score), layer, head
     return [best[name][1:] for name in NAMES if name in best]
 
 

@@ -44,5 +44,5 @@ class Vectors:
     scale: float = 1.0
     cap: float | None = None
     slope: float | None = None
-    kind: Literal["softmax", "log-sigmoid", "sigmoid"] = "softmax"
+    normaliser: Literal["softmax", "log-sigmoid", "sigmoid"] = "softmax"
     bias: float = 0.0

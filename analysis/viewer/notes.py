@@ -33,7 +33,7 @@ def notes(sides: Sequence[Attention]) -> list[str]:
         told.append(OTHER_TEXTS)
     if not all(layer.softmax for side in sides for layer in side.layers):
         told.append(UNNORMALISED)
-    return [*told, *dict.fromkeys(side.tokens.classes for side in sides)]
+    return [*told, *dict.fromkeys(side.tokens.classes_from for side in sides)]
 
 
 def provenance(sides: Sequence[Attention]) -> list[tuple[str, str]]:

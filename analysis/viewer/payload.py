@@ -47,7 +47,7 @@ def pack(
     """The sides with their measures, packed as `plan` says."""
     texts, text_of = _texts(sides)
     stats = columns([list(f) for f in found])
-    used = {str(kind) for side in found for layer in side for kind in layer.kind}
+    used = {str(name) for side in found for layer in side for name in layer.pattern_class}
     blobs, made = [], []
     for i, side in enumerate(sides):
         writer = Blobs()
@@ -76,7 +76,7 @@ def pack(
                 "unit": c.unit,
                 "about": c.about,
                 "without_null": c.without_null,
-                "kind": c.kind,
+                "pattern_class": c.pattern_class,
             }
             for c in stats
         ],
@@ -104,7 +104,8 @@ def _texts(sides: Sequence[Attention]) -> tuple[list[dict[str, Any]], list[int]]
 
 
 def _tokens(tokens: Tokens) -> dict[str, Any]:
-    return {"text": list(tokens.text), "joined": list(tokens.joined), "kind": [words.plain(k) for k in tokens.kind]}
+    classes = [words.plain(name) for name in tokens.word_class]
+    return {"text": list(tokens.text), "joined": list(tokens.joined), "word_class": classes}
 
 
 def _small(side: Attention, writer: Blobs) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _layers(
             heads.append(
                 {
                     "number": layer.heads[n],
-                    "kind": str(measures.kind[n]),
+                    "pattern_class": str(measures.pattern_class[n]),
                     "stats": [None if v is None else _number(float(v[n])) for v in values],
                     "map": writer.add(maps[n]) if n in maps else None,
                     "neuron": _neuron(side.vectors[i, n], plan.vector_bits, writer) if at in plan.vectors else None,
@@ -167,7 +168,7 @@ def _neuron(v: Vectors, bits: Any, writer: Blobs) -> dict[str, Any]:
         "scale": v.scale,
         "cap": v.cap,
         "slope": v.slope,
-        "kind": v.kind,
+        "normaliser": v.normaliser,
         "bias": v.bias,
         "falling": _falling(v),
     }

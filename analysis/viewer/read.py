@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
 from analysis.capture.capture import check_finite
 from analysis.capture.layers import rows_that_sum_to_one
@@ -77,15 +77,15 @@ def read_encoded(
     softmax = rows_that_sum_to_one(config)
     made = []
     for i in kept:
-        kind = config.layer(i)
+        of_layer = config.layer(i)
         made.append(
             Layer(
                 weights[i],
-                null[i] if kind.has_null else None,
+                null[i] if of_layer.has_null else None,
                 number=i,
                 heads=tuple(range(config.heads)),
-                window=kind.window,
-                first=kind.first,
+                window=of_layer.window,
+                first=of_layer.first,
                 softmax=bool(softmax[i]),
             )
         )
@@ -93,7 +93,7 @@ def read_encoded(
     return Attention(
         name,
         tuple(made),
-        words.of_ids(run.tokenizer, encoded.ids, encoded.kinds, encoded.classes),
+        words.of_ids(run.tokenizer, encoded.ids, encoded.word_classes, encoded.classes_from),
         split=encoded.split,
         causal=config.causal,
         vectors={
@@ -114,8 +114,8 @@ class Encoded:
     ids: Int[np.ndarray, " T"]
     types: Int[np.ndarray, " T"]
     split: int | None = None
-    kinds: Sequence[str | None] | None = None
-    classes: str = words.GIVEN
+    word_classes: Sequence[str | None] | None = None
+    classes_from: str = words.GIVEN
 
 
 def encode(run: Run, text: str | Annotated, text_b: str | None = None) -> Encoded:
@@ -146,9 +146,9 @@ def _annotated(run: Run, text: Annotated) -> Encoded:
     split = None
     if text.second is not None:
         split = int((found.word_of >= text.second).argmax())
-    kinds = [text.classes[w] if w >= 0 else None for w in found.word_of]
+    word_classes = [text.classes[w] if w >= 0 else None for w in found.word_of]
     gold = "the annotated text's own" if text.gold else "guesses, by a rule of thumb or a tagger"
-    return Encoded(found.ids, found.types, split, kinds, f"Word classes are {gold}.")
+    return Encoded(found.ids, found.types, split, word_classes, f"Word classes are {gold}.")
 
 
 def _layers(config: ModelConfig, layers: Sequence[int] | None) -> list[int]:
@@ -177,7 +177,9 @@ def _arrays(run: Run, ids: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, .
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))  # the start too: unnormalised sigmoid attention takes no traced one
-def _step(config: ModelConfig, start: int, size: int, parameters, tokens, types):
+def _step(
+    config: ModelConfig, start: int, size: int, parameters: Any, tokens: Int[Array, "1 T"], types: Int[Array, "1 T"]
+):
     def observe(seen: Seen):
         return seen.weights(start, size), (seen.null_mass, *seen.rotated(), seen["s_null"])
 
@@ -187,17 +189,17 @@ def _step(config: ModelConfig, start: int, size: int, parameters, tokens, types)
 
 def _vectors(config: ModelConfig, layer: int, head: int, q: np.ndarray, k: np.ndarray, s_null: np.ndarray) -> Vectors:
     """Of one head: queries, the keys of its group, the null's score where there is one, and how scores are made."""
-    kind = config.layer(layer)
+    of_layer = config.layer(layer)
     normalised = "log-sigmoid" if config.score.kind == "sigmoid_normalised" else "softmax"
     return Vectors(
         q[:, head],
         k[:, head * config.N_kv // config.heads],
-        s_null[:, head] if kind.has_null else None,
+        s_null[:, head] if of_layer.has_null else None,
         scale=scale_of(None, config.H),
         cap=config.score.soft_cap,
         slope=alibi_slopes(config.heads)[head] if config.positions == "alibi" else None,
-        kind="sigmoid" if kind.sigmoid else normalised,
-        bias=default_bias(config.context) if kind.sigmoid else 0.0,
+        normaliser="sigmoid" if of_layer.sigmoid else normalised,
+        bias=default_bias(config.context) if of_layer.sigmoid else 0.0,
     )
 
 

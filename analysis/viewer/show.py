@@ -1,4 +1,4 @@
-"""`analysis.view`: runs, attention or plain arrays, beside each other on one page."""
+"""`jattn.view`: runs, attention or plain arrays, beside each other on one page."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
 from analysis.measures.class_scores import repeat_scores, text_scores
 from analysis.measures.classes import NONE, classify
@@ -37,7 +37,7 @@ class Statistic:
     unit: str
     about: str
     without_null: bool = False
-    kind: str | None = None
+    pattern_class: str | None = None
 
 
 COLUMNS = (
@@ -58,49 +58,49 @@ COLUMNS = (
         "previous token",
         "share",
         "Attention to the token before, of all attention. 0 to 1.",
-        kind="previous token",
+        pattern_class="previous token",
     ),
     Statistic(
         "self_raw",
         "own token",
         "share",
         "Attention of a query to its own position, of all attention. 0 to 1.",
-        kind="self",
+        pattern_class="self",
     ),
     Statistic(
         "local_raw",
         f"last {LOCAL_WIDTH}",
         "share",
         f"Attention to the last {LOCAL_WIDTH} keys, own position included, of all attention. 0 to 1.",
-        kind="local",
+        pattern_class="local",
     ),
     Statistic(
         "long_raw",
         f"{LONG}+ away",
         "share",
         f"Attention to keys at least {LONG} tokens away, of all attention, where there are any. 0 to 1.",
-        kind="long range",
+        pattern_class="long range",
     ),
     Statistic(
         "duplicate_raw",
         "duplicates",
         "share",
         "Attention to earlier copies of the query's token, of all attention, where there are any. 0 to 1.",
-        kind="duplicate token",
+        pattern_class="duplicate token",
     ),
     Statistic(
         "follower_raw",
         "induction",
         "share",
         "Attention to what followed earlier copies of the query's token, of all attention. 0 to 1.",
-        kind="induction",
+        pattern_class="induction",
     ),
     Statistic(
         "delimiter_raw",
         "delimiters",
         "share",
         "Attention to punctuation, line ends and special tokens, without the first token and the query's own. 0 to 1.",
-        kind="delimiter",
+        pattern_class="delimiter",
     ),
     Statistic(
         "largest",
@@ -137,7 +137,7 @@ class Measured:
     """Of the heads of one layer, [N] each: measures by name, the class, and how far a head is of that class."""
 
     values: dict[str, Float[np.ndarray, " N"]]
-    kind: np.ndarray
+    pattern_class: np.ndarray
     score: Float[np.ndarray, " N"]
 
 
@@ -189,7 +189,13 @@ def _square(attention: Attention, weights: np.ndarray, null: np.ndarray, visible
 
 
 @partial(jax.jit, static_argnames="causal")
-def _compiled(weights, null, visible, marks: Marks, causal: bool):
+def _compiled(
+    weights: Float[Array, "1 N T S"],
+    null: Float[Array, "1 N T"],
+    visible: Bool[Array, "T S"],
+    marks: Marks,
+    causal: bool,
+):
     values = text_measures(weights, null, visible, marks, causal)
     found = {
         c.measure: values[c.measure] for c in COLUMNS if c.measure in values

@@ -35,17 +35,17 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 class Tokens:
     """The tokens of a text, all of length T.
 
-    text: as shown. joined: for a piece of a character the whole of it, else None. kind: the class of each; `classes`
+    text: as shown. joined: for a piece of a character the whole of it, else None. word_class: of each; `classes_from`
     says where they come from. ids: equal where tokens are. delimiters, paragraphs: as in text_patterns.py.
     """
 
     text: tuple[str, ...]
     joined: tuple[str | None, ...]
-    kind: tuple[str, ...]
+    word_class: tuple[str, ...]
     ids: Int[np.ndarray, " T"]
     delimiters: Bool[np.ndarray, " T"]
     paragraphs: Int[np.ndarray, " T"]
-    classes: str = BY_FORM
+    classes_from: str = BY_FORM
 
     def __len__(self) -> int:
         return len(self.text)
@@ -58,53 +58,53 @@ class Tokens:
 def of_ids(
     tokenizer: Tokenizer,
     ids: Sequence[int] | Int[np.ndarray, " T"],
-    kinds: Sequence[str | None] | None = None,
-    classes: str = GIVEN,
+    word_classes: Sequence[str | None] | None = None,
+    classes_from: str = GIVEN,
 ) -> Tokens:
-    """The tokens behind some ids, in their order. kinds: their word classes, None where the form is to tell; `classes`
+    """The tokens behind some ids, in their order. word_classes: None where the form is to tell; `classes_from`
     says whose they are."""
     ids = np.asarray(ids, np.int32)
     raw = [_bytes_of(tokenizer, int(i)) for i in ids]
     whole = _characters_of(raw)
     text = [b.decode() if w is None else "" for b, w in zip(raw, whole, strict=True)]
     ends = [None, *text] if tokenizer.kind != "wordpiece" else [None] * len(text)
-    kind = [
-        "special" if int(i) in tokenizer.special else "byte" if w is not None else _kind(t, before)
+    known = [
+        "special" if int(i) in tokenizer.special else "byte" if w is not None else _word_class(t, before)
         for i, t, w, before in zip(ids, text, whole, ends, strict=False)
     ]
-    if kinds is not None:
-        kind = [by_form if given is None else given for by_form, given in zip(kind, kinds, strict=True)]
+    if word_classes is not None:
+        known = [by_form if given is None else given for by_form, given in zip(known, word_classes, strict=True)]
     return Tokens(
         tuple(shown(t) if w is None else b.hex(" ").upper() for t, w, b in zip(text, whole, raw, strict=True)),
         tuple(w if w is None else shown(w) for w in whole),
-        tuple(kind),
+        tuple(known),
         ids,
         delimiters(tokenizer)[ids],
         paragraphs(tokenizer, ids[None])[0],
-        BY_FORM if kinds is None else classes,
+        BY_FORM if word_classes is None else classes_from,
     )
 
 
-def of_strings(texts: Sequence[str], kinds: Sequence[str] | None = None) -> Tokens:
-    """Tokens given as text; `kinds` are their word classes, by form if not given."""
+def of_strings(texts: Sequence[str], word_classes: Sequence[str] | None = None) -> Tokens:
+    """Tokens given as text; `word_classes` by form if not given."""
     texts = [str(t) for t in texts]
     if not any(" " in t for t in texts):
         texts = [t.translate(_BYTE_LEVEL) for t in texts]
     first = {t: i for i, t in reversed(list(enumerate(texts)))}
     spaced = any(t[:1] in (" ", "\u2581") for t in texts)  # else nothing tells where a word begins, but for "##"
     pairs = zip(texts, [None, *texts] if spaced else [None] * len(texts), strict=False)
-    form = ["special" if _SPECIAL.fullmatch(t) else _kind(t, before) for t, before in pairs]
-    if kinds is not None and len(kinds) != len(texts):
-        raise InputError(f"kinds: {len(kinds)} word classes for {len(texts)} tokens; give one for each")
+    form = ["special" if _SPECIAL.fullmatch(t) else _word_class(t, before) for t, before in pairs]
+    if word_classes is not None and len(word_classes) != len(texts):
+        raise InputError(f"word_classes: {len(word_classes)} word classes for {len(texts)} tokens; give one for each")
     apart = [k in ("punctuation", "special") or (k == "space" and "\n" in t) for k, t in zip(form, texts, strict=True)]
     return Tokens(
         tuple(map(shown, texts)),
         (None,) * len(texts),
-        tuple(form if kinds is None else map(str, kinds)),
+        tuple(form if word_classes is None else map(str, word_classes)),
         np.array([first[t] for t in texts], np.int32),
         np.array(apart, bool),
         np.zeros(len(texts), int),
-        BY_FORM if kinds is None else GIVEN,
+        BY_FORM if word_classes is None else GIVEN,
     )
 
 
@@ -129,7 +129,7 @@ def _visible(character: str) -> str:
     return f"‹{ord(character):04X}›" if unicodedata.category(character) in HIDDEN else character
 
 
-def _kind(text: str, before: str | None) -> str:
+def _word_class(text: str, before: str | None) -> str:
     """A class that the form alone tells; `before` is the token before, None where a word begins in any case."""
     bare = text.removeprefix("##")
     ink = bare.strip(" \t\r\n\u2581")

@@ -19,10 +19,10 @@ SELECTS = {
     "B": ("b", int),
     "treat as null": ("sink", lambda value: None if value == "" else int(value)),
     "of": ("on", str),
-    "word class": ("kind", str),
+    "word class": ("word_class", str),
     "sentences": ("block", str),
     "sort by": ("sort", str),
-    "class": ("headkind", str),
+    "class": ("pattern_class", str),
     "only heads with": ("by", str),
     "layer": ("layer", int),
     "head": ("head", int),
@@ -194,7 +194,7 @@ def test_reset_clears_every_filter(tab):
     reset = tab.get_by_role("button", name="reset")
     before = state(tab)
     assert reset.is_disabled()
-    put(tab, text="cat", kind="word", on="key", block="AB", **{"from": 1, "to": 9})
+    put(tab, text="cat", word_class="word", on="key", block="AB", **{"from": 1, "to": 9})
     reset.click()
     assert state(tab) == before
     put(tab, text="cat")

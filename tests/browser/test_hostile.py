@@ -65,7 +65,7 @@ def raw():
     for text in payload["texts"]:
         text["queries"]["text"] = TOKENS
         text["queries"]["joined"] = [f"{RUN}</b>\u202e"] + [None] * (len(TOKENS) - 1)
-        text["queries"]["kind"] = [f"<i>{i % 3}</i>" for i in range(len(TOKENS))]
+        text["queries"]["word_class"] = [f"<i>{i % 3}</i>" for i in range(len(TOKENS))]
     for i, side in enumerate(payload["sides"]):
         side["name"] = side["run"] = f"{i} {NAME}"
     payload |= {"title": NAME, "notes": [NAME] * 2, "provenance": [[NAME, NAME]], "command": f"{NAME} {{heads}}"}
@@ -171,7 +171,7 @@ def test_python_shows_what_does_not_print(look):
 
 
 def test_a_link_with_hostile_words(look):
-    tab = look(hostile(), "#text=%3C/script%3E%3Cimg src=x onerror=window.hacked=1%3E&kind=%3Cb%3E")
+    tab = look(hostile(), "#text=%3C/script%3E%3Cimg src=x onerror=window.hacked=1%3E&word_class=%3Cb%3E")
     assert state(tab)["text"].startswith("</script>")
     assert tab.get_by_label("tokens", exact=True).input_value() == state(tab)["text"]
     harmless(tab)

@@ -23,7 +23,7 @@ EVERYTHING = {
     "query": 5,
     "key": 4,
     "text": "/^t|a/i & = # % + ü 😀",
-    "kind": "word",
+    "word_class": "word",
     "on": "key",
     "block": "AB",
     "from": 1,
@@ -33,7 +33,7 @@ EVERYTHING = {
     "top": 0.5,
     "sort": "null_share",
     "across": True,
-    "headkind": None,  # a class that the page has
+    "pattern_class": None,  # a class that the page has
     "by": "first_token_share",
     "above": 0.125,
     "pool": "mean",
@@ -49,8 +49,8 @@ EVERYTHING = {
 
 def everything():
     """A state in which no field has its default."""
-    kinds = {head["kind"] for side in payload()["sides"] for layer in side["layers"] for head in layer["heads"]}
-    return EVERYTHING | {"headkind": sorted(kinds)[0]}
+    heads = [head for side in payload()["sides"] for layer in side["layers"] for head in layer["heads"]]
+    return EVERYTHING | {"pattern_class": min(head["pattern_class"] for head in heads)}
 
 
 def payload():
@@ -107,7 +107,7 @@ GARBAGE = [
     "#from=9&to=2&top=0&least=-1&above=Infinity&by=nothing&sort=__proto__",
     "#__proto__=1&constructor=2&toString=3&hasOwnProperty=4",
     "#mode=difference&a=1&b=1&match=worst&nulls=null&theme=plaid&stage=0",
-    "#text=%00%1F%F0%9F%98&text=/(/&kind=zzz&block=CC&on=none",
+    "#text=%00%1F%F0%9F%98&text=/(/&word_class=zzz&block=CC&on=none",
     "#more=" + "1.1_" * 5000,
     "#text=" + "a" * 20000,
 ]

@@ -168,7 +168,7 @@ FILTERS = [
     ({"text": "AT"}, lambda t, word: "at" in word.lower()),
     ({"text": "/^.c|2/"}, lambda t, word: bool(re.search("^.c|2", word))),
     ({"text": "/THE/i"}, lambda t, word: bool(re.search("(?i)the", word))),
-    ({"kind": "punctuation"}, lambda t, word: word == "."),
+    ({"word_class": "punctuation"}, lambda t, word: word == "."),
     ({"from": 3, "to": 8}, lambda t, word: 3 <= t <= 8),
     ({"text": "o", "from": 4}, lambda t, word: "o" in word and t >= 4),
 ]
@@ -180,7 +180,7 @@ def test_filters_keep_the_weights_of_what_they_keep(look, on):
     tab = look(sample.page)
     whole = shown(tab, 1, 0, 2)
     for change, test in FILTERS:
-        put(tab, **{"text": "", "kind": "", "from": 0, "to": None, "on": on, "filtered": "hide"} | change)
+        put(tab, **{"text": "", "word_class": "", "from": 0, "to": None, "on": on, "filtered": "hide"} | change)
         queries, keys = kept(sample, test, on if not {"from", "to"} & set(change) else "both")
         if change.get("text") == "o":  # a range is of queries and keys, whatever the words are asked of
             inside = np.arange(len(queries)) >= 4

@@ -90,6 +90,11 @@ def test_special_tokens_are_shown_by_name_where_asked():
     assert tokenizer.decode([2, 0, 1]) == "ab" and tokenizer.decode([2, 0, 1], special=True) == "<bos>ab"
 
 
-def test_unknown_option_names_the_one_that_means_it(plain, capsys):
-    assert main(["sample", str(plain), "--tokens", "5"]) == 2
+def test_tokens_to_write_are_understood_as_the_length_and_a_slip_names_it(plain, capsys):
+    written = []
+    for words in (["--length", "5"], ["--tokens", "5"], ["--max_new_tokens=5"]):
+        assert main(["sample", str(plain), *words]) == 0
+        written.append(capsys.readouterr().out)
+    assert len(set(written)) == 1
+    assert main(["sample", str(plain), "--lenght", "5"]) == 2
     assert "did you mean --length?" in capsys.readouterr().err

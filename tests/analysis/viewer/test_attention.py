@@ -92,7 +92,7 @@ WRONG = [
     ({"causal": True, "layers": [attention(2, T, causal=False)[0]], "null": None}, "on a key that the mask hides"),
     ({"windows": [2]}, "on a key that the mask hides"),
     ({"split": 6}, "split must be from 1 to 5"),
-    ({"kinds": ["x"]}, "1 word classes for 6 tokens"),
+    ({"word_classes": ["x"]}, "1 word classes for 6 tokens"),
     ({"vectors": {(0, 5): Vectors(np.zeros((T, 4)), np.zeros((T, 4)))}}, r"vectors of head 0.5, which is not here"),
     ({"vectors": {(0, 1): Vectors(np.zeros((T, 4)), np.zeros((5, 4)))}}, r"must be q \(6, H\) and k \(6, H\)"),
 ]
@@ -103,7 +103,7 @@ def test_what_cannot_be_attention_is_refused_in_one_line(changes, message):
     with pytest.raises(InputError, match=message) as error:
         Attention.of(**given(**changes))
     assert "\n" not in str(error.value)
-    assert "mine" in str(error.value) or "kinds" in changes
+    assert "mine" in str(error.value) or "word_classes" in changes
 
 
 def test_rows_without_a_normaliser_need_not_sum_to_one():

@@ -34,7 +34,7 @@ def test_transformed_rows_sum_to_what_their_control_says():
 
 def test_stages_end_in_rows_that_sum_to_one_with_their_null():
     for case in GOLDEN["stages"]:
-        if case["neuron"]["kind"] != "sigmoid":
+        if case["neuron"]["normaliser"] != "sigmoid":
             expect = case["expect"]
             rows = np.array(expect["softmax"]).reshape(case["T"], case["S"]).sum(-1)
             np.testing.assert_allclose(rows + np.array(expect["null_weight"] or 0.0), 1, atol=1e-6)

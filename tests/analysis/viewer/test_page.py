@@ -40,7 +40,7 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def hostile():
-    side = made(HOSTILE[0], L=1, N=1, T=len(HOSTILE), tokens=HOSTILE, kinds=HOSTILE, split=3)
+    side = made(HOSTILE[0], L=1, N=1, T=len(HOSTILE), tokens=HOSTILE, word_classes=HOSTILE, split=3)
     return draw([side], title=HOSTILE[0] + HOSTILE[10], command="jattn view '</script>' --neurons {heads}")
 
 

@@ -65,7 +65,9 @@ def test_statistics_and_classes_stand_in_the_order_of_the_columns():
     assert [name for name, _ in read.payload["class_terms"]] == read.payload["classes"]
     for layer, measures in zip(read.sides[0]["layers"], found, strict=True):
         for n, head in enumerate(layer["heads"]):
-            assert head["kind"] == measures.kind[n] and head["kind"] in read.payload["classes"]
+            assert (
+                head["pattern_class"] == measures.pattern_class[n] and head["pattern_class"] in read.payload["classes"]
+            )
             for key, value in zip(keys, head["stats"], strict=True):
                 expected = measures.values[key][n]
                 assert value is None if not np.isfinite(expected) else abs(value - expected) <= 1e-5 * abs(expected)
@@ -82,7 +84,7 @@ def test_queries_and_keys_of_the_heads_that_were_asked_for(null):
     neuron, given = heads[1, 1], side.vectors[1, 1]
     np.testing.assert_array_equal(read.floats(0, neuron["q"]).reshape(12, 4), given.q)
     np.testing.assert_array_equal(read.floats(0, neuron["k"]).reshape(12, 4), given.k)
-    assert (neuron["size"], neuron["bits"], neuron["kind"]) == (4, 32, "softmax")
+    assert (neuron["size"], neuron["bits"], neuron["normaliser"]) == (4, 32, "softmax")
     assert (neuron["scale"], neuron["cap"], neuron["slope"], neuron["bias"]) == (0.5, 3.0, 0.5, 0.0)
     if null:
         np.testing.assert_array_equal(read.floats(0, neuron["s_null"]), given.s_null)
@@ -111,7 +113,7 @@ def heads_with_vectors(page):
 def test_a_leading_head_of_each_class_shows_its_vectors_and_others_while_there_is_room():
     assert len(heads_with_vectors(draw([with_vectors(4)]))[1]) == 6
     read, shown = heads_with_vectors(draw([with_vectors(1500)]))  # 0.64 MB a head, of 2 MB
-    assert {h["kind"] for h in shown} == set(read.payload["classes"]) and len(shown) == 3
+    assert {h["pattern_class"] for h in shown} == set(read.payload["classes"]) and len(shown) == 3
     assert not any("Left out" in note for note in read.payload["notes"])
 
 

@@ -67,10 +67,10 @@ def test_weights_follow_from_the_vectors(run):
         x = v.scale * np.asarray(v.q, float) @ np.asarray(v.k, float).T
         x = v.cap * np.tanh(x / v.cap) if v.cap else x
         x = x - v.slope * distance if v.slope else x
-        if v.kind == "sigmoid":
+        if v.normaliser == "sigmoid":
             weights = 1 / (1 + np.exp(-x - v.bias))
         else:
-            e = np.exp(-np.logaddexp(0, -x) if v.kind == "log-sigmoid" else x) * found.visible(i)
+            e = np.exp(-np.logaddexp(0, -x) if v.normaliser == "log-sigmoid" else x) * found.visible(i)
             weights = e / (e.sum(-1) + (0 if v.s_null is None else np.exp(v.s_null)))[:, None]
         np.testing.assert_allclose(weights * found.visible(i), found.layers[i].weights[n], atol=2e-5)
 
@@ -124,9 +124,9 @@ def test_an_annotated_sentence_brings_its_word_classes():
     classes = ["space"] + ["space" if c == " " else None for c in sentence.text]  # a line break stands before it
     for (start, end), name in spans:
         classes[start + 1 : end + 1] = [name] * (end - start)
-    assert list(found.tokens.kind) == classes
-    assert "annotated" in found.tokens.classes
-    assert "guesses" in read(run, silver(["The cat sat."])[0]).tokens.classes
+    assert list(found.tokens.word_class) == classes
+    assert "annotated" in found.tokens.classes_from
+    assert "guesses" in read(run, silver(["The cat sat."])[0]).tokens.classes_from
 
 
 def test_an_annotated_pair_is_two_sentences():

@@ -59,26 +59,26 @@ def test_planted_heads_have_their_class():
     }
     weights = np.stack([of_row(place, T, rest=0.05) for place in heads.values()] + [of_row(lambda t: t, T, rest=1.0)])
     side = Attention.of("planted", [weights], TOKENS)
-    assert measured(side)[0].kind.tolist() == [*heads, "unclassified"]
+    assert measured(side)[0].pattern_class.tolist() == [*heads, "unclassified"]
 
 
 def test_induction_is_not_told_from_a_few_accidental_copies():
     T = 12
     tokens = [f"{i}" for i in range(T - 1)] + ["3"]
     weights = np.stack([of_row(lambda t: 4 if t == T - 1 else t // 2, T, 0.3)])
-    assert measured(Attention.of("x", [weights], tokens))[0].kind[0] != "induction"
+    assert measured(Attention.of("x", [weights], tokens))[0].pattern_class[0] != "induction"
 
 
 def test_a_head_on_the_null_is_a_sink_like_one_on_the_first_token():
     weights, _ = attention(1, 10)
     null = np.full((1, 10), 0.9, np.float32)
     side = Attention.of("x", [weights * 0.1], list("abcdefghij"), null=[null])
-    assert measured(side)[0].kind[0] == "sink"
+    assert measured(side)[0].pattern_class[0] == "sink"
 
 
 def test_heads_of_layers_that_differ_in_number_each_have_theirs():
     side = Attention.of("ragged", [attention(n, 12, seed=n)[0] for n in (1, 3)], TOKENS[:12])
-    assert [len(m.kind) for m in measured(side)] == [1, 3]
+    assert [len(m.pattern_class) for m in measured(side)] == [1, 3]
     assert [len(m.values["self_raw"]) for m in measured(side)] == [1, 3]
 
 
@@ -108,7 +108,7 @@ def test_rows_without_a_normaliser_are_divided_by_their_sum():
 def test_the_shortest_texts_have_a_class_and_no_wrong_number(T):
     side = made(T=T, null=True)
     for layer in measured(side):
-        assert len(layer.kind) == 3
+        assert len(layer.pattern_class) == 3
         assert not any(np.isinf(v).any() for v in layer.values.values())
 
 

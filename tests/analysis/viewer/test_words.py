@@ -35,7 +35,7 @@ def test_the_bytes_of_a_split_character_are_shown_and_joined_to_it(name, request
     assert set(joined) | set(whole) == set(CHINESE)
     spelled = [bytes.fromhex(t) if j else t.encode() for t, j in zip(found.text, found.joined, strict=True)]
     assert b"".join(spelled).decode() == CHINESE
-    assert all(k == "byte" for k, j in zip(found.kind, found.joined, strict=True) if j)
+    assert all(k == "byte" for k, j in zip(found.word_class, found.joined, strict=True) if j)
 
 
 def test_a_byte_token_of_three_belongs_to_its_own_character(byte):
@@ -96,7 +96,7 @@ def test_equal_strings_have_equal_ids():
 
 def test_classes_go_by_form():
     found = words.of_strings(["[CLS]", "The", " cat", "s", ",", " 12", ".5", "\n", " ", "<|end|>"])
-    assert found.kind == (
+    assert found.word_class == (
         "special",
         "word",
         "word",
@@ -112,7 +112,7 @@ def test_classes_go_by_form():
 
 
 def test_in_wordpiece_only_the_hashes_tell_a_piece():
-    assert words.of_strings(["the", "cat", "##s"]).kind == ("word", "word", "word piece")
+    assert words.of_strings(["the", "cat", "##s"]).word_class == ("word", "word", "word piece")
 
 
 def test_marks_of_other_libraries_for_a_space_are_spaces():
@@ -121,7 +121,7 @@ def test_marks_of_other_libraries_for_a_space_are_spaces():
 
 
 def test_classes_may_be_given():
-    assert words.of_strings(["a", "b"], ["DET", "NOUN"]).kind == ("DET", "NOUN")
+    assert words.of_strings(["a", "b"], ["DET", "NOUN"]).word_class == ("DET", "NOUN")
     with pytest.raises(InputError, match="1 word classes for 2 tokens"):
         words.of_strings(["a", "b"], ["DET"])
 
@@ -129,7 +129,7 @@ def test_classes_may_be_given():
 def test_special_tokens_and_delimiters_are_the_tokenizers_own():
     tokenizer = Tokenizer.train("byte", [], bos=True)
     found = words.of_ids(tokenizer, np.r_[tokenizer.bos, tokenizer.encode("a.")])
-    assert found.text == ("<bos>", "a", ".") and found.kind == ("special", "word", "punctuation")
+    assert found.text == ("<bos>", "a", ".") and found.word_class == ("special", "word", "punctuation")
     assert found.delimiters.tolist() == [True, False, True]
 
 

@@ -18,8 +18,8 @@ export interface State {
   query: number | null; // locked
   key: number | null; // locked
   text: string; // filter of tokens: text, or /pattern/
-  kind: string; // filter of tokens: word class; "" all
-  on: "both" | "query" | "key"; // which tokens `text` and `kind` are asked of
+  word_class: string; // filter of tokens; "" all
+  on: "both" | "query" | "key"; // which tokens `text` and `word_class` are asked of
   block: "" | "AA" | "AB" | "BA" | "BB"; // query's sentence, then key's
   from: number; // position range of queries and keys, from 0; both ends belong to it
   to: number | null;
@@ -28,7 +28,7 @@ export interface State {
   top: number; // top-p: the largest weights of a query that together hold this share; 1 all
   sort: string; // "" by number, else a statistic's key: largest first
   across: boolean; // sorted: all heads in one order, not layer by layer
-  headkind: string; // filter of heads: pattern class; "" all
+  pattern_class: string; // filter of heads; "" all
   by: string; // filter of heads: a statistic's key ...
   above: number | null; // ... and its least value
   pool: "max" | "mean"; // how thumbnails are pooled
@@ -151,7 +151,7 @@ export interface Palette {
   difference(x: number): RGB; // over [-1, 1]: negative (B has more), 0, positive (A has more)
   positive: string; // two hues of the neuron view
   negative: string;
-  kind(name: string): string; // pattern class
+  pattern(name: string): string; // of a pattern class
   head(index: number, count: number): string; // one of several heads in the lines
 }
 

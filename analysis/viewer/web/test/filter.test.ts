@@ -7,7 +7,7 @@ import { payload, seeded, tokens, transformInput } from "./made";
 import { kept } from "../src/attention/filter";
 import { transform } from "../src/attention/transform";
 import type { State } from "../src/contract";
-import { keysOf, kindsOf } from "../src/payload/lookup";
+import { keysOf, wordClassesOf } from "../src/payload/lookup";
 import type { Text } from "../src/payload/payload";
 import { defaults } from "../src/state/state";
 
@@ -70,11 +70,11 @@ test("text is a part of the token in any case, or a pattern", () => {
 });
 
 test("filters ask the tokens that `on` names, and leave the others alone", () => {
-  assert.deepEqual(positions({ kind: "noun", on: "query" }), [[1, 5], [0, 1, 2, 3, 4, 5, 6, 7]]);
-  assert.deepEqual(positions({ kind: "noun", on: "key" }), [[0, 1, 2, 3, 4, 5, 6, 7], [1, 5]]);
+  assert.deepEqual(positions({ word_class: "noun", on: "query" }), [[1, 5], [0, 1, 2, 3, 4, 5, 6, 7]]);
+  assert.deepEqual(positions({ word_class: "noun", on: "key" }), [[0, 1, 2, 3, 4, 5, 6, 7], [1, 5]]);
   assert.deepEqual(positions({ text: "a", on: "key" }), [[0, 1, 2, 3, 4, 5, 6, 7], [1, 2, 6]]);
-  assert.deepEqual(positions({ kind: "noun", text: "cat" }), [[1], [1]], "and");
-  assert.deepEqual(positions({ kind: "noun" }, CROSS), [[0, 1], [0, 1, 2]], "a text without word classes");
+  assert.deepEqual(positions({ word_class: "noun", text: "cat" }), [[1], [1]], "and");
+  assert.deepEqual(positions({ word_class: "noun" }, CROSS), [[0, 1], [0, 1, 2]], "a text without word classes");
 });
 
 test("both ends of a range belong to it", () => {
@@ -99,6 +99,6 @@ test("a piece of a character is found by the whole of it", () => {
 });
 
 test("the menu of word classes lists each once", () => {
-  assert.deepEqual(kindsOf(PAIR), ["det", "noun", "punct", "verb"]);
-  assert.deepEqual(kindsOf(CROSS), []);
+  assert.deepEqual(wordClassesOf(PAIR), ["det", "noun", "punct", "verb"]);
+  assert.deepEqual(wordClassesOf(CROSS), []);
 });

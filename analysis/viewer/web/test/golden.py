@@ -128,7 +128,15 @@ def transformed():
                     }
 
 
-def transform(weights, mass, sink, nulls, queries, keys, filtered) -> dict[str, Any]:
+def transform(
+    weights: np.ndarray,
+    mass: np.ndarray | None,
+    sink: int | None,
+    nulls: str,
+    queries: np.ndarray,
+    keys: np.ndarray,
+    filtered: str,
+) -> dict[str, Any]:
     weights = weights.astype(np.float32)
     if sink is not None:
         mass = weights[:, sink]
@@ -152,7 +160,7 @@ def transform(weights, mass, sink, nulls, queries, keys, filtered) -> dict[str, 
     }
 
 
-def whole(weights, left, hatched):
+def whole(weights: np.ndarray, left: np.ndarray, hatched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     enough = left >= codec.LEAST
     return np.where(enough[:, None], weights / np.maximum(left, codec.LEAST)[:, None], 0), hatched | ~enough
 
@@ -163,15 +171,23 @@ STAGES: list[dict[str, Any]] = [
     {"null": True, "cap": 2.0},
     {"null": True, "slope": 0.25, "window": 3},
     {"null": True, "slope": 0.25, "cap": 2.0, "window": 3, "first": 1},
-    {"kind": "log-sigmoid"},
-    {"kind": "sigmoid"},
-    {"kind": "sigmoid", "bias": -2.0, "cap": 2.0, "slope": 0.25},
+    {"normaliser": "log-sigmoid"},
+    {"normaliser": "sigmoid"},
+    {"normaliser": "sigmoid", "bias": -2.0, "cap": 2.0, "slope": 0.25},
     {"null": True, "causal": False},
 ]
 
 
 def stage(
-    *, null=False, cap=None, slope=None, window=None, first=0, kind="softmax", bias=0.0, causal=True
+    *,
+    null: bool = False,
+    cap: float | None = None,
+    slope: float | None = None,
+    window: int | None = None,
+    first: int = 0,
+    normaliser: str = "softmax",
+    bias: float = 0.0,
+    causal: bool = True,
 ) -> dict[str, Any]:
     T, H = 8, 4
     q, k = (rng.normal(size=(T, H)).astype(np.float32) * 2 for _ in range(2))
@@ -181,12 +197,12 @@ def stage(
     score = chain(
         SoftCap(cap) if cap else None,
         Alibi((slope,)) if slope else None,
-        LogSigmoid() if kind == "log-sigmoid" else None,
+        LogSigmoid() if normaliser == "log-sigmoid" else None,
     )
     mask = Mask(causal=causal, window=window, first=first)
     given: dict[str, Any] = {"mask": mask, "score": score, "scale": scale}
     mass = None
-    if kind == "sigmoid":
+    if normaliser == "sigmoid":
         weights = sigmoid_weights(q4, k4, bias=bias, **given)
     else:
         term = None if s_null is None else Null(jnp.asarray(s_null)[None, :, None])
@@ -202,7 +218,7 @@ def stage(
             "scale": scale,
             "cap": cap,
             "slope": slope,
-            "kind": kind,
+            "normaliser": normaliser,
             "bias": bias,
             "falling": [],
         },

@@ -20,7 +20,7 @@ function valueOf(made: Payload): Value {
 /** Layers of 3, 1 and 2 heads; `values` are those of the first statistic, in order. */
 function ragged(values: (number | null)[]): Payload {
   const rest = [...values];
-  const layers = [["sink", "self", "sink"], ["self"], ["sink", "local"]].map((kinds, number) => layer(kinds, { number }));
+  const layers = [["sink", "self", "sink"], ["self"], ["sink", "local"]].map((patterns, number) => layer(patterns, { number }));
   for (const { heads } of layers) for (const head of heads) head.stats = [rest.shift() ?? null, null];
   return payload({ sides: [side(0, layers)] });
 }
@@ -51,9 +51,9 @@ test("filters of heads ask for a class and for a least value, which a missing va
   const kept = (given: Partial<State>) =>
     listed(made, state(given), 0, valueOf(made)).flat().filter((entry) => entry.kept).length;
   assert.equal(kept({}), 6);
-  assert.equal(kept({ headkind: "sink" }), 3);
+  assert.equal(kept({ pattern_class: "sink" }), 3);
   assert.equal(kept({ by: "null_mass", above: -1 }), 5);
-  assert.equal(kept({ by: "null_mass", above: 0.5, headkind: "sink" }), 1);
+  assert.equal(kept({ by: "null_mass", above: 0.5, pattern_class: "sink" }), 1);
   assert.equal(kept({ by: "null_mass", above: null }), 6);
 });
 

@@ -76,8 +76,8 @@ export function near(x: number, y: number, by: number): boolean {
   return Math.abs(x - y) <= by;
 }
 
-export function tokens(words: string[], kind: string[] | null = null): Tokens {
-  return { text: words, joined: words.map(() => null), kind };
+export function tokens(words: string[], word_class: string[] | null = null): Tokens {
+  return { text: words, joined: words.map(() => null), word_class };
 }
 
 const PAIR: Text = {
@@ -90,18 +90,18 @@ const PAIR: Text = {
 };
 const CROSS: Text = { queries: tokens(["le", "chat"]), keys: tokens(["the", "cat", "sat"]), split: null };
 
-function heads(kinds: string[]): Head[] {
-  return kinds.map((kind, number) => ({ number, kind, stats: [0.5, null], map: null, neuron: null }));
+function heads(patterns: string[]): Head[] {
+  return patterns.map((pattern_class, number) => ({ number, pattern_class, stats: [0.5, null], map: null, neuron: null }));
 }
 
-export function layer(kinds: string[], given: Partial<Layer> = {}): Layer {
+export function layer(patterns: string[], given: Partial<Layer> = {}): Layer {
   const coding = { bits: 8, shape: "triangle" } as const;
-  return { number: 0, has_null: false, softmax: true, window: null, first: 0, coding, heads: heads(kinds), ...given };
+  return { number: 0, has_null: false, softmax: true, window: null, first: 0, coding, heads: heads(patterns), ...given };
 }
 
 export function neuron(given: Partial<Neuron> = {}): Neuron {
   const blobs = { q: [0, 0], k: [0, 0], s_null: null } satisfies Partial<Neuron>;
-  return { size: 4, bits: 32, ...blobs, scale: 0.5, cap: null, slope: null, bias: 0, kind: "softmax", falling: [], ...given };
+  return { size: 4, bits: 32, ...blobs, scale: 0.5, cap: null, slope: null, bias: 0, normaliser: "softmax", falling: [], ...given };
 }
 
 export function side(text: number, layers: Layer[], given: Partial<Side> = {}): Side {
@@ -134,7 +134,7 @@ export function payload(given: Partial<Payload> = {}): Payload {
     title: "test",
     texts: [PAIR, CROSS],
     statistics: ["null_mass", "previous"].map((key) => {
-      return { key, name: key, unit: "share", about: "", without_null: false, kind: null };
+      return { key, name: key, unit: "share", about: "", without_null: false, pattern_class: null };
     }),
     classes: ["sink", "previous token", "next token", "self", "local", "unclassified"], class_terms: [],
     sides: [plain, ragged, nulled, cross],
@@ -160,7 +160,7 @@ export const OTHERS: { [Name in keyof State]: State[Name][] } = {
   query: [0, 7],
   key: [-1, 0, 7],
   text: ["the", "/^·c.t$/i", " &=#%+_", "小沈阳", "\u2028</script>", "😀"],
-  kind: ["noun", "punct"],
+  word_class: ["noun", "punct"],
   on: ["query", "key"],
   block: ["AA", "AB", "BA", "BB"],
   from: [1, 7],
@@ -170,7 +170,7 @@ export const OTHERS: { [Name in keyof State]: State[Name][] } = {
   top: [1, 0.1 + 0.2, 1e-7],
   sort: ["null_mass", "previous"],
   across: [true],
-  headkind: ["sink", "previous token"],
+  pattern_class: ["sink", "previous token"],
   by: ["null_mass", "previous"],
   above: [0, -0.25, 1e-9, 12],
   pool: ["mean"],

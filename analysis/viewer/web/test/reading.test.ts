@@ -21,8 +21,8 @@ function vectors(nulled: boolean): Vectors {
   return { T, S: T, H: 4, q: normals(random, T * 4), k: normals(random, T * 4), s_null };
 }
 
-function page(nulled: boolean, kind: Neuron = neuron()): Payload {
-  const head: Head = { number: 0, kind: "self", stats: [], map: null, neuron: kind };
+function page(nulled: boolean, given: Neuron = neuron()): Payload {
+  const head: Head = { number: 0, pattern_class: "self", stats: [], map: null, neuron: given };
   const words = ["The", "·cat", "·sat", ".", "The", "·rug", "·lay", "."];
   return {
     version: 1,

@@ -20,14 +20,14 @@ function vectors(T: number, S: number, H: number, nulled: boolean, seed = 1): Ve
 const CAUSAL: [Side, Layer] = [side(0, []), layer([])];
 const WINDOW: [Side, Layer] = [side(0, []), layer([], { window: 3, first: 1 })];
 const BOTH: [Side, Layer] = [side(0, [], { causal: false }), layer([])];
-const KINDS = [neuron(), neuron({ cap: 1.5, slope: 0.25 }), neuron({ kind: "log-sigmoid", slope: 0.1 })];
+const NEURONS = [neuron(), neuron({ cap: 1.5, slope: 0.25 }), neuron({ normaliser: "log-sigmoid", slope: 0.1 })];
 
 test("softmax rows sum to 1 with the null, under every mask and score", () => {
   for (const where of [CAUSAL, WINDOW, BOTH]) {
-    for (const kind of KINDS) {
+    for (const one of NEURONS) {
       for (const nulled of [true, false]) {
         const v = vectors(9, 9, 4, nulled);
-        const { values, nulls } = stage(v, kind, ...where, "softmax", true);
+        const { values, nulls } = stage(v, one, ...where, "softmax", true);
         assert.equal(nulls === null, !nulled);
         for (let t = 0; t < 9; t++) {
           const total = values.subarray(t * 9, t * 9 + 9).reduce((a, b) => a + b, nulls ? nulls[t] : 0);
@@ -50,8 +50,8 @@ test("equal keys share evenly, and a null of score 0 beside products of 0 takes 
 
 test("scores: scale, then cap, then ALiBi, then log-sigmoid", () => {
   const v: Vectors = { T: 3, S: 3, H: 1, q: Float32Array.of(1, 2, 3), k: Float32Array.of(4, -5, 6), s_null: null };
-  const kinds = [neuron({ cap: 2 }), neuron({ slope: 0.5 }), neuron({ kind: "log-sigmoid", cap: 2, slope: 0.5 })];
-  const [capped, sloped, all] = kinds.map((kind) => stage(v, kind, ...BOTH, "scaled", false).values);
+  const neurons = [neuron({ cap: 2 }), neuron({ slope: 0.5 }), neuron({ normaliser: "log-sigmoid", cap: 2, slope: 0.5 })];
+  const [capped, sloped, all] = neurons.map((one) => stage(v, one, ...BOTH, "scaled", false).values);
   const x = 0.5 * 3 * 4; // query 2, key 0: two apart
   assert.ok(near(capped[6], 2 * Math.tanh(x / 2), 1e-6));
   assert.ok(near(sloped[6], x - 0.5 * 2, 1e-6));
@@ -61,8 +61,8 @@ test("scores: scale, then cap, then ALiBi, then log-sigmoid", () => {
 
 test("sigmoid attention has no normaliser", () => {
   const v = vectors(5, 5, 4, false);
-  const { values } = stage(v, neuron({ kind: "sigmoid" }), ...CAUSAL, "softmax", true);
-  const scaled = stage(v, neuron({ kind: "sigmoid" }), ...CAUSAL, "scaled", true).values;
+  const { values } = stage(v, neuron({ normaliser: "sigmoid" }), ...CAUSAL, "softmax", true);
+  const scaled = stage(v, neuron({ normaliser: "sigmoid" }), ...CAUSAL, "scaled", true).values;
   for (let t = 0; t < 5; t++) {
     for (let s = 0; s < 5; s++) {
       const expected = s <= t ? 1 / (1 + Math.exp(-scaled[t * 5 + s])) : 0;
@@ -73,8 +73,8 @@ test("sigmoid attention has no normaliser", () => {
 
 test("sigmoid attention adds its bias to the score", () => {
   const v: Vectors = { T: 1, S: 1, H: 1, q: Float32Array.of(2), k: Float32Array.of(3), s_null: null };
-  const kind = { ...neuron({ kind: "sigmoid" }), bias: -Math.log(8) };
-  const at = row(v, kind, ...CAUSAL, 0);
+  const one = { ...neuron({ normaliser: "sigmoid" }), bias: -Math.log(8) };
+  const at = row(v, one, ...CAUSAL, 0);
   assert.ok(near(at.scaled[0], 3 - Math.log(8), 1e-6));
   assert.ok(near(at.weight[0], 1 / (1 + 8 * Math.exp(-3)), 1e-6));
 });
@@ -87,7 +87,7 @@ test("huge scores neither overflow nor vanish", () => {
   assert.equal(at.weight[1], 0);
   const behind = row({ ...v, s_null: null, k: Float32Array.of(-2e4, 2e4) }, neuron(), ...CAUSAL, 0);
   assert.deepEqual([...behind.weight], [1, 0], "a large score that the mask hides takes nothing away");
-  const far = row({ ...v, k: Float32Array.of(-2e4, -2e4) }, neuron({ kind: "log-sigmoid" }), ...BOTH, 0);
+  const far = row({ ...v, k: Float32Array.of(-2e4, -2e4) }, neuron({ normaliser: "log-sigmoid" }), ...BOTH, 0);
   assert.deepEqual([...far.scaled], [-1e4, -1e4]);
 });
 
@@ -112,10 +112,10 @@ test("the null stands beside the keys from the second stage on: it has no produc
 test("a row is the row of its stages", () => {
   const v = vectors(7, 9, 4, true);
   const where = BOTH;
-  for (const kind of KINDS) {
-    const maps = STAGES.map((which) => stage(v, kind, ...where, which, true));
+  for (const one of NEURONS) {
+    const maps = STAGES.map((which) => stage(v, one, ...where, which, true));
     for (let t = 0; t < 7; t++) {
-      const at = row(v, kind, ...where, t);
+      const at = row(v, one, ...where, t);
       const cut = (i: number) => maps[i].values.subarray(t * 9, t * 9 + 9);
       assert.deepEqual([at.product, at.scaled, at.weight], [cut(0), cut(1), cut(2)]);
       assert.equal(at.null_score, maps[1].nulls![t]);

@@ -27,7 +27,7 @@ function keptOf(tokens: Tokens, state: State, asked: boolean, test: Test | null,
   const last = state.to ?? Infinity;
   for (let i = 0; i < out.length; i++) {
     if (i < state.from || i > last || !inside(i)) continue;
-    if (asked && state.kind && tokens.kind && tokens.kind[i] !== state.kind) continue;
+    if (asked && state.word_class && tokens.word_class && tokens.word_class[i] !== state.word_class) continue;
     const shown = tokens.text[i];
     const written = [shown, shown.replaceAll("·", " "), tokens.joined[i] ?? ""]; // a space is shown as a dot
     if (asked && test && !written.some(test)) continue;

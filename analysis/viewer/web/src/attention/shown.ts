@@ -15,12 +15,12 @@ const BYTES = 96 * 2 ** 20; // of maps that are kept
 
 /** What of the state changes the numbers of a map, as a key. */
 export function transformKey(state: State): string {
-  const { nulls, sink, filtered, text, kind, on, block, from, to } = state;
-  return JSON.stringify([nulls, sink, filtered, text, kind, on, block, from, to]);
+  const { nulls, sink, filtered, text, word_class, on, block, from, to } = state;
+  return JSON.stringify([nulls, sink, filtered, text, word_class, on, block, from, to]);
 }
 
 export function isFiltered(state: State): boolean {
-  return state.text !== "" || state.kind !== "" || state.block !== "" || state.from > 0 || state.to !== null;
+  return state.text !== "" || state.word_class !== "" || state.block !== "" || state.from > 0 || state.to !== null;
 }
 
 export interface ShownMaps {

@@ -62,7 +62,7 @@ export function row(vectors: Vectors, neuron: Neuron, side: Side, layer: Layer, 
     scaled[s] = score(dot, neuron, Math.abs(t - s));
     if (sees(side, layer, t, s)) peak = Math.max(peak, scaled[s]);
   }
-  const unbounded = neuron.kind === "sigmoid";
+  const unbounded = neuron.normaliser === "sigmoid";
   const part = (x: number) => (unbounded ? 1 / (1 + Math.exp(-x)) : Math.exp(x - peak));
   const null_part = null_score === null ? 0 : Math.exp(null_score - peak);
   let total = null_part;
@@ -84,6 +84,6 @@ function score(dot: number, neuron: Neuron, distance: number): number {
   let x = dot * neuron.scale;
   if (neuron.cap !== null) x = neuron.cap * Math.tanh(x / neuron.cap);
   if (neuron.slope !== null) x -= neuron.slope * distance;
-  if (neuron.kind === "log-sigmoid") x = Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
+  if (neuron.normaliser === "log-sigmoid") x = Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
   return x + neuron.bias;
 }

@@ -23,7 +23,7 @@ export const ACTS: Record<string, Act> = {
     store.say("unlocked");
   },
   reset(store) {
-    change(store, { text: "", kind: "", on: "both", block: "", from: 0, to: null });
+    change(store, { text: "", word_class: "", on: "both", block: "", from: 0, to: null });
     store.say("all tokens are kept");
   },
   filter: () => byId("text").focus(),
@@ -66,8 +66,8 @@ export function put(store: Store, name: string, words: string): void {
     boolean: () => words === "true",
     number: () => (words === "" ? null : Number(words)),
   };
-  const kind = typeof store.state[name as keyof State] as keyof typeof parse;
-  change(store, { [name]: (parse[kind] ?? parse.number)() }); // null: a number that is not chosen
+  const type = typeof store.state[name as keyof State] as keyof typeof parse;
+  change(store, { [name]: (parse[type] ?? parse.number)() }); // null: a number that is not chosen
 }
 
 /** The next of these values, the first if it has none of them; says it as the page has it beside the control. */

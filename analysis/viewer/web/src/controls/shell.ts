@@ -6,7 +6,7 @@ import type { Store } from "../contract";
 import { change, describe, leading, nameOf } from "./actions";
 import { byId, filler, h, option, type Option, slide, write } from "./dom";
 import { listed, nulled } from "../heads/heads";
-import { kindsOf, sameText } from "../payload/lookup";
+import { wordClassesOf, sameText } from "../payload/lookup";
 import type { Payload, Side } from "../payload/payload";
 
 /** Fills in what stays as it is. */
@@ -21,9 +21,9 @@ export function furnish({ title, sides, texts, statistics, classes, class_terms,
     const beside = without_null ? " It leaves the null out: read it beside the null mass." : "";
     byId("terms").append(term([`${name} (${unit})`, about + beside]));
   }
-  const kinds = [...new Set(texts.flatMap(kindsOf))].sort();
-  byId("kind").append(option(["", "all"]), ...kinds.map((name) => option([name, name])));
-  byId("headkind").append(...classes.map((name) => option([name, name])));
+  const wordClasses = [...new Set(texts.flatMap(wordClassesOf))].sort();
+  byId("word_class").append(option(["", "all"]), ...wordClasses.map((name) => option([name, name])));
+  byId("pattern_class").append(...classes.map((name) => option([name, name])));
   for (const id of ["sort", "by"]) byId(id).append(...statistics.map(({ key, name }) => option([key, name])));
 }
 
@@ -76,7 +76,7 @@ function holding(store: Store, counted: Record<string, boolean>): Set<string> {
     vectors: state.view === "neuron" || state.view === "scores",
     null: nulled(store, store.drawn()),
     "without-null": layers.some((layer) => !layer.has_null),
-    classes: byId("kind").children.length > 1,
+    classes: byId("word_class").children.length > 1,
     sentences: texts.some(({ split }) => split !== null),
     filters: isFiltered(state),
   };

@@ -14,7 +14,7 @@ export function palette(dark: boolean, classes: readonly string[] = []): Palette
   const [real, nulls, more, less] = ["real", "nulls", "more", "less"].map((name) => ramp(list(name)));
   const heads = list("heads");
   const head = (index: number) => heads[index % heads.length];
-  const kinds = new Map(classes.map((name, i) => [name, of(`kind-${name.replaceAll(" ", "-")}`) || head(i)]));
+  const inks = new Map(classes.map((name, i) => [name, of(`class-${name.replaceAll(" ", "-")}`) || head(i)]));
   return {
     dark,
     paper: of("paper"),
@@ -30,7 +30,7 @@ export function palette(dark: boolean, classes: readonly string[] = []): Palette
     real,
     nulls,
     difference: (x) => (x < 0 ? less(-x) : more(x)),
-    kind: (name) => kinds.get(name)!,
+    pattern: (name) => inks.get(name)!,
     head,
   };
 }

@@ -50,7 +50,7 @@ function paintHead(surface: Surface, store: Store, grid: Layout, slot: Slot, thu
     const bar = (height - 2 * frame) * mean;
     surface.rect(x + frame, y + height - frame - bar, strip - 1, bar, kept ? palette.null_ink : palette.line);
   }
-  const stroke = kept ? palette.kind(headOf(payload, at).kind) : palette.line;
+  const stroke = kept ? palette.pattern(headOf(payload, at).pattern_class) : palette.line;
   surface.frame(x + frame / 2, y + frame / 2, width - frame, height - frame, stroke, frame);
   if (!label) return;
   const style = { size: 10.5 * grid.unit, fill: palette.soft };
@@ -87,11 +87,11 @@ interface Ink {
 /** Classes with their colours and counts, then the ramps of the thumbnails as they are scaled now. */
 function inks(store: Store, side: number): Ink[] {
   const { payload, palette, state } = store;
-  const kinds = payload.sides[side].layers.flatMap(({ heads }) => heads.map(({ kind }) => kind));
-  const classes = payload.classes.filter((name) => kinds.includes(name)).map((name, i) => {
-    const count = kinds.filter((kind) => kind === name).length;
+  const found = payload.sides[side].layers.flatMap(({ heads }) => heads.map(({ pattern_class }) => pattern_class));
+  const classes = payload.classes.filter((name) => found.includes(name)).map((name, i) => {
+    const count = found.filter((pattern) => pattern === name).length;
     const low = i || state.mode !== "difference" ? "" : "classes of A:";
-    return { low, high: `${name} ${count}`, wide: 1, ink: () => rgb(palette.kind(name)) };
+    return { low, high: `${name} ${count}`, wide: 1, ink: () => rgb(palette.pattern(name)) };
   });
   const strong = tone(state, 1);
   const ramp = (low: string, high: string, colour: (x: number) => RGB, from = 0) => {

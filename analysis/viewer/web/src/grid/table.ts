@@ -75,7 +75,7 @@ function header(store: Store): HTMLElement[] {
     return h("th", { ...over(3), "aria-sort": sorts ? "descending" : "none" }, sorter);
   });
   const first = h("th", { scope: "col", rowspan: two ? 2 : 1, class: "first" }, "head");
-  const top = h("tr", {}, first, h("th", { ...over(2), class: "kind" }, "class"), ...groups);
+  const top = h("tr", {}, first, h("th", { ...over(2), class: "pattern" }, "class"), ...groups);
   const under = (names: string[]) => names.map((name) => h("th", { scope: "col" }, name));
   const each = payload.statistics.flatMap(() => under(["A", "B", "A − B"]));
   return two ? [top, h("tr", {}, ...under(["A", "B"]), ...each)] : [top];
@@ -87,9 +87,9 @@ function line(store: Store, row: Row): HTMLElement {
   const name = button(short(payload, at), () => store.set({ layer: at.layer, head: at.head }));
   const data = h("tr", {}, h("th", { scope: "row" }, name));
   for (const one of row) {
-    const kind = one ? headOf(payload, one).kind : "–";
-    const named = one && one !== at && state.match === "best" ? `${short(payload, one)} ${kind}` : kind;
-    data.append(cell(named, one ? "kind" : "", palette.kind(kind)));
+    const pattern = one ? headOf(payload, one).pattern_class : "–";
+    const named = one && one !== at && state.match === "best" ? `${short(payload, one)} ${pattern}` : pattern;
+    data.append(cell(named, one ? "pattern" : "", palette.pattern(pattern)));
   }
   for (const { key, unit, without_null } of payload.statistics) {
     const values = row.map((one) => one && store.value(one, key));
@@ -103,7 +103,7 @@ function line(store: Store, row: Row): HTMLElement {
   return data;
 }
 
-/** "kind": beside a mark in the colour `of`; "without": leaves the null out, over a bar of its mass `of`. */
+/** "pattern": beside a mark in the colour `of`; "without": leaves the null out, over a bar of its mass `of`. */
 function cell(words: string, look: string, of = ""): HTMLElement {
   const made = h("td", { class: look || null }, words);
   made.style.setProperty("--of", of);
@@ -119,7 +119,7 @@ export function everyHead(payload: Payload): (string | number)[][] {
         const alike = side.match?.[l]?.[n];
         const like = alike ? short(payload, { side: 0, layer: alike[0], head: alike[1] }) : "";
         const values = head.stats.map((value) => value ?? "");
-        return [side.name, side.run, side.step ?? "", layer.number, head.number, head.kind, like, ...values];
+        return [side.name, side.run, side.step ?? "", layer.number, head.number, head.pattern_class, like, ...values];
       }),
     ),
   );

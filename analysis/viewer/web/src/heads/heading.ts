@@ -13,7 +13,7 @@ export function heading(surface: Surface, store: Store, views: View[], x: number
   if (views.length === 1) {
     return surface.text(x, y + 32, cut(factsOf(store, view), room, size), { size, fill: palette.soft });
   }
-  const long = views.map(({ short, kind }) => `${short} ${kind}`);
+  const long = views.map(({ short, pattern_class }) => `${short} ${pattern_class}`);
   const wide = long.reduce((sum, words) => sum + widthOf(words, size) + 28, 0);
   let at = x;
   views.forEach(({ short }, i) => {
@@ -25,8 +25,8 @@ export function heading(surface: Surface, store: Store, views: View[], x: number
 }
 
 /** "layer 3, head 5 · previous token · null mass 0.62" */
-export function factsOf({ state }: Store, { name, kind, mass, shown }: View): string {
+export function factsOf({ state }: Store, { name, pattern_class, mass, shown }: View): string {
   const scaled = state.view === "map" && state.range === "head" && typeof shown !== "string";
   const top = scaled ? `max ${most(shown, state).toFixed(2)}` : "";
-  return [name, kind, mass, top].filter(Boolean).join(" · ");
+  return [name, pattern_class, mass, top].filter(Boolean).join(" · ");
 }

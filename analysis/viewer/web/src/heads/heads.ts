@@ -14,9 +14,9 @@ export interface Entry {
 export type Value = (at: HeadAt, key: string) => number | null;
 
 /** Whether a head passes the filters of heads. */
-export function passes(payload: Payload, { headkind, by, above }: State, at: HeadAt, value: Value): boolean {
+export function passes(payload: Payload, { pattern_class, by, above }: State, at: HeadAt, value: Value): boolean {
   const high = !by || above === null || (value(at, by) ?? -Infinity) >= above;
-  return high && (!headkind || headOf(payload, at).kind === headkind);
+  return high && (!pattern_class || headOf(payload, at).pattern_class === pattern_class);
 }
 
 /** The heads of a side as they are seen: a list per layer, or one list where they are sorted across layers.
@@ -85,17 +85,17 @@ export function massWords(store: Store, at: HeadAt): string {
 
 /** "previous token 0.91": a head's class, and its score where the page has that. */
 export function classWords(payload: Payload, at: HeadAt): string {
-  const { kind } = headOf(payload, at);
-  const score = payload.statistics.find((known) => known.kind === kind);
-  return score ? `${kind} ${figure(statistic(payload, at, score.key), score.unit)}` : kind;
+  const { pattern_class } = headOf(payload, at);
+  const score = payload.statistics.find((known) => known.pattern_class === pattern_class);
+  return score ? `${pattern_class} ${figure(statistic(payload, at, score.key), score.unit)}` : pattern_class;
 }
 
 /** Its class with its score, the statistics that sort and that filter, its null mass. */
 export function about(store: Store, at: HeadAt): string[] {
   const { payload, state } = store;
-  const { kind } = headOf(payload, at);
+  const { pattern_class } = headOf(payload, at);
   const asked = [state.sort, state.by].filter((key) => key !== "null_share"); // it is told in any case
-  const told = payload.statistics.filter((known) => known.kind !== kind && asked.includes(known.key));
+  const told = payload.statistics.filter((known) => known.pattern_class !== pattern_class && asked.includes(known.key));
   const values = told.map(({ key, name, unit }) => {
     return `${name} ${figure(statistic(payload, at, key), unit)}${unit === "share" ? "" : ` ${unit}`}`;
   });

@@ -13,7 +13,7 @@ export interface View {
   side: string; // "A · name"
   name: string; // "layer 3, head 5"
   short: string; // "3.5"
-  kind: string; // pattern class
+  pattern_class: string;
   mass: string; // "null mass 0.62"; "" without a null
   text: Text;
   queries: Tokens;
@@ -41,7 +41,7 @@ export function alike(store: Store, view: Pick<View, "at">): boolean {
 
 /** What is drawn, for screen readers. */
 export function spoken(sides: View[][]): string {
-  return sides.flat().map(({ side, name, kind }) => `${side}, ${name}, ${kind}`).join("; ");
+  return sides.flat().map(({ side, name, pattern_class }) => `${side}, ${name}, ${pattern_class}`).join("; ");
 }
 
 /** Why there is no picture, in words; "" while a map is decoded. */
@@ -73,7 +73,7 @@ function viewOf(store: Store, at: HeadAt, signed: boolean): View {
     side: signed ? `A − B · ${name} − ${payload.sides[state.b].name}` : letter + name,
     name: told((one) => long(payload, one)),
     short: short(payload, at),
-    kind: told((one) => headOf(payload, one).kind),
+    pattern_class: told((one) => headOf(payload, one).pattern_class),
     mass: signed ? "" : massWords(store, at),
     text: tokens,
     queries: tokens.queries,

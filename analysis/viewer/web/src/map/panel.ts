@@ -54,7 +54,7 @@ export function mapPanel(store: Store, what: string, bar: HTMLElement, make: () 
     const surface = remSurface(canvas, size.width, size.height);
     paint(surface);
     if (from && to) surface.frame(...from, to[0] - from[0], to[1] - from[1], palette.accent, 1);
-    const names = boxes.map(({ plot: { side, name, kind, values } }) => `${side}, ${name}, ${kind}, ${values}`);
+    const names = boxes.map(({ plot: { side, name, pattern_class, values } }) => `${side}, ${name}, ${pattern_class}, ${values}`);
     const said = names.join("; ");
     canvas.setAttribute("aria-label", `${what} of ${said}. Arrow keys lock a cell, plus and minus zoom.`);
   };

@@ -94,7 +94,7 @@ function titles({ surface, palette, width, reading: { neuron, view }, p, write }
     [p.product, wide, "q × k", "per dimension"],
     [p.sum + 10, NUMBER, "q · k", "sum"],
     [p.score + 10, NUMBER + p.bar, "score", "scaled"],
-    [p.weight + 10, NUMBER + p.bar, "weight", neuron.kind === "sigmoid" ? "sigmoid" : "softmax"],
+    [p.weight + 10, NUMBER + p.bar, "weight", neuron.normaliser === "sigmoid" ? "sigmoid" : "softmax"],
   ];
   write(0, 13, cut(`${view.side} · ${view.name}`, width, 13, true), { size: 13, bold: true });
   for (const [x, room, words, below] of columns) {

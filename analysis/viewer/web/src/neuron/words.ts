@@ -19,14 +19,14 @@ export function caption({ neuron: { falling, ...how }, vectors, divided }: Readi
 }
 
 /** How the score and the weight of a head are made. */
-function formula({ scale, cap, slope, kind, bias }: Omit<Neuron, "falling">, has_null: boolean): string {
+function formula({ scale, cap, slope, normaliser, bias }: Omit<Neuron, "falling">, has_null: boolean): string {
   const number = (value: number) => String(Number(value.toPrecision(3))).replace("-", "−");
   let score = `${number(scale)} × (q · k)`;
   if (cap !== null) score = `${number(cap)} × tanh(${score} / ${number(cap)})`;
   if (slope !== null) score += ` − ${number(slope)} × distance`;
-  if (kind === "log-sigmoid") score = `log sigmoid(${score})`;
+  if (normaliser === "log-sigmoid") score = `log sigmoid(${score})`;
   if (bias) score += ` + ${number(bias)}`;
-  if (kind === "sigmoid") return `score = ${score}; weight = sigmoid(score), each key for itself.`;
+  if (normaliser === "sigmoid") return `score = ${score}; weight = sigmoid(score), each key for itself.`;
   const sum = has_null ? "(exp(null logit) + sum of exp(score))" : "sum of exp(score)";
   return `score = ${score}; weight = exp(score) / ${sum}.`;
 }

@@ -50,6 +50,6 @@ export function sees(side: Side, layer: Layer, t: number, s: number): boolean {
 }
 
 /** The word classes that occur in a text, for the menu. */
-export function kindsOf(text: Text): string[] {
-  return [...new Set([...(text.queries.kind ?? []), ...(text.keys?.kind ?? [])])].sort();
+export function wordClassesOf(text: Text): string[] {
+  return [...new Set([...(text.queries.word_class ?? []), ...(text.keys?.word_class ?? [])])].sort();
 }

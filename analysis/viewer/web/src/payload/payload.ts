@@ -28,7 +28,7 @@ export interface Text {
 export interface Tokens {
   text: string[]; // as shown: spaces and line ends marked, bytes of a split character as hexadecimal
   joined: (string | null)[]; // for a piece of a character: the whole of it
-  kind: string[] | null; // word class of each token
+  word_class: string[] | null; // of each token
 }
 
 export interface Statistic {
@@ -37,7 +37,7 @@ export interface Statistic {
   unit: string; // "share", "nats", "tokens"
   about: string; // one sentence: what it is, its range, its chance level if it has one
   without_null: boolean; // leaves null attention out: null mass must stand beside it
-  kind: string | null; // the pattern class that it is the score of
+  pattern_class: string | null; // the one that it is the score of
 }
 
 export interface Side {
@@ -75,7 +75,7 @@ export interface Coding {
 
 export interface Head {
   number: number;
-  kind: string; // pattern class, one of Payload.classes
+  pattern_class: string; // one of Payload.classes
   stats: (number | null)[];
   map: Blob | null; // null: left out for size
   neuron: Neuron | null; // null: not embedded
@@ -92,7 +92,7 @@ export interface Neuron {
   cap: number | null;
   slope: number | null; // ALiBi: minus slope x distance
   bias: number; // of unnormalised sigmoid attention; else 0
-  kind: "softmax" | "log-sigmoid" | "sigmoid"; // log-sigmoid: softmax of log sigmoid; sigmoid: no normaliser
+  normaliser: "softmax" | "log-sigmoid" | "sigmoid"; // log-sigmoid: softmax of log sigmoid; sigmoid: no normaliser
   falling: number[]; // dimensions whose product falls with distance
 }
 

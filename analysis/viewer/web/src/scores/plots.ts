@@ -92,19 +92,19 @@ function shownAt(store: Store, view: View, neuron: Neuron, which: Which): Shown 
 }
 
 /** Names of the stages, and in few words how each follows from the one before. */
-function named({ scale, cap, slope, kind }: Neuron): Record<Which, [name: string, about: string]> {
+function named({ scale, cap, slope, normaliser }: Neuron): Record<Which, [name: string, about: string]> {
   const short = (value: number) => Number(value.toPrecision(3));
   const steps = [
     `× ${short(scale)}`,
     cap !== null && `soft cap ${short(cap)}`,
     slope !== null && "ALiBi",
-    kind === "log-sigmoid" && "log sigmoid",
+    normaliser === "log-sigmoid" && "log sigmoid",
   ];
   return {
     product: ["product", "q · k"],
     scaled: ["scaled", steps.filter(Boolean).join(", ")],
     masked: ["masked", "−∞ where hidden"],
-    softmax: kind === "sigmoid" ? ["sigmoid", "each by itself"] : ["softmax", "over a query's keys"],
+    softmax: normaliser === "sigmoid" ? ["sigmoid", "each by itself"] : ["softmax", "over a query's keys"],
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { State } from "../contract";
-import { kindsOf, sizeOf } from "../payload/lookup";
+import { wordClassesOf, sizeOf } from "../payload/lookup";
 import type { Payload, Side } from "../payload/payload";
 
 /** What may be chosen of some fields, the default first. */
@@ -48,14 +48,14 @@ export function defaults(payload: Payload): State {
     query: null,
     key: null,
     text: "",
-    kind: "",
+    word_class: "",
     from: 0,
     to: null,
     least: 0,
     top: 0.9,
     sort: "",
     across: false,
-    headkind: "",
+    pattern_class: "",
     by: "",
     above: null,
     transposed: false,
@@ -134,11 +134,11 @@ export function check(state: State, payload: Payload): State {
     key: out.key === -1 || position(out.key, S), // -1: the null
     to: position(out.to, Math.max(T, S)),
     block: out.block === "" || texts.some(({ split }) => split !== null),
-    kind: ["", ...texts.flatMap(kindsOf)].includes(out.kind),
+    word_class: ["", ...texts.flatMap(wordClassesOf)].includes(out.word_class),
     sort: named(out.sort),
     by: named(out.by),
     above: out.above === null || Number.isFinite(out.above),
-    headkind: ["", ...classes].includes(out.headkind),
+    pattern_class: ["", ...classes].includes(out.pattern_class),
     least: out.least >= 0 && out.least <= 1,
     top: out.top > 0 && out.top <= 1,
   });
@@ -153,7 +153,7 @@ function index(value: number, count: number): boolean {
 /** The first head with a pattern of its own; without any, the first. */
 function telling(side: Side): [number, number] {
   const heads = side.layers.flatMap(({ heads }, layer) => heads.map((of, head) => ({ ...of, layer, head })));
-  const named = heads.filter(({ kind }) => !["sink", "unclassified"].includes(kind));
+  const named = heads.filter(({ pattern_class }) => !["sink", "unclassified"].includes(pattern_class));
   const { layer, head } = named.find(({ neuron }) => neuron) ?? named[0] ?? heads[0] ?? NOWHERE;
   return [layer, head];
 }
