@@ -165,7 +165,9 @@ def test_run_format_page_names_every_column():
     )
     results = Results({"a": [run]}, {"a": [measured]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
     estimates = estimates_of(results, ["alpha_1"], "a")
-    made_up = Comparison("title", {"a": [run]}, [], {"text": results}, estimates, {}, results.reading, [], [])
+    made_up = Comparison(
+        "title", {"a": [run]}, [chapters.chapter("text")], {"text": results}, estimates, {}, results.reading, [], []
+    )
     columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
     assert missing(columns, "docs/run-format.md") == []
 
