@@ -6,6 +6,7 @@ turns every number into a row: the mean over seeds, the paired difference to the
 Axes: X texts (resampled for an interval over texts; runs of a comparison read the same ones), L layers, N heads.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,9 @@ class Reading:
     corpus: str
     rows: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        return f"Reading({len(self.windows)} windows of {self.tokens} tokens of {self.corpus!r})"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -63,6 +67,10 @@ class Found:
     chance: Mapping[str, float] = field(default_factory=dict)
     detail: Any = None
 
+    def __repr__(self) -> str:
+        of = {"heads": self.heads, "layers": self.layers, "values": self.values}
+        return f"Found({'; '.join(f'{what}: {reprlib.repr(list(names))}' for what, names in of.items() if names)})"
+
 
 @dataclass(frozen=True)
 class Results:
@@ -72,6 +80,10 @@ class Results:
     found: Mapping[str, Sequence[Found]]
     reading: Reading
     colours: Mapping[str, str]  # of each group, the same in every figure
+
+    def __repr__(self) -> str:
+        groups = {group: len(found) for group, found in self.found.items()}
+        return f"Results({self.reading!r}; runs: {reprlib.repr(groups)})"
 
 
 @dataclass(frozen=True)

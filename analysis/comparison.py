@@ -5,10 +5,12 @@ paired by seed, and one seed carries no interval. Heads of two runs are not matc
 share nothing but the initial weights.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from analysis import chapters as table
@@ -40,6 +42,17 @@ class Comparison:
     reading: Reading
     warnings: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # chapters that could not be read from a group, and why
+
+    def __repr__(self) -> str:
+        lines = [f"{shorten(self.title, 80)}: {self.reading!r}"]
+        for group, runs in islice(self.groups.items(), 5):
+            names = reprlib.repr([run.config.name for run in runs])
+            lines.append(f"  {shorten(group, 40)}: {len(runs)} run{'s' * (len(runs) != 1)}, {shorten(names, 80)}")
+        if len(self.groups) > 5:
+            lines.append(f"  and {len(self.groups) - 5} more groups")
+        lines.append(f"  chapters: {', '.join(self.results)}")
+        lines.append(f"  {len(self.rows)} rows, {len(self.warnings)} warnings, {len(self.left_out)} left out")
+        return "\n".join(lines)
 
     @property
     def baseline(self) -> str:

@@ -37,6 +37,10 @@ class Layer:
     first: int = 0
     softmax: bool = True
 
+    def __repr__(self) -> str:
+        null = "" if self.null is None else ", with a null"
+        return f"Layer({self.number}, weights {list(self.weights.shape)}{null})"
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -76,6 +80,12 @@ class Attention:
 
     def __post_init__(self):
         check(self)
+
+    def __repr__(self) -> str:
+        step = "" if self.step is None else f" at step {self.step:,}"
+        keys = "" if self.keys is None else f", keys {self.keys!r}"
+        size = f"{len(self.layers)} layers, {len(self.heads)} heads"
+        return f"Attention({self.name!r}{step}, {size}, {self.tokens!r}{keys})"
 
     @classmethod
     def of(

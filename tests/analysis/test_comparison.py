@@ -11,6 +11,8 @@ from analysis import chapters
 from analysis.stats import paired
 from analysis.tables import heads_table, measures_table, to_json
 from jattn.errors import InputError
+from jattn.model import count_parameters
+from train.corpora.split import text_corpus
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,33 @@ def test_uniform_floor_stands_beside_alpha(comparison):
     T = comparison.tokens
     harmonic = sum(1 / t for t in range(1, T + 1)) / T
     assert comparison.row("alpha_1", "standard").floor == pytest.approx(harmonic)
+
+
+def test_repr_of_anything_that_a_notebook_holds_is_a_few_lines_and_says_what_it_is(comparison, text):
+    run, results = text["standard", 0], comparison.results["text"]
+    found = results.found["standard"][0]
+    seen = analysis.Attention.of("mine", np.full((2, 3, 90, 90), 1 / 90), ["word"] * 90)
+    lines = ["a line that is a text"] * 200
+    values = (
+        comparison,
+        run,
+        run.tokenizer,
+        results,
+        results.reading,
+        found,
+        found.detail,
+        *found.detail.heads.values(),
+    )
+    for value in (*values, seen, seen.tokens, *seen.layers, text_corpus("corpus", lines, valid_fraction=0.1)):
+        assert len(repr(value)) < 1000 and len(repr(value).splitlines()) < 12, repr(value)[:2000]
+    for group in ("standard", "null+local:4"):
+        assert f"\n  {group}: 2 runs" in repr(comparison)
+    assert "8 windows of 16 tokens" in repr(comparison) and "chapters: text" in repr(comparison)
+    assert str(run.path) in repr(run) and "step 12" in repr(run)
+    assert f"{count_parameters(run.config.model):,} parameters" in repr(run)
+
+
+def test_repr_of_many_groups_with_long_names_is_no_longer(comparison):
+    groups = {f"group {i}\n" + "of a long name " * 9: comparison.groups["standard"] * 20 for i in range(30)}
+    told = repr(replace(comparison, groups=groups, title="a long title " * 30))
+    assert len(told) < 1000 and len(told.splitlines()) < 12 and "and 25 more groups" in told
