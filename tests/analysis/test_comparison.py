@@ -135,18 +135,9 @@ def test_repr_of_anything_that_a_notebook_holds_is_a_few_lines_and_says_what_it_
     run, results = text["standard", 0], comparison.results["text"]
     found = results.found["standard"][0]
     seen = analysis.Attention.of("mine", np.full((2, 3, 90, 90), 1 / 90), ["word"] * 90)
-    lines = ["a line that is a text"] * 200
-    values = (
-        comparison,
-        run,
-        run.tokenizer,
-        results,
-        results.reading,
-        found,
-        found.detail,
-        *found.detail.heads.values(),
-    )
-    for value in (*values, seen, seen.tokens, *seen.layers, text_corpus("corpus", lines, valid_fraction=0.1)):
+    corpus = text_corpus("corpus", [f"line {i} is a text" for i in range(200)], valid_fraction=0.1)
+    values = (comparison, run, run.tokenizer, results, results.reading, found, found.detail, *seen.layers)
+    for value in (*values, *found.detail.heads.values(), seen, seen.tokens, corpus):
         assert len(repr(value)) < 1000 and len(repr(value).splitlines()) < 12, repr(value)[:2000]
     for group in ("standard", "null+local:4"):
         assert f"\n  {group}: 2 runs" in repr(comparison)
