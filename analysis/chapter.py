@@ -6,6 +6,7 @@ turns every number into an estimate: the mean over seeds, the paired difference 
 Axes: X texts (resampled for an interval over texts; runs of a comparison read the same ones), L layers, N heads.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -36,6 +37,9 @@ class Reading:
     corpus: str
     rows: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        return f"Reading({len(self.windows)} windows of {self.tokens} tokens of {self.corpus!r})"
+
 
 @dataclass(frozen=True)
 class Measurements(Generic[D]):
@@ -51,6 +55,11 @@ class Measurements(Generic[D]):
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        kinds = {"heads": self.heads, "layers": self.layers, "values": self.values}
+        told = (f"{what}: {reprlib.repr(list(names))}" for what, names in kinds.items() if names)
+        return f"Measurements({'; '.join(told)})"
+
 
 @dataclass(frozen=True)
 class Results(Generic[D]):
@@ -60,6 +69,10 @@ class Results(Generic[D]):
     measured: Mapping[str, Sequence[Measurements[D]]]
     reading: Reading
     colours: Mapping[str, str]  # of each group, the same in every figure
+
+    def __repr__(self) -> str:
+        groups = {group: len(several) for group, several in self.measured.items()}
+        return f"Results({self.reading!r}; runs: {reprlib.repr(groups)})"
 
     def first(self, group: str) -> tuple[Run, Measurements[D]]:
         """The first run of a group and what was measured in it: the one that maps are drawn of."""

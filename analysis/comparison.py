@@ -5,9 +5,11 @@ paired by seed, and one seed carries no interval. Heads of two runs are not matc
 share nothing but the initial weights.
 """
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
+from textwrap import shorten
 from typing import Any
 
 from analysis.capture.truth import Truth, truth
@@ -38,6 +40,17 @@ class Comparison:
     reading: Reading
     warnings: list[str]
     left_out: list[str]
+
+    def __repr__(self) -> str:
+        lines = [f"{shorten(self.title, 80)}: {self.reading!r}"]
+        for group, runs in islice(self.groups.items(), 5):
+            names = reprlib.repr([run.config.name for run in runs])
+            lines.append(f"  {shorten(group, 40)}: {len(runs)} run{'s' * (len(runs) != 1)}, {shorten(names, 80)}")
+        if len(self.groups) > 5:
+            lines.append(f"  and {len(self.groups) - 5} more groups")
+        lines.append(f"  chapters: {', '.join(self.results)}")
+        lines.append(f"  {len(self.estimates)} estimates, {len(self.warnings)} warnings, {len(self.left_out)} left out")
+        return "\n".join(lines)
 
     @property
     def baseline(self) -> str:

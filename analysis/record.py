@@ -14,6 +14,9 @@ class Sums:
     total: np.ndarray
     count: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"Sums({list(self.total.shape)})"
+
     @property
     def blocks(self) -> np.ndarray:
         """The mean in each block of windows, [X, ...]; NaN where it is undefined in all of them."""
@@ -42,6 +45,11 @@ class Record:
     mean_map: np.ndarray
     maps: np.ndarray
     repeats: Mapping[str, Sums] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        L, N, T, _ = self.mean_map.shape
+        measures = f"{len(self.heads) + len(self.repeats)} measures of a head, {len(self.layers)} of a layer"
+        return f"Record({len(self.tokens):,} windows of {T} tokens, {L} layers of {N} heads: {measures})"
 
     def per_head(self) -> dict[str, np.ndarray]:
         """Every measure of a head, [L, N]: the mean over windows."""

@@ -24,13 +24,12 @@ from train.config import RunConfig, from_dict
 from train.config_history import renamed
 from train.folders import FINISHED, finished_steps, locate
 from train.quiet import quiet
+from train.sizes import check_whole, note_sizes, unreadable
 
 if TYPE_CHECKING:
     from jattn.model import Transformer
     from train.step import TrainState
     from train.tokenizers import Tokenizer
-
-SIZES = "sizes.json"  # the bytes of every file of a checkpoint, so that a damaged copy is known by its missing part
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,11 @@ class Run:
     config: RunConfig
     meta: dict[str, Any]
     parameters: dict[str, Any]
+
+    def __repr__(self) -> str:
+        size = sum(array.size for array in self.parameters.values())
+        told = f"{self.config.name}, attention {self.config.model.attention!r}, {size:,} parameters"
+        return f"Run({str(self.path)!r}, step {self.step:,}: {told})"
 
     @cached_property
     def model(self) -> "Transformer":
@@ -181,7 +185,7 @@ def save_imported(run: Run, folder: Path) -> None:
     shown = {k: v for k, v in run.meta.items() if k != "tokenizer"}
     checkpoint = (folder / "checkpoints" / "0").resolve()
     ocp.save_checkpointables(checkpoint, {"state": state}, custom_metadata=run.meta)
-    _note_sizes(checkpoint)
+    note_sizes(checkpoint)
     (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
 
 
@@ -201,11 +205,11 @@ def read_meta(folder: Path) -> dict[str, Any]:
 def _meta(checkpoint: Path) -> dict[str, Any]:
     ocp = _orbax()
 
-    _check_whole(checkpoint)
+    check_whole(checkpoint)
     with _readable(checkpoint):
         meta = ocp.checkpointables_metadata(checkpoint.resolve()).custom_metadata
     if not isinstance(meta, dict) or "config" not in meta:
-        raise InputError(_unreadable(checkpoint, "it does not say which config it was trained with"))
+        raise InputError(unreadable(checkpoint, "it does not say which config it was trained with"))
     return meta | {"config": renamed(meta["config"])}
 
 
@@ -222,16 +226,6 @@ def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
         return ocp.load_checkpointables(checkpoint.resolve(), {"state": abstract})["state"]
 
 
-def _check_whole(checkpoint: Path) -> None:
-    """InputError if a file of the checkpoint is missing or cut short."""
-    sizes = checkpoint / SIZES
-    for name, size in json.loads(sizes.read_text()).items() if sizes.exists() else []:
-        found = (checkpoint / name).stat().st_size if (checkpoint / name).exists() else None
-        if found != size:
-            what = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
-            raise InputError(_unreadable(checkpoint, f"{name} {what}"))
-
-
 @contextmanager
 def _readable(checkpoint: Path) -> Iterator[None]:
     """Turns whatever Orbax raises on a damaged checkpoint into one line; the cause stays attached."""
@@ -243,11 +237,7 @@ def _readable(checkpoint: Path) -> Iterator[None]:
         while (cause := first.__cause__ or first.__context__) is not None:
             first = cause  # Orbax wraps what the file system said
         reason = " ".join(str(first).split()).partition(" [tensorstore_spec")[0] or type(first).__name__
-        raise InputError(_unreadable(checkpoint, reason[:300])) from error
-
-
-def _unreadable(checkpoint: Path, reason: str) -> str:
-    return f"checkpoint {str(checkpoint)!r} cannot be read; delete it to use an earlier one ({reason})"
+        raise InputError(unreadable(checkpoint, reason[:300])) from error
 
 
 def _orbax() -> Any:
@@ -255,14 +245,6 @@ def _orbax() -> Any:
     from orbax.checkpoint import v1
 
     return v1
-
-
-def _note_sizes(checkpoint: Path) -> None:
-    """Write down the bytes of every file of a finished checkpoint, once."""
-    if not (checkpoint / SIZES).exists():
-        sizes = {str(p.relative_to(checkpoint)): p.stat().st_size for p in checkpoint.rglob("*") if p.is_file()}
-        (checkpoint / "sizes.part").write_text(json.dumps(sizes))
-        (checkpoint / "sizes.part").rename(checkpoint / SIZES)
 
 
 class Writer:
@@ -298,7 +280,7 @@ class Writer:
         """Note the sizes of what is written by now."""
         self._checkpointer.wait()
         for done in (path.parent for path in self._folder.glob("*/" + FINISHED)):
-            _note_sizes(done)
+            note_sizes(done)
 
     def __enter__(self) -> "Writer":
         return self

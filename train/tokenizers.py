@@ -33,6 +33,9 @@ class Tokenizer:
 
     json: str
 
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.vocab_size:,} tokens, sha256 {self.sha256[:12]})"
+
     @classmethod
     def train(cls, kind: str, texts: Iterable[str], vocab_size: int | None = None, bos: bool = False) -> "Tokenizer":
         """Tokenizer of the kind for the texts; `bos` adds the fixed first token on top of the vocabulary.

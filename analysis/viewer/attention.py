@@ -44,6 +44,12 @@ class Attention:
     def __post_init__(self):
         _check(self)
 
+    def __repr__(self) -> str:
+        step = "" if self.step is None else f" at step {self.step:,}"
+        keys = "" if self.keys is None else f", keys {self.keys!r}"
+        size = f"{len(self.layers)} layers, {len(self.heads)} heads"
+        return f"Attention({self.name!r}{step}, {size}, {self.tokens!r}{keys})"
+
     @classmethod
     def of(
         cls,

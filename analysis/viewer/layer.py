@@ -25,6 +25,10 @@ class Layer:
     first: int = 0
     softmax: bool = True
 
+    def __repr__(self) -> str:
+        null = "" if self.null is None else ", with a null"
+        return f"Layer({self.number}, weights {list(self.weights.shape)}{null})"
+
     @property
     def null_mass(self) -> Float32[np.ndarray, "N T"]:
         """What each query gives to the null, 0 where the layer has none."""

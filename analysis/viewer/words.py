@@ -7,6 +7,7 @@ Axes: T tokens.
 """
 
 import re
+import reprlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.text)
+
+    def __repr__(self) -> str:
+        return f"Tokens({len(self)}: {reprlib.repr(''.join(self.text))})"
 
     def same(self, other: "Tokens") -> bool:
         """Whether the two are the same text, cut in the same way."""

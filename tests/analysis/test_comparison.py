@@ -13,6 +13,8 @@ from analysis.report.compare import check_names
 from analysis.report.tables import heads_table, measures_table, to_json
 from analysis.stats import paired
 from jattn.errors import InputError
+from jattn.model import count_parameters
+from train.corpora.split import text_corpus
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +162,24 @@ def test_uniform_floor_stands_beside_alpha(comparison):
     T = comparison.tokens
     harmonic = sum(1 / t for t in range(1, T + 1)) / T
     assert comparison.estimate("alpha_1", "standard").floor == pytest.approx(harmonic)
+
+
+def test_repr_of_anything_that_a_notebook_holds_is_a_few_lines_and_says_what_it_is(comparison, text):
+    run, results = text["standard", 0], comparison.results["text"]
+    measured = results.measured["standard"][0]
+    seen = analysis.Attention.of("mine", np.full((2, 3, 90, 90), 1 / 90), ["word"] * 90)
+    corpus = text_corpus("corpus", [f"line {i} is a text" for i in range(200)], valid_fraction=0.1)
+    values = (comparison, run, run.tokenizer, results, results.reading, measured, measured.detail, *seen.layers)
+    for value in (*values, *measured.detail.heads.values(), seen, seen.tokens, corpus):
+        assert len(repr(value)) < 1000 and len(repr(value).splitlines()) < 12, repr(value)[:2000]
+    for group in ("standard", "null+local:4"):
+        assert f"\n  {group}: 2 runs" in repr(comparison)
+    assert "8 windows of 16 tokens" in repr(comparison) and "chapters: text" in repr(comparison)
+    assert str(run.path) in repr(run) and "step 12" in repr(run)
+    assert f"{count_parameters(run.config.model):,} parameters" in repr(run)
+
+
+def test_repr_of_many_groups_with_long_names_is_no_longer(comparison):
+    groups = {f"group {i}\n" + "of a long name " * 9: comparison.groups["standard"] * 20 for i in range(30)}
+    told = repr(replace(comparison, groups=groups, title="a long title " * 30))
+    assert len(told) < 1000 and len(told.splitlines()) < 12 and "and 25 more groups" in told

@@ -12,9 +12,10 @@ from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
 from tests.configs import changed
 from train import loop
-from train.checkpoint import SIZES, Writer, load, load_state, read_meta
+from train.checkpoint import Writer, load, load_state, read_meta
 from train.folders import FINISHED, check_folder, check_same, find_runs, finished_steps, is_run, prepare_folder
 from train.material import prepare
+from train.sizes import SIZES
 from train.step import init_state
 
 

@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from jattn.errors import InputError
-from train.checkpoint import SIZES, load
+from train.checkpoint import load
 from train.quiet import LOGGERS, quiet
+from train.sizes import SIZES
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ DAMAGE = {
     "manifest gone": lambda folder: (folder / "state" / "manifest.ocdbt").unlink(),
     "data zeroed": lambda folder: [f.write_bytes(bytes(f.stat().st_size)) for f in folder.glob("state/d/*")],
     "another shape": lambda folder: (folder / "_CHECKPOINT_METADATA").write_text(
-        (folder / "_CHECKPOINT_METADATA").read_text().replace('"width": 32', '"width": 64')
+        (folder / "_CHECKPOINT_METADATA").read_text().replace('"width": 16', '"width": 32')
     ),
 }
 

@@ -29,6 +29,10 @@ class TextCorpus:
     sha256: str
     size: int
 
+    def __repr__(self) -> str:
+        texts = f"{len(self.train):,} documents and {len(self.valid):,} held out"
+        return f"TextCorpus({self.name!r}, {texts}, {self.size:,} characters, sha256 {self.sha256[:12]})"
+
 
 @dataclass(frozen=True, eq=False)
 class RowCorpus:
