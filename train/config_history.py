@@ -5,7 +5,7 @@ from typing import Any
 from train.config import to_nested
 
 RENAMED = {
-    # Until 0.1.0 all fields of the model stood side by side.
+    # Once all fields of the model stood side by side.
     "model.mlp": "model.mlp.activation",
     "model.hidden": "model.mlp.hidden",
     "model.swiglu_limit": "model.mlp.limit",

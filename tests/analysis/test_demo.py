@@ -5,8 +5,9 @@ from typing import get_args
 
 import pytest
 
-from analysis import comparison, demo
+from analysis import demo
 from analysis.cli import main
+from analysis.report import compare
 from train.config import override
 
 SHAPE = {"steps": 6, "eval_every": 6, "save_every": 6, "data.batch": 4}
@@ -23,7 +24,7 @@ def short(monkeypatch):
         ]
 
     monkeypatch.setattr(demo, "parts", parts)
-    monkeypatch.setattr(comparison, "compare", partial(comparison.compare, windows=8))
+    monkeypatch.setattr(compare, "compare", partial(compare.compare, windows=8))
 
 
 def test_demo_trains_compares_and_prints_the_report_last(short, tmp_path, capsys):
