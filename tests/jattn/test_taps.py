@@ -134,7 +134,7 @@ def test_what_attention_adds_is_the_heads_outputs_projected(x64):
 def test_what_the_linear_layers_read_makes_what_they_write(x64, norm_position):
     config = tiny("gate", norm__position=norm_position, norm__qk=False, bias__mlp=True)
     p, (_, seen) = weights(config), run(config, observe=everything)
-    of = lambda name: p[f"blocks.1.{name}"]  # noqa: E731
+    of = lambda name: p[f"blocks.1.{name}"]
     for site, name in (("q", "q"), ("k", "k"), ("v", "v")):
         close(seen[site][1].reshape(B, T, -1), seen["attn_in"][1] @ of(f"attention.{name}.kernel"))
     gate = jax.nn.sigmoid(seen["attn_in"][1] @ of("attention.gate.kernel"))
@@ -147,7 +147,7 @@ def test_what_the_linear_layers_read_makes_what_they_write(x64, norm_position):
 
 def test_hidden_of_the_experts_is_one_for_each(x64):
     config = tiny(mlp__activation="swiglu_clamped", mlp__experts=3, mlp__hidden=5)
-    observe = lambda seen: (seen["mlp_hidden"], seen["mlp_in"], seen["mlp_out"])  # noqa: E731
+    observe = lambda seen: (seen["mlp_hidden"], seen["mlp_in"], seen["mlp_out"])
     _, (hidden, read, wrote) = run(config, observe=observe, edit=at("mlp_hidden", jnp.zeros_like))
     assert hidden.shape == (L, B, T, 3, 5)
     experts = assemble(config, weights(config)).blocks[1].mlp
@@ -282,7 +282,7 @@ def test_edit_is_told_each_site_of_each_layer_once(x64):
 @pytest.mark.parametrize("attention", ["standard", "key_value+local:3", "token", "gate"])
 def test_attention_put_in_place_gets_what_the_models_own_gets(x64, attention):
     close(run(tiny(attention), attend=attend), run(tiny(attention)))
-    half = lambda q, k, v, **options: attend(0.5 * q, k, v, **options)  # noqa: E731
+    half = lambda q, k, v, **options: attend(0.5 * q, k, v, **options)
     assert np.abs(run(tiny(attention), attend=half) - run(tiny(attention))).max() > 1e-3
 
 
