@@ -63,7 +63,7 @@ def parts(size: Size) -> list[Part]:
 def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite: bool = False) -> int:
     """Train everything, compare, write the report, print its path last. 130 after a Ctrl-C, when all is saved."""
     _prepare(out, resume, overwrite)
-    from analysis.report.compare import compare
+    from analysis.report.compare import WINDOWS, compare
     from analysis.report.page import write
     from train import loop
     from train.folders import steps_of
@@ -73,7 +73,7 @@ def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite
     began = time.monotonic()
     planned = parts(size)
     seeds = (0, 1, 2) if size == "full" else (0,)
-    read = {"windows": 64} if size == "quick" else {}
+    windows = 64 if size == "quick" else WINDOWS
     jobs = [(c, g, s) for c in planned for g in c.groups for s in seeds]
     print(f"{len(jobs)} runs on {machine()}, then the report; results in {out}", file=sys.stderr)
     folders: dict[tuple[str, str], list[Path]] = {}
@@ -101,7 +101,7 @@ def run_demo(out: Path, *, size: Size = "usual", resume: bool = False, overwrite
     results = []
     for part in planned:
         groups = {g: [str(f) for f in folders[part.name, g]] for g in part.groups}
-        results.append(compare(groups, title=part.title, only=READ, progress=True, **read))
+        results.append(compare(groups, title=part.title, only=READ, windows=windows, progress=True))
     title = f"{TITLE} The quick form: few steps, one seed" if size == "quick" else TITLE
     page = write([result.told for result in results], out, title=title, lesson=True)
     print(f"done in {clock(time.monotonic() - began)}", file=sys.stderr)

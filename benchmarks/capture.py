@@ -154,7 +154,7 @@ def torch_measures(a, tokens, delimiters, blocks):
         "duplicate": same,
         "follower": torch.nn.functional.pad(same, (1, 0))[:, :-1],
         "delimiter": seen & delimiters & (apart != 0) & (i > 0),
-        "block": seen & (blocks[:, None] == blocks),
+        "paragraph": seen & (blocks[:, None] == blocks),
     }
     found = {f"alpha_{k}": a[..., k - 1 :, k - 1].mean(-1) for k in (1, 2, 3, 4)}
     found |= {f"sink_{k}": (found[f"alpha_{k}"] > 0.3).float() for k in (1, 2, 3, 4)}

@@ -83,7 +83,7 @@ def theirs(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
         with torch.no_grad():
             out = model(**ask, output_hidden_states=True, output_attentions=True)
         logits = out.logits if hasattr(out, "logits") else out.last_hidden_state
-        to = lambda x: x.detach().double().numpy()  # noqa: E731
+        to = lambda x: x.detach().double().numpy()
         return Outputs(to(logits), [to(h) for h in out.hidden_states], [to(a) for a in out.attentions])
 
 
@@ -106,7 +106,7 @@ def ours(path: Path, dtype: str, tokens, real, types=None) -> Outputs:
     logits, (before, _, weights), last = call(
         found.parameters, jnp.asarray(tokens), padded, None if types is None else jnp.asarray(types)
     )
-    to = lambda x: np.asarray(x, np.float64)  # noqa: E731
+    to = lambda x: np.asarray(x, np.float64)
     return Outputs(to(logits), [*map(to, before), to(last)], [to(w) for w in weights])
 
 

@@ -69,8 +69,8 @@ def measure_cache(case: Any) -> dict[str, float]:
         with jax.enable_x64(True):
             mine, own = cached(path, "float64", tokens), ours(path, "float64", tokens, real).logits
     real[:, : CHUNKS[0]] = 0  # the prompt is read as any text
-    off = lambda a, b: difference(a, b, real, largest)  # noqa: E731
-    size = lambda a: difference(a, pieces, real, rms)  # noqa: E731
+    off = lambda a, b: difference(a, b, real, largest)
+    size = lambda a: difference(a, pieces, real, rms)
     return {
         "from ours without": off(mine, own),
         "from theirs without": off(mine, whole),

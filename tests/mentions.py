@@ -100,18 +100,19 @@ def lost_dotted(text):
 
 
 def is_field(name):
-    """Whether it is a field of a run, or a group of them; `config.` before it says in which file of a run it stands."""
-    fields = [f"config.{field}" for field in field_types()] + list(field_types())
-    return any(field == name or field.startswith(f"{name}.") for field in fields)
+    """Whether it is a field of a run or a group of them, perhaps without `model.`, or after `config.`, its file."""
+    fields = [f"{prefix}{field}." for field in field_types() for prefix in ("", "config.")]
+    return any(field.startswith((f"{name}.", f"model.{name}.")) for field in fields)
 
 
 def lost_words(text):
-    """NAMES and ClassNames that neither our code nor the code on the page knows."""
+    """NAMES, ClassNames and functions(of arguments) that neither our code nor the code on the page knows."""
     code = "".join(body for _, body in FENCED.findall(text))
+    known = {name.rpartition(".")[2] for file in FILES if file.endswith(".py") for name in defined(file)}
     for span in spans(text):
-        ours = re.fullmatch(r"[A-Z][A-Z_]{2,}|[A-Z][a-z]+[A-Z]\w+", span) and not re.search(rf"\b{span}\b", code)
-        if ours and not any(span in defined(file) for file in FILES if file.endswith(".py")):
-            yield span
+        name = re.fullmatch(r"([A-Z][A-Z_]{2,}|[A-Z][a-z]+[A-Z]\w+)|([a-z_]\w*)\(.*\)", span)
+        if name and span.partition("(")[0] not in known and not re.search(rf"\b{span.partition('(')[0]}\b", code):
+            yield span.partition("(")[0]
 
 
 def lost_imports(text):

@@ -184,7 +184,9 @@ def test_what_is_not_there_is_found():
     assert [*lost_names(names)] == ["NOWHERE in jattn/masks.py", "TITLES in select.py"]
     dotted = "`train.lode(path)` `sinks.alfa` `Mask.seen` `model.layers` `sinks.alpha` `jattn.load`"
     assert [*lost_dotted(dotted)] == ["train.lode", "sinks.alfa", "Mask.seen"]
-    assert [*lost_words("`TITELS` and `NullKinds`, `KERNELS`, `ModelConfig`")] == ["TITELS", "NullKinds"]
+    assert [*lost_words("`TITELS`, `NullKinds`, `alfa(k)`; `KERNELS`, `ModelConfig`, `alpha(weights, k)`")] == [
+        *("TITELS", "NullKinds", "alfa"),
+    ]
     page = "```python no-run\nimport jax\nfrom jattn import masks, marks\nimport train.lope\n```\n"
     assert [*lost_imports(page)] == ["jattn.marks", "train.lope"]
 

@@ -105,7 +105,7 @@ import jattn
 run = jattn.run(jattn.override(jattn.preset("tiny"), {TINY}), "runs/again")
 assert jattn.load({str(run)!r}).step == run.step == 2
 assert jattn.capture(run, run.encode("What takes a token?")[:, :16]).mean_map.shape[:2] == (1, 2)
-comparison = jattn.compare(a=run, windows=8, chapters=["cause"])
+comparison = jattn.compare(a=run, windows=8, only=["cause"])
 assert comparison.write("report").name == "report.html"
 assert "<iframe" in comparison._repr_html_()
 jattn.view(run, text="What takes?").write("page.html")

@@ -79,14 +79,14 @@ def dormancy_of(
     W, T = tokens.shape
     visible, counted = visible_maps(config, T), counted_in(config, T, first_query)
     halves = _halves(counted)
-    marks, blocks = delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens)
+    marks, of_paragraph = delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens)
     size, X = batch_size(config, T, W), min(BLOCKS, W)
     block = block_of(W, BLOCKS)
     found = dormancy.no_contexts(config.layers, config.heads, T, contexts)
     bars = np.zeros((config.layers, config.heads, dormancy.BINS), int)
     sums = np.zeros((X, config.layers, config.heads, 5))
     parts: dict[str, list[np.ndarray]] = {}
-    for start, n, batch in in_batches(size, tokens, marks, blocks):
+    for start, n, batch in in_batches(size, tokens, marks, of_paragraph):
         seen = _step(config, run.parameters, *batch, visible, counted, halves)
         seen = {name: np.asarray(a)[:, :n] for name, a in seen.items()}
         real, powers = seen.pop("real"), np.asarray(seen.pop("powers"), np.float64)
@@ -158,7 +158,7 @@ def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
 
 
 @partial(jax.jit, static_argnums=0)  # once per config
-def _step(config: ModelConfig, parameters, tokens, marks, blocks, visible, counted, halves):
+def _step(config: ModelConfig, parameters, tokens, marks, of_paragraph, visible, counted, halves):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         counts, mask, half = counted[seen.layer], visible[seen.layer], halves[:, seen.layer]
@@ -181,7 +181,7 @@ def _step(config: ModelConfig, parameters, tokens, marks, blocks, visible, count
             "active_late": dormancy.active_share(real, half[1]),
             "undecided_share": dormancy.undecided_share(real, counts),
             "dense_blocks": dense_blocks(weights, mask, min(BLOCK, weights.shape[-1])),
-            **_classed(config, _on_text, weights, null, seen.layer, mask, marks, blocks),
+            **_classed(config, _on_text, weights, null, seen.layer, mask, marks, of_paragraph),
         }
 
     return assemble(config, parameters)(tokens, observe=observe)[1]

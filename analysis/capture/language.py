@@ -155,7 +155,10 @@ def _sided(maps: WordMaps, X: int) -> dict[str, np.ndarray]:
 
 
 def pairs(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Progress | None = None) -> Pairs:
-    """Sentence blocks, and the words of B that match one of A. Raises InputError as `syntax` does."""
+    """Pairs of sentences: what stays in each, what crosses, and the words of B that match one of A.
+
+    Raises InputError as `syntax` does.
+    """
     maps = read_words(run, _enough(run, sentences), progress)
     read = maps.sentences
     X = min(X, len(read))

@@ -131,7 +131,7 @@ def _found(detail: Detail) -> Measurements[Detail]:
 
 
 def show(results: Results) -> Sequence[Element]:
-    """Word classes, dependency alignment, links, sentence blocks; tables of the best heads and of the gender probe."""
+    """Word classes, dependency alignment, links, sentence pairs; tables of the best heads and of the gender probe."""
     details = {group: [found.detail for found in several] for group, several in results.measured.items()}
     first = {group: several[0] for group, several in details.items()}
     elements: list[Element] = [
@@ -178,7 +178,7 @@ def show(results: Results) -> Sequence[Element]:
             "words. Apart: the first token and special tokens; rest: spaces. Even attention would give A about "
             f"{np.mean([p.chance['pair_crossing'] for p in paired.values()]):.2f} of what goes to words."
         )
-        elements.append(Plot("sentence-blocks", language_figures.sentence_blocks(paired), caption))
+        elements.append(Plot("sentence-pairs", language_figures.sentence_pairs(paired), caption))
     return [*elements, _link_table(details), *_gender_table(results), *_notes(details)]
 
 

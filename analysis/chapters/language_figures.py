@@ -1,4 +1,4 @@
-"""Figures of the chapter "language": dependency alignment, links, word classes, sentence blocks."""
+"""Figures of the chapter "language": dependency alignment, links, word classes, sentence pairs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def word_classes(found: "Syntax", title: str) -> Figure:
     return figure
 
 
-def sentence_blocks(found: Mapping[str, "Pairs"]) -> Figure:
+def sentence_pairs(found: Mapping[str, "Pairs"]) -> Figure:
     """Stacked by layer: where the words of B attend; for a model that sees both sides those of A as well."""
     rows = ["B"] if all(p.shares["A to B"].max() < 1e-6 for p in found.values()) else ["A", "B"]
     layers = max(p.shares["B to A"].shape[0] for p in found.values())

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from analysis.measures import patterns
 from analysis.measures.row_sums import LOCAL_WIDTH, LONG
 from analysis.measures.sinks import MIN_REAL_MASS, first_token_as_null
-from analysis.measures.text_patterns import block_pattern, delimiter_pattern
+from analysis.measures.text_patterns import delimiter_pattern, paragraph_pattern
 
 Scores = dict[str, Float[Array, "B N"]]
 
@@ -24,11 +24,11 @@ def text_scores(
     null_mass: Float[Array, "B N T"],
     visible: Bool[Array, "T T"],
     marks: Bool[Array, "B T"],
-    blocks: Int[Array, "B T"],
+    paragraphs: Int[Array, "B T"],
 ) -> tuple[Scores, Scores]:
-    """Scores on running text and their chance: self, previous, next, local, long, delimiter, block. In [0, 1].
+    """Scores on running text and their chance: self, previous, next, local, long, delimiter, paragraph. In [0, 1].
 
-    marks: which tokens delimit; blocks: the paragraph of each (text_patterns.py). NaN where no query is asked.
+    marks: which tokens delimit; paragraphs: the paragraph of each (text_patterns.py). NaN where no query is asked.
     """
     T = weights.shape[-1]
     fixed = {
@@ -39,7 +39,11 @@ def text_scores(
         "long": patterns.far_pattern(T, LONG),
     }
     return _scores(
-        weights, null_mass, visible, fixed, {"delimiter": delimiter_pattern(marks), "block": block_pattern(blocks)}
+        weights,
+        null_mass,
+        visible,
+        fixed,
+        {"delimiter": delimiter_pattern(marks), "paragraph": paragraph_pattern(paragraphs)},
     )
 
 

@@ -48,7 +48,7 @@ RULES = (
     Rule("delimiter", "delimiter", 0.5, "punctuation, line ends and special tokens"),
     Rule("topic", "topic", 0.2, "words of its topic, more than words of others at the same distances"),
     Rule("local", "local", 0.5, f"the last {LOCAL_WIDTH} keys, its own position included"),
-    Rule("block", "block", 0.5, "its own paragraph"),
+    Rule("paragraph", "paragraph", 0.5, "its own paragraph"),
     Rule("long range", "long", 0.5, f"keys at least {LONG} tokens away"),
 )
 NAMES = (SINK, *(rule.name for rule in RULES), NONE)

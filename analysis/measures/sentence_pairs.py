@@ -1,4 +1,4 @@
-"""Sentence blocks: how much attention stays in its sentence, how much crosses, and does it find what matches.
+"""Pairs of sentences: how much attention stays in its sentence, how much crosses, and does it find what matches.
 
 Axes: S texts of two sentences, A and B, L layers, N heads, W words. B begins at the word `second`.
 Source: the sentence blocks of BertViz's sentence-pair view (Vig 2019, arXiv 1904.02679, section 3.1), as numbers.

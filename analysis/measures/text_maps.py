@@ -12,20 +12,20 @@ from jaxtyping import Array, Bool, Float
 from analysis.measures.patterns import duplicate_pattern, induction_pattern
 from analysis.measures.row_sums import LOCAL_WIDTH, LONG, RowSums, row_sums, without
 from analysis.measures.sinks import MOST_NULL
-from analysis.measures.text_patterns import block_pattern, delimiter_pattern
+from analysis.measures.text_patterns import delimiter_pattern, paragraph_pattern
 
 
 class Marks(NamedTuple):
     """What of a batch of texts is known besides its maps, [B, T] each, on the host or a device.
 
     tokens: ids, None for no text in particular.  shares: measure -> keys whose share of all attention it is.
-    delimiters: punctuation and the like.  blocks: number of the paragraph.
+    delimiters: punctuation and the like.  paragraphs: number of the paragraph.
     """
 
     tokens: Any = None
     shares: Mapping[str, Any] | None = None
     delimiters: Any = None
-    blocks: Any = None
+    paragraphs: Any = None
 
 
 class Maps(NamedTuple):
@@ -79,8 +79,8 @@ def text_patterns(T: int, causal: bool, marks: Marks | None) -> dict[str, Bool[A
             found |= {"duplicate": duplicate_pattern(marks.tokens), "follower": induction_pattern(marks.tokens)}
         if marks.delimiters is not None:
             found["delimiter"] = seen & delimiter_pattern(marks.delimiters)
-        if marks.blocks is not None:
-            found["block"] = seen & block_pattern(marks.blocks)
+        if marks.paragraphs is not None:
+            found["paragraph"] = seen & paragraph_pattern(marks.paragraphs)
     return found
 
 

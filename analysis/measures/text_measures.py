@@ -199,7 +199,7 @@ MEASURES: dict[str, tuple[Measure, Of]] = {
     **_pattern("duplicate", "earlier copies of the query's token"),
     **_pattern("follower", "what followed earlier copies of the query's token", sinkless=True),
     **_pattern("delimiter", "delimiters"),
-    **_pattern("block", "the query's own paragraph"),
+    **_pattern("paragraph", "the query's own paragraph"),
     "entropy_with_null_nats": (Measure("entropy, the null one outcome", NATS), _entropy_with_null),
     "entropy_nats": (Measure("entropy, conditional on real keys", NATS), _entropy),
     "entropy_filtered_nats": (

@@ -1,7 +1,7 @@
 """Patterns that need to know what the text says: delimiters, paragraphs, topics. The others are in patterns.py.
 
 Axes: B windows, N heads, T queries and T keys (the same text), V vocabulary. i is the query, j the key, both from 1.
-Sources: Clark et al. 2019 (arXiv 1906.04341), section 3 (delimiters); blocks and topics are our own definitions.
+Sources: Clark et al. 2019 (arXiv 1906.04341), section 3 (delimiters); paragraphs and topics are our own definitions.
 """
 
 from typing import TYPE_CHECKING
@@ -28,10 +28,10 @@ def delimiter_pattern(marks: Marks) -> Bool[Array, "B T T"]:
     return jnp.asarray(marks)[:, None, :] & ~jnp.eye(T, dtype=bool) & (jnp.arange(T) > 0)
 
 
-def block_pattern(blocks: Int[Array | np.ndarray, "B T"]) -> Bool[Array, "B T T"]:
-    """blocks_i = blocks_j, the query's own token included: attention that stays in its paragraph (sentence, line)."""
-    blocks = jnp.asarray(blocks)
-    return blocks[:, :, None] == blocks[:, None, :]
+def paragraph_pattern(paragraphs: Int[Array | np.ndarray, "B T"]) -> Bool[Array, "B T T"]:
+    """paragraphs_i = paragraphs_j, the query's own token included: what stays in its paragraph (sentence, line)."""
+    paragraphs = jnp.asarray(paragraphs)
+    return paragraphs[:, :, None] == paragraphs[:, None, :]
 
 
 def dense_blocks(

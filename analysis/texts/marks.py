@@ -26,17 +26,17 @@ def paragraphs(tokenizer: Tokenizer, tokens: Int[Array | np.ndarray, "B T"], bre
     """The paragraph that each token belongs to, from 0: a new one starts after `breaks` line breaks with only white
     space between them (2: blank lines; 1: every line). Raises InputError if breaks < 1.
     """
-    at_least("breaks (line breaks between two blocks)", breaks, 1)
+    at_least("breaks (line breaks between two paragraphs)", breaks, 1)
     tokens = np.asarray(tokens)
     ids, inverse = np.unique(tokens, return_inverse=True)
     texts = [tokenizer.token(int(i)) for i in ids]
     blank = np.array([not text.strip() for text in texts])[inverse].reshape(tokens.shape)
     ending = np.array([text[len(text.rstrip()) :].count("\n") for text in texts])[inverse].reshape(tokens.shape)
-    block, run = np.zeros_like(tokens), np.zeros(len(tokens), int)  # run: line breaks since the last ink
+    paragraph, run = np.zeros_like(tokens), np.zeros(len(tokens), int)  # run: line breaks since the last ink
     for t in range(tokens.shape[1]):
-        block[:, t] = (block[:, t - 1] if t else 0) + (~blank[:, t] & (run >= breaks))
+        paragraph[:, t] = (paragraph[:, t - 1] if t else 0) + (~blank[:, t] & (run >= breaks))
         run = np.where(blank[:, t], run, 0) + ending[:, t]
-    return block
+    return paragraph
 
 
 def _delimits(text: str) -> bool:

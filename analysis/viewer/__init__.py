@@ -2,8 +2,8 @@
 
 show.py                      view(...): from runs or arrays to a Page
 notes.py                     what a page says of itself
-read.py                      what a run does on a text; of_comparison.py: what a comparison kept
-attention.py, layer.py       the same as plain arrays
+read.py                      what a run does on a text
+attention.py, layer.py       the same from plain arrays
 checks.py                    what of them is refused
 words.py                     tokens as people read them
 statistics.py, matching.py   numbers per head; which heads of two models are most alike

@@ -28,7 +28,7 @@ PLANTED = {
     "self": J == I,
     "delimiter": MARKS & (J != I),
     "local": (abs(I - J) < 8),
-    "block": BLOCKS[0][:, None] == BLOCKS[0],
+    "paragraph": BLOCKS[0][:, None] == BLOCKS[0],
     "long range": abs(I - J) >= 32,
 }
 

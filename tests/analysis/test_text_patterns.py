@@ -68,7 +68,7 @@ def test_paragraphs_end_at_blank_lines_and_lines_at_every_one():
 
 def test_a_head_within_its_paragraph_scores_one_and_even_attention_the_share_of_its_keys():
     blocks = np.repeat(np.arange(4), 4)[None]
-    pattern = text_patterns.block_pattern(blocks)
+    pattern = text_patterns.paragraph_pattern(blocks)
     head = even(CAUSAL & np.asarray(pattern[0]))
     np.testing.assert_allclose(patterns.raw_mass(head, pattern), 1, rtol=1e-6)
     np.testing.assert_allclose(patterns.chance(pattern, BOTH), [1 / 4], rtol=1e-6)
@@ -78,7 +78,7 @@ def test_a_head_within_its_paragraph_scores_one_and_even_attention_the_share_of_
 
 
 def test_dense_blocks_are_those_with_attention_in_them():
-    own = text_patterns.block_pattern(np.repeat(np.arange(4), 4)[None])[0]
+    own = text_patterns.paragraph_pattern(np.repeat(np.arange(4), 4)[None])[0]
     head = even(CAUSAL & np.asarray(own))
     np.testing.assert_allclose(text_patterns.dense_blocks(head, CAUSAL, 4), 4 / 10, rtol=1e-6)  # the diagonal, of 10
     np.testing.assert_allclose(text_patterns.dense_blocks(head, BOTH, 4), 4 / 16, rtol=1e-6)
