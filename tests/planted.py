@@ -141,7 +141,13 @@ def _exact_norms(config: ModelConfig, p: dict[str, np.ndarray], squares: tuple[f
 def byte_run(attention="standard", **changes):
     """A run that was never trained: random parameters, large enough for maps that differ, and bytes for tokens."""
     shape = {"layers": 2, "heads": 2, "width": 32, "context": 96, "vocab_size": 256, "init__std": 0.4}
-    config = model_config(attention=attention, **(shape | changes))
-    tokenizer = Tokenizer.train("byte", [])
-    meta = {"tokenizer": tokenizer.to_json(), "corpus": {"name": "none", "sha256": None}}
-    return Run(Path("runs/made"), 0, RunConfig(preset="made", model=config), meta, init_parameters(config))
+    return run_of(model_config(attention=attention, **(shape | changes)), Tokenizer.train("byte", []))
+
+
+def run_of(config: ModelConfig, tokenizer: Tokenizer | None = None, *, seed: int = 0, **parameters: np.ndarray) -> Run:
+    """A run that was never trained: fresh parameters, some of them replaced."""
+    meta = {"corpus": {"name": "none", "sha256": None}}
+    if tokenizer is not None:
+        meta |= {"tokenizer": tokenizer.to_json()}
+    made = init_parameters(config, seed) | parameters
+    return Run(Path("runs/made"), 0, RunConfig(preset="made", model=config), meta, made)

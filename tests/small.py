@@ -34,6 +34,13 @@ def drawn(config: ModelConfig) -> dict[str, jax.Array]:
     return {name: draw(name, shape) for name, shape in parameter_shapes(config).items()}
 
 
+def arrays(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random values in NumPy, norms around 1, biases and nulls too, so that none is invisible."""
+    draw = np.random.default_rng(seed)
+    shapes = parameter_shapes(config)
+    return {n: (n.endswith("scale") + draw.normal(0, 0.3, s.shape)).astype(s.dtype) for n, s in shapes.items()}
+
+
 def logits(config: ModelConfig, parameters: dict | None = None, tokens=TOKENS, **arrays) -> jax.Array:
     """Logits of a model with these parameters, or with drawn ones."""
     model = assemble(config, drawn(config) if parameters is None else parameters)

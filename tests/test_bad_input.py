@@ -1,8 +1,6 @@
 """Every mistake is one line that names the field, the value and the fix, with exit code 2, and nothing is lost."""
 
-import contextlib
 import hashlib
-import io
 import json
 import random
 import shutil
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli import main
+from tests.command import jattn
 from train.checkpoint import load
 from train.metrics import read_metrics
 
@@ -20,14 +18,6 @@ TINY = ["train", "--preset=tiny", "--layers=1", "--heads=2", "--width=16", "--co
 TEXT = [*TINY, "--corpus=words.txt"]
 RUN = [*TEXT, "--attention=null", "--steps=4", "--save-every=2", "--eval-every=2", "--out=runs/null"]
 NEW = [*TEXT, "--out=new"]
-
-
-def jattn(*words):
-    """Exit code, stdout and stderr of a command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([*map(str, words)])
-    return code, out.getvalue(), err.getvalue()
 
 
 def files(folder):

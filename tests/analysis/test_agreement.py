@@ -1,7 +1,5 @@
 """Heads in another order are found again; distances are scipy's; unrelated heads agree as much as chance."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
@@ -11,10 +9,8 @@ from analysis.chapters import agreement as chapter
 from analysis.elements import Plot, Table
 from analysis.measures.agreement import agreement, head_distances, match
 from jattn.errors import InputError
-from jattn.model import init_parameters
 from tests.configs import model_config
-from train.checkpoint import Run
-from train.config import RunConfig
+from tests.planted import run_of
 
 W, L, N, T = 4, 2, 3, 12
 
@@ -154,9 +150,9 @@ def test_bad_maps_are_one_line_each():
 # The chapter ---------------------------------------------------------------------------------------------------------
 
 
-def run_of(seed):
+def made(seed):
     model = model_config(vocab_size=7, context=16, layers=L, heads=N, width=12, init__std=0.5, attention="null")
-    return Run(Path("made"), 0, RunConfig(model=model), {}, init_parameters(model, seed))
+    return run_of(model, seed=seed)
 
 
 WINDOWS = np.random.default_rng(0).integers(0, 7, (5, T + 1)).astype(np.int32)
@@ -169,7 +165,7 @@ def results_of(**groups):
 
 
 def test_pairs_of_runs_of_a_group_have_numbers_and_a_run_alone_has_a_line():
-    results = results_of(three=[run_of(0), run_of(1), run_of(0)], alone=[run_of(0)])
+    results = results_of(three=[made(0), made(1), made(0)], alone=[made(0)])
     assert results.measured["alone"][0].detail.shape == (5, L, N, T, 1 + T)
     np.testing.assert_allclose(results.measured["alone"][0].detail.sum(-1), 1, atol=2e-3)
     pairs = chapter.pairs(results)
@@ -182,10 +178,10 @@ def test_pairs_of_runs_of_a_group_have_numbers_and_a_run_alone_has_a_line():
 
 
 def test_groups_of_one_run_are_shown_as_lines_alone():
-    (table,) = chapter.show(results_of(a=[run_of(0)], b=[run_of(1)]))
+    (table,) = chapter.show(results_of(a=[made(0)], b=[made(1)]))
     assert [row[0] for row in table.rows] == ["a", "b"]
 
 
 def test_one_window_is_no_reading():
     with pytest.raises(Unfit, match="agreement needs two windows of at least 4 tokens, got 1 of 12"):
-        chapter.read(run_of(0), Reading(WINDOWS[:1], T, "text"), lambda *_: None)
+        chapter.read(made(0), Reading(WINDOWS[:1], T, "text"), lambda *_: None)

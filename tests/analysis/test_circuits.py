@@ -13,9 +13,10 @@ from analysis.measures.bigrams import bigram, correlation
 from jattn.errors import InputError
 from jattn.interop import transformer_lens as lens
 from jattn.interop.fold import fold_norms
-from jattn.model import assemble, build, parameter_shapes, parameters_of
+from jattn.model import assemble, build, parameters_of
 from tests import planted
 from tests.configs import changed, model_config
+from tests.small import arrays as drawn
 
 SMALL = model_config(vocab_size=15, context=12, layers=3, heads=4, width=16, mlp__activation="none", norm__qk=False)
 CASES = {
@@ -25,13 +26,6 @@ CASES = {
     "qk-norm": changed(SMALL, norm__qk=True),
     "layernorm": changed(SMALL, norm__kind="layernorm", bias__norm=True, positions="learned"),
 }
-
-
-def drawn(config, seed=0):
-    """Random parameters, norms around 1, so that none is invisible."""
-    draw = np.random.default_rng(seed)
-    shapes = parameter_shapes(config)
-    return {n: (n.endswith("scale") + draw.normal(0, 0.3, s.shape)).astype(s.dtype) for n, s in shapes.items()}
 
 
 @pytest.fixture(params=CASES)

@@ -1,7 +1,6 @@
 """Depth: facts of the grammar, a planted ladder that is found as planted, a chapter that reads any kind of model."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +11,8 @@ from analysis.chapters import depth, depth_ladder
 from analysis.chapters.depth import CHAPTER, Ladder
 from analysis.texts import probing_tasks
 from jattn.errors import InputError
-from jattn.model import init_parameters
 from tests.configs import changed, model_config
-from train.checkpoint import Run
-from train.config import RunConfig
+from tests.planted import run_of
 from train.tokenizers import Tokenizer
 
 BYTES = Tokenizer.train("byte", [])
@@ -28,11 +25,6 @@ def few_texts(monkeypatch):
     for name, value in {"POOL": 450, "GENERAL": 30, "ATTRACTORS": 20, "HOMONYMS": 40, "PARAPHRASES": 12}.items():
         monkeypatch.setattr(probing_tasks, name, value)
     monkeypatch.setattr(depth, "MOST", 120)
-
-
-def run_of(config, tokenizer=BYTES):
-    meta = {"tokenizer": tokenizer.to_json()}
-    return Run(Path("run"), 0, RunConfig(model=config), meta, init_parameters(config))
 
 
 def reading_of(config, windows=6, T=12):
@@ -168,7 +160,7 @@ def test_the_chapter_reads_a_model_with_a_null_and_draws_what_it_found():
     parts = sum(found.values[f"logit_{n}"] for n in ("embedding", "heads", "nulls", "mlps", "biases"))
     assert np.abs(found.values["logit_nulls"]).max() > 0 and np.isfinite(parts).all()
     np.testing.assert_allclose(np.diag(found.detail.cka), 1, atol=1e-6)
-    run, colours = run_of(config), {"null": "#d9730d"}
+    run, colours = run_of(config, BYTES), {"null": "#d9730d"}
     shown = CHAPTER.show(Results({"null": [run]}, {"null": [found]}, reading_of(config), colours))
     assert [e.name for e in shown] == ["ladder", "lens", "cka", "attribution", "facts"]
 
@@ -186,7 +178,7 @@ def test_a_model_that_sees_both_sides_is_probed_but_has_no_lens_and_its_filling_
     )
     found = read(config)
     assert "probe_class" in found.layers and "lens_loss_nats" not in found.layers and not found.heads
-    run = run_of(config)
+    run = run_of(config, BYTES)
     words = probing_tasks.of_grammar(BYTES, config, 64)
     states, shorter = depth.states_of(run, words, np.arange(3)), int(words.lengths.argmin())
     alone = words.ids[shorter : shorter + 1, : words.lengths[shorter]]
@@ -198,7 +190,7 @@ def test_a_model_that_sees_both_sides_is_probed_but_has_no_lens_and_its_filling_
 def test_no_layers_and_broken_weights_are_said_in_one_line():
     with pytest.raises(Unfit, match="a model without layers has no depth"):
         read(replace(SMALL, layers=0))
-    run = run_of(SMALL)
+    run = run_of(SMALL, BYTES)
     broken = run.parameters | {"token_rows": run.parameters["token_rows"].at[:].set(jnp.nan)}
     with pytest.raises(InputError, match="run: the residual stream holds a NaN or an infinity") as error:
         CHAPTER.read(replace(run, parameters=broken), reading_of(SMALL), lambda done, total: None)

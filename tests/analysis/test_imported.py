@@ -9,7 +9,6 @@ import pytest
 
 import analysis
 import train
-from analysis import cli
 from analysis.capture.capture import batch_size, capture
 from analysis.capture.uniform import uniform_values
 from analysis.chapter import Measurements
@@ -20,6 +19,7 @@ from analysis.report.tables import layers_table, to_json
 from jattn import ModelConfig, interop
 from jattn.errors import InputError
 from jattn.model import build, parameters_of
+from tests.command import jattn
 from tests.configs import model_config
 from train.tokenizers import Tokenizer
 
@@ -58,11 +58,6 @@ def bert(tmp_path_factory):
     return interop.write(config, parameters_of(build(config)), tokenizer, tmp_path_factory.mktemp("hf") / "b", "bert")
 
 
-def jattn(capsys, *words):
-    code = cli.main([str(word) for word in words])
-    return code, *capsys.readouterr()
-
-
 @pytest.fixture(scope="module")
 def of_gpt2(gpt2):
     return analysis.compare(gpt2=str(gpt2), windows=8, tokens=T, only=[])
@@ -77,9 +72,9 @@ def of_bert(bert):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
-def test_info_tells_the_source_and_no_loss(kind, request, capsys):
+def test_info_tells_the_source_and_no_loss(kind, request):
     folder = request.getfixturevalue(kind)
-    code, out, err = jattn(capsys, "info", folder)
+    code, out, err = jattn("info", folder)
     sha256 = train.load(folder).meta["imported"]["sha256"]
     shown = " ".join(out.split())
     assert code == 0 and err == ""
@@ -88,11 +83,11 @@ def test_info_tells_the_source_and_no_loss(kind, request, capsys):
     assert ("sees both sides" in shown) == (kind == "bert")
 
 
-def test_info_of_an_import_that_was_kept_is_the_same(gpt2, tmp_path, capsys):
-    assert jattn(capsys, "import", gpt2, "--out", tmp_path / "run")[0] == 0
-    code, out, err = jattn(capsys, "info", tmp_path / "run")
+def test_info_of_an_import_that_was_kept_is_the_same(gpt2, tmp_path):
+    assert jattn("import", gpt2, "--out", tmp_path / "run")[0] == 0
+    code, out, err = jattn("info", tmp_path / "run")
     assert code == 0 and err == "" and f"imported    gpt2, from {gpt2}" in out
-    told = [json.loads(jattn(capsys, "info", path, "--json")[1]) for path in (gpt2, tmp_path / "run")]
+    told = [json.loads(jattn("info", path, "--json")[1]) for path in (gpt2, tmp_path / "run")]
     assert told[0]["imported"] == told[1]["imported"] and told[0]["corpus"]["sha256"] is None
     assert [t["checkpoints"] for t in told] == [[], [0]] and all("valid_loss" not in t for t in told)
 
@@ -217,10 +212,10 @@ def test_a_batch_shrinks_as_vocabulary_and_maps_grow():
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
-def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path, capsys):
+def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path):
     folder = request.getfixturevalue(kind)
     words = ["compare", f"{kind}={folder}", "--windows=8", f"--tokens={T}", "--only=text", f"--out={tmp_path}"]
-    code, out, err = jattn(capsys, *words)
+    code, out, err = jattn(*words)
     assert code == 0 and out.rstrip().endswith("report.html") and "Traceback" not in err
     assert "nan" not in out.lower()
     page = (tmp_path / "report.html").read_text()

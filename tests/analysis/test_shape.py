@@ -1,7 +1,5 @@
 """The chapter on shape on models built by hand: one that goes by position alone, and some where parts are undefined."""
 
-from pathlib import Path
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,10 +7,8 @@ import pytest
 from analysis.chapter import Reading, Results, Unfit
 from analysis.chapters import shape
 from analysis.elements import Plot, Table
-from jattn.model import init_parameters
+from tests import planted
 from tests.configs import model_config
-from train.checkpoint import Run
-from train.config import RunConfig
 
 V, T, L, N = 13, 16, 2, 2
 SMALL = {
@@ -28,9 +24,7 @@ WINDOWS = np.random.default_rng(0).integers(0, V, (6, T + 1)).astype(np.int32)
 
 
 def run_of(changes=None, **config):
-    model = model_config(**SMALL | config)
-    parameters = init_parameters(model)
-    return Run(Path("made"), 0, RunConfig(model=model), {}, parameters | (changes or {}))
+    return planted.run_of(model_config(**SMALL | config), **(changes or {}))
 
 
 def read(run, windows=WINDOWS):

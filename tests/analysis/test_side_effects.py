@@ -1,7 +1,6 @@
 """The chapter on side effects on small models of every kind: what applies is there, what does not is absent."""
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +10,8 @@ from analysis.chapters import side_effects
 from analysis.elements import Plot, Table
 from analysis.texts.sample import few
 from jattn.config import ModelConfig
-from jattn.model import init_parameters
+from tests import planted
 from tests.configs import model_config
-from train.checkpoint import Run
-from train.config import RunConfig
 
 V, T, L, N, H = 13, 12, 2, 2, 4
 SMALL = {
@@ -34,8 +31,7 @@ ALWAYS = {"parameters_added", "parameters_added_share", "max_infinity_norm", "ma
 
 
 def run_of(**config):
-    model = model_config(**SMALL | config)
-    return Run(Path("made"), 0, RunConfig(model=model), {}, init_parameters(model))
+    return planted.run_of(model_config(**SMALL | config))
 
 
 @cache

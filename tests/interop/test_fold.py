@@ -1,17 +1,14 @@
 """Folding norms changes no log-probability, and leaves norms that do nothing."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jattn.errors import InputError
 from jattn.interop.fold import fold_norms
-from jattn.model import assemble, init_parameters
 from tests.configs import model_config
+from tests.small import SIZES, drawn, logits, tiny
 
-SIZES = {"vocab_size": 11, "context": 9, "layers": 2, "heads": 2, "width": 8, "init__zero_outputs": False}
-DOUBLE = {"compute__dtype": "float64", "compute__param_dtype": "float64"}
 GPT2 = {
     "positions": "learned",
     "norm__kind": "layernorm",
@@ -20,13 +17,6 @@ GPT2 = {
     "norm__qk": False,
 }
 BIASED = {"bias__qkv": True, "bias__out": True, "bias__mlp": True}
-TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, 11, (2, 7)))
-
-
-def noisy(config):
-    """Parameters with nothing at 0 or 1."""
-    draw = np.random.default_rng(1)
-    return {n: p + jnp.asarray(0.3 * draw.normal(size=p.shape)) for n, p in init_parameters(config).items()}
 
 
 @pytest.mark.parametrize(
@@ -42,10 +32,10 @@ def noisy(config):
     ids=str,
 )
 def test_folding_leaves_log_probabilities_unchanged(x64, changes):
-    config = model_config(**SIZES, **DOUBLE, **changes)
-    raw = noisy(config)
+    config = tiny(**changes)
+    raw = drawn(config)
     folded, parameters = fold_norms(config, raw)
-    before, after = (jax.nn.log_softmax(assemble(c, p)(TOKENS)) for c, p in ((config, raw), (folded, parameters)))
+    before, after = (jax.nn.log_softmax(logits(c, p)) for c, p in ((config, raw), (folded, parameters)))
     np.testing.assert_allclose(after, before, atol=1e-12)
     norms = [n for n in parameters if "_norm." in n and "q_norm" not in n and "k_norm" not in n]
     assert norms
@@ -64,6 +54,6 @@ def test_folding_leaves_log_probabilities_unchanged(x64, changes):
     ],
 )
 def test_where_norms_cannot_be_folded_it_is_said(changes, why):
-    config = model_config(**SIZES, **changes)
+    config = model_config(**SIZES | changes)
     with pytest.raises(InputError, match=why):
-        fold_norms(config, init_parameters(config))
+        fold_norms(config, drawn(config))

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from jattn.interop import transformer_lens as lens
-from jattn.model import assemble, parameter_shapes
+from jattn.model import assemble
 from tests.configs import changed, model_config
+from tests.small import arrays as drawn
 
 SIZE = {"vocab_size": 13, "context": 16, "heads": 4, "width": 12}
 GPT2 = model_config(
@@ -36,13 +37,6 @@ CASES = {
 }
 TEXT = np.random.default_rng(0).integers(0, 13, (2, 9))
 NULLS = ["null", "logit+local:4", "key_value", "token", "local:3"]
-
-
-def drawn(config):
-    """Random parameters, norms around 1, biases and nulls too, so that none is invisible."""
-    draw = np.random.default_rng(0)
-    shapes = parameter_shapes(config)
-    return {n: (n.endswith("scale") + draw.normal(0, 0.3, s.shape)).astype(s.dtype) for n, s in shapes.items()}
 
 
 def model_of(config, parameters):

@@ -20,6 +20,7 @@ from jattn.interop.unsupported import unsupported
 from jattn.interop.writing import FORMATS, cannot_hold, new_folder
 from jattn.model import assemble, parameter_shapes
 from tests.configs import changed, model_config
+from tests.small import arrays as drawn
 
 SIZE = {"vocab_size": 19, "context": 32, "layers": 2, "heads": 4, "width": 16}
 GPT2 = model_config(**SIZE, mlp__activation="gelu_tanh", positions="learned", norm__kind="layernorm", norm__qk=False)
@@ -74,13 +75,6 @@ def tokenizer():
     from train.tokenizers import Tokenizer
 
     return Tokenizer.symbols("abcdefghijklmnopq ", bos=True)
-
-
-def drawn(config, seed=0):
-    """Random parameters, norms around 1, biases and sinks too, so that none is invisible."""
-    draw = np.random.default_rng(seed)
-    shapes = parameter_shapes(config)
-    return {n: (n.endswith("scale") + draw.normal(0, 0.3, s.shape)).astype(s.dtype) for n, s in shapes.items()}
 
 
 def ours(config, parameters, tokens=TEXT):

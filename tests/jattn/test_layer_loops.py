@@ -37,10 +37,7 @@ def run(config):
         out, seen = assemble(config, p)(TOKENS, observe=observe, edit=at("z", double_head_one, layer=1))
         return jnp.sin(out).sum(), (out, seen)
 
-    gradients = jax.value_and_grad(loss, has_aux=True)
-    if config.compute.layer_loop != "python":
-        gradients = jax.jit(gradients)
-    return gradients(weights(config))
+    return jax.jit(jax.value_and_grad(loss, has_aux=True))(weights(config))
 
 
 def close(a, b):

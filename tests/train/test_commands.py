@@ -1,7 +1,5 @@
 """`jattn train`, `sample`, `runs`, `info`: what they print, what they write, and how a stopped one goes on."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -18,6 +16,7 @@ import pytest
 
 from analysis.cli import commands, main
 from analysis.commands import info
+from tests.command import jattn
 from train import data
 from train.commands import train
 from train.metrics import read_metrics
@@ -26,14 +25,6 @@ from train.presets import PRESETS
 ESCAPE = "\x1b"
 TINY = ["--preset=tiny", "--layers=1", "--heads=2", "--width=16", "--context=16", "--batch=4", "--warmup=1"]
 GRID = ["--attention", "standard", "null+local:4", "--seeds", "0", "3", "--steps", "3", "--log-every", "1"]
-
-
-def jattn(*words):
-    """Exit code, stdout and stderr of a command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([*map(str, words)])
-    return code, out.getvalue(), err.getvalue()
 
 
 def files(folder):

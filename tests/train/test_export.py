@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from analysis.cli import main
 from jattn import interop
 from jattn.interop.transformer_lens import activations
+from tests.command import jattn
 from tests.configs import model_config
 from train.checkpoint import load
 from train.tokenizers import Tokenizer
@@ -16,17 +16,6 @@ TEXT = "null token has no use"
 LLAMA = model_config(
     vocab_size=28, context=32, layers=2, heads=4, kv_heads=2, width=16, mlp__activation="swiglu", norm__qk=False
 )
-
-
-@pytest.fixture
-def jattn(capsys):
-    """Exit code, stdout and stderr of a command."""
-
-    def call(*words):
-        code = main([*map(str, words)])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +33,7 @@ def arrays(file):
         return dict(opened)
 
 
-def test_npz_holds_the_attention_of_a_text_with_the_null_as_column_0(straight, jattn, tmp_path):
+def test_npz_holds_the_attention_of_a_text_with_the_null_as_column_0(straight, tmp_path):
     code, out, _ = jattn("export", straight.path, "--format", "npz", "--text", TEXT, "--out", tmp_path / "a")
     assert (code, out) == (0, f"{tmp_path / 'a'}\n")
     found = arrays(tmp_path / "a/attention.npz")
@@ -67,14 +56,14 @@ def test_npz_holds_the_attention_of_a_text_with_the_null_as_column_0(straight, j
     assert {"jattn", "jax", "numpy", "python"} <= meta["versions"].keys()
 
 
-def test_text_longer_than_the_context_is_written_with_a_note(straight, jattn, tmp_path):
+def test_text_longer_than_the_context_is_written_with_a_note(straight, tmp_path):
     text = TEXT * 2  # of 42 characters, in a context of 16
     code, _, note = jattn("export", straight.path, "--format", "npz", "--text", text, "--out", tmp_path / "a")
     assert code == 0 and note.startswith("note: the text has 42 tokens, the model's context is 16")
     assert arrays(tmp_path / "a/attention.npz")["attention"].shape[2] == 42
 
 
-def test_transformerlens_of_a_model_that_it_cannot_hold_is_activations_and_a_note(straight, jattn, tmp_path):
+def test_transformerlens_of_a_model_that_it_cannot_hold_is_activations_and_a_note(straight, tmp_path):
     words = ["--format", "transformerlens", "--text", TEXT, "--out", tmp_path / "a"]
     code, _, note = jattn("export", straight.path, *words)
     assert code == 0 and "note: no weights, TransformerLens cannot hold model.attention = 'null,local" in note
@@ -85,7 +74,7 @@ def test_transformerlens_of_a_model_that_it_cannot_hold_is_activations_and_a_not
     assert "".join(found["tokens"]) == TEXT and json.loads(str(found["meta"]))["text"] == TEXT
 
 
-def test_transformerlens_of_a_llama_is_weights_config_and_activations(imported, jattn, tmp_path):
+def test_transformerlens_of_a_llama_is_weights_config_and_activations(imported, tmp_path):
     code, _, note = jattn(
         "export", imported, "--format", "transformerlens", "--text", "a b", "--out", tmp_path / "deep/a"
     )
@@ -97,7 +86,7 @@ def test_transformerlens_of_a_llama_is_weights_config_and_activations(imported, 
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["a"]
 
 
-def test_folder_is_named_after_the_run_and_the_format_and_holds_the_same_model(imported, jattn):
+def test_folder_is_named_after_the_run_and_the_format_and_holds_the_same_model(imported):
     code, out, _ = jattn("export", imported, "--format", "llama")
     assert (code, out) == (0, f"{imported}-llama\n")
     before, after = load(imported), load(f"{imported}-llama")
@@ -120,13 +109,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("words", "reason"), REFUSED)
-def test_refusal_is_one_line_and_leaves_nothing(words, reason, straight, jattn, tmp_path):
+def test_refusal_is_one_line_and_leaves_nothing(words, reason, straight, tmp_path):
     code, out, err = jattn("export", straight.path, "--out", tmp_path / "a", *words)
     assert (code, out) == (2, "") and reason in err and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_is_not_empty_is_left_alone(straight, jattn, tmp_path):
+def test_folder_that_is_not_empty_is_left_alone(straight, tmp_path):
     (tmp_path / "mine.txt").write_text("here")
     code, _, err = jattn("export", straight.path, "--format", "npz", "--text", "a", "--out", tmp_path)
     assert code == 2 and "not an empty folder" in err

@@ -17,6 +17,7 @@ from jattn.errors import InputError
 from train import data, evaluate, loop, step
 from train.checkpoint import Writer, load, load_state
 from train.config import flatten, override
+from train.devices import replicated
 from train.evaluate import Evaluation, evenly
 from train.folders import finished_steps
 from train.material import prepare
@@ -166,8 +167,8 @@ def test_run_can_be_made_longer(muon, tmp_path):
 def test_run_goes_on_with_the_same_text_in_another_place(muon, text, tmp_path):
     shutil.copytree(muon.path, tmp_path / "run")
     shutil.copy(text, tmp_path / "moved.txt")
-    changes = {"steps": 5, "data.corpus": str(tmp_path / "moved.txt")}
-    assert loop.run(override(muon.config, changes), tmp_path / "run", resume=True).step == 5
+    changes = {"steps": 6, "data.corpus": str(tmp_path / "moved.txt")}
+    assert loop.run(override(muon.config, changes), tmp_path / "run", resume=True).step == 6
 
 
 def test_rates_of_both_optimizers_are_reported(muon):
@@ -203,7 +204,8 @@ def test_reported_learning_rate_is_that_of_the_step(straight):
 def test_first_loss_is_that_of_the_first_batch_and_the_fresh_model(straight):
     material = prepare(straight.config)
     batch = data.batches(material.data.train, context=16, batch=4, seed=0)[0]
-    _, metrics = step.make_train_step(material.config)(step.init_state(material.config), batch)
+    fresh = replicated(step.init_state(material.config))
+    _, metrics = step.make_train_step(material.config)(fresh, batch)
     first = read_metrics(straight.path)[0]
     assert (first["loss"], first["grad_norm"]) == (float(metrics["loss"]), float(metrics["grad_norm"]))
 
