@@ -28,7 +28,8 @@ def main() -> None:
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)  # one process of the memory test
     args = parser.parse_args()
     if args.measure:
-        return measure(args.measure)
+        measure(args.measure)
+        return
     ours = [alone(n) for n in (50_000, args.tokens)]
     for n, (seconds, peak) in zip((50_000, args.tokens), ours, strict=True):
         print(f"jattn           {n:>9,} tokens  {seconds:7.1f} s  {n / seconds:8,.0f} tokens/s  peak {peak:,.0f} MB")

@@ -59,7 +59,7 @@ def their_model(path: Path, dtype: str) -> Iterator[Any]:
     config = transformers.AutoConfig.from_pretrained(folder, **where)
     loader = getattr(transformers, (config.architectures or ["AutoModelForCausalLM"])[0])
     if config.model_type == "gpt_oss":
-        config._experts_implementation = "eager"  # the fast one knows no float64
+        config._experts_implementation = "eager"  # the fast one knows no float64; it has no public name
     model = loader.from_pretrained(
         folder, config=config, attn_implementation="eager", dtype=torch.float32, **where
     ).eval()

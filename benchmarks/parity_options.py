@@ -6,6 +6,7 @@ as there.
 
 import json
 import tempfile
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,10 @@ def write_gguf(folder: Path, file: Path, *, reorder: bool = True) -> None:
     writer.add_array("tokenizer.ggml.merges", ["a b"])
     heads = {"q_proj": told["num_attention_heads"], "k_proj": told["num_key_value_heads"]}
     for name, array in load_file(folder / "model.safetensors").items():
-        if reorder and (count := heads.get(name.split(".")[-2])):
-            array = neighbours(array, count)
-        for long, short in GGUF_NAMES.items():
-            name = name.replace(long, short)
-        writer.add_tensor(name, np.ascontiguousarray(array))
+        count = heads.get(name.split(".")[-2])
+        rows = neighbours(array, count) if reorder and count else array
+        short = reduce(lambda written, names: written.replace(*names), GGUF_NAMES.items(), name)
+        writer.add_tensor(short, np.ascontiguousarray(rows))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

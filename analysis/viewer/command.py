@@ -88,7 +88,7 @@ def _named(runs: Sequence[str]) -> dict[str, str]:
     return named
 
 
-class _Numbers(click.ParamType):
+class _Numbers(click.ParamType[Any]):
     """Numbers with commas, 0,100, or a word that stands for all of them."""
 
     name = "numbers"
