@@ -148,28 +148,28 @@ def imported(path: str | Path) -> Run:
     from train.provenance import machine, versions
     from train.tokenizers import Tokenizer
 
-    found = interop.read(path)
-    tokenizer = Tokenizer.from_json(found.tokenizer)
-    if tokenizer.vocab_size > found.config.vocab_size:
+    external = interop.read(path)
+    tokenizer = Tokenizer.from_json(external.tokenizer)
+    if tokenizer.vocab_size > external.config.vocab_size:
         raise InputError(
-            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model {found.config.vocab_size:,}; "
+            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model {external.config.vocab_size:,}; "
             "are they of the same model?"
         )
     name = Path(path).resolve().name.removesuffix(".gguf")
-    data = DataConfig(tokenizer="model", length=min(128, found.config.context))
-    config = RunConfig(preset=name, steps=1, start=str(path), model=found.config, data=data)
+    data = DataConfig(tokenizer="model", length=min(128, external.config.context))
+    config = RunConfig(preset=name, steps=1, start=str(path), model=external.config, data=data)
     meta = {
         "config": to_dict(config),
-        "tokenizer": found.tokenizer,
+        "tokenizer": external.tokenizer,
         "corpus": {"name": "not trained here", "size": 0, "sha256": None},
-        "imported": {"kind": found.kind, "path": str(path), "sha256": found.sha256},
-        "special": found.special,
+        "imported": {"kind": external.kind, "path": str(path), "sha256": external.sha256},
+        "special": external.special,
         "versions": versions(),
         "machine": machine(),
-        "parameters": count_parameters(found.config),
+        "parameters": count_parameters(external.config),
         "step": 0,
     }
-    return Run(Path(path), 0, config, meta, found.parameters)
+    return Run(Path(path), 0, config, meta, external.parameters)
 
 
 def save_imported(run: Run, folder: Path) -> None:
@@ -226,9 +226,9 @@ def _check_whole(checkpoint: Path) -> None:
     """InputError if a file of the checkpoint is missing or cut short."""
     sizes = checkpoint / SIZES
     for name, size in json.loads(sizes.read_text()).items() if sizes.exists() else []:
-        found = (checkpoint / name).stat().st_size if (checkpoint / name).exists() else None
-        if found != size:
-            what = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
+        actual = (checkpoint / name).stat().st_size if (checkpoint / name).exists() else None
+        if actual != size:
+            what = "is missing" if actual is None else f"has {actual:,} bytes instead of {size:,}"
             raise InputError(_unreadable(checkpoint, f"{name} {what}"))
 
 

@@ -200,14 +200,14 @@ def runs(folder: Path = Path("runs")) -> int:
     from train.folders import is_run
     from train.metrics import read_metrics
 
-    found = sorted(p for p in folder.iterdir() if is_run(p)) if folder.is_dir() else []
-    if not found:
+    folders = sorted(p for p in folder.iterdir() if is_run(p)) if folder.is_dir() else []
+    if not folders:
         print(f"no runs in {str(folder)!r}; train one with: jattn train --preset tiny")
         return 0
     table = Table(box=None, header_style="bold")
     for name in ("run", "attention", "steps", "valid loss", "corpus", "parameters"):
         table.add_column(name, justify="right" if name in ("steps", "valid loss", "parameters") else "left")
-    for run in found:
+    for run in folders:
         told = json.loads((run / "config.json").read_text(encoding="utf-8"))
         config, rows = told["config"], read_metrics(run)
         losses = [r["valid_loss"] for r in rows if "valid_loss" in r]

@@ -95,8 +95,8 @@ def _off(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> di
         lse = seen["lse"]
         return jnp.log(OFF) - jax.nn.logsumexp(-lse, (0, 1)) + jnp.log(lse.shape[0] * lse.shape[1])
 
-    found = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
-    return {n: found[i].astype(config.compute.param_dtype) for n, i in logits.items()}
+    per_layer = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))
+    return {n: per_layer[i].astype(config.compute.param_dtype) for n, i in logits.items()}
 
 
 def _sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) -> dict[str, Any]:

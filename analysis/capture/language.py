@@ -149,9 +149,9 @@ def _sided(maps: WordMaps, X: int) -> dict[str, np.ndarray]:
     pairs = dependencies(maps.sentences, maps.weights.shape[-1])["either"]
     plain, matched = (blocked(mass_on(r, pairs), X) for r in (rows, distance_matched(rows, maps.visible)))
     count = blocked(kept.sum(-1).astype(float), X)
-    found = {"dep_best": best(plain, count)[0], "dep_beyond_best": best(plain - matched, count)[0]}
+    scores = {"dep_best": best(plain, count)[0], "dep_beyond_best": best(plain - matched, count)[0]}
     links = _links(maps, X)
-    return found | ({"links_best": np.mean([_filled(x.accuracy) for x in links.values()], 0)} if links else {})
+    return scores | ({"links_best": np.mean([_filled(x.accuracy) for x in links.values()], 0)} if links else {})
 
 
 def pairs(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Progress | None = None) -> Pairs:
@@ -205,7 +205,7 @@ def _seen(pairs: np.ndarray, maps: WordMaps) -> np.ndarray:
 
 def _links(maps: WordMaps, X: int) -> dict[str, Link]:
     """Every kind of link that the sentences have and that was asked in at least two blocks."""
-    found, W = {}, maps.weights.shape[-1]
+    links, W = {}, maps.weights.shape[-1]
     even = uniform(maps.visible)[:, None]
     for name in sorted({name for sentence in maps.sentences for name in sentence.links}):
         wanted = [backward(sentence.links.get(name, ())) for sentence in maps.sentences]
@@ -216,8 +216,8 @@ def _links(maps: WordMaps, X: int) -> dict[str, Link]:
         accuracy, head = best(over, under)
         offset, _ = best(blocked(offset_hits(wanted, W), X), under)
         evenly = float(link_hits(even, wanted)[0].sum() / asked.sum())
-        found[name] = Link(accuracy, head, float(known_mean(offset, 0)), evenly, int(asked.sum()))
-    return found
+        links[name] = Link(accuracy, head, float(known_mean(offset, 0)), evenly, int(asked.sum()))
+    return links
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

@@ -56,8 +56,8 @@ def topics_between_words(maps: WordMaps) -> tuple[Float[np.ndarray, "L N"], Floa
     often = np.bincount(nouns[nouns >= 0], minlength=1)[nouns]
     frequent = ((nouns >= 0) & (often > np.median(often[nouns >= 0]))).astype(int)
     flat = jnp.asarray(rows.reshape(S, L * N, W, W)), topics, nouns, maps.visible, frequent
-    found = topic_mass(*flat, kept=kept.reshape(S, L * N, W))
-    mass, baseline = (known_mean(np.asarray(a), 0).reshape(L, N) for a in found)
+    masses = topic_mass(*flat, kept=kept.reshape(S, L * N, W))
+    mass, baseline = (known_mean(np.asarray(a), 0).reshape(L, N) for a in masses)
     return mass - baseline, baseline
 
 

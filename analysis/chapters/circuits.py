@@ -96,8 +96,8 @@ def _check(config: ModelConfig, reading: Reading) -> None:
 def _best(scores: np.ndarray) -> np.ndarray:
     """[L N L N] -> [L N]: the largest score with any earlier head; NaN in the first layer."""
     earlier = scores.reshape(-1, *scores.shape[2:])
-    found = np.where(np.isnan(earlier), -np.inf, earlier).max(0)
-    return np.where(np.isfinite(found), found, np.nan)
+    largest = np.where(np.isnan(earlier), -np.inf, earlier).max(0)
+    return np.where(np.isfinite(largest), largest, np.nan)
 
 
 def _written(config: ModelConfig, parameters, value: np.ndarray, layer: int) -> np.ndarray:

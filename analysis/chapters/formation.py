@@ -37,10 +37,10 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Formati
         )
     if reading.windows.shape[1] - 1 < MIN_TOKENS:
         raise Unfit(f"windows of {reading.windows.shape[1] - 1} tokens are too short, at least {MIN_TOKENS} are needed")
-    found = formation(run, reading.windows, progress)
-    values = {f"{name}_onset": np.array([found.onset(name)]) for name in TITLES}
-    values["induction_peak"] = np.array([found.values["induction"].max()])
-    return Measurements(found, values=values, chance={"induction_peak": found.chance["induction"]})
+    curves = formation(run, reading.windows, progress)
+    values = {f"{name}_onset": np.array([curves.onset(name)]) for name in TITLES}
+    values["induction_peak"] = np.array([curves.values["induction"].max()])
+    return Measurements(curves, values=values, chance={"induction_peak": curves.chance["induction"]})
 
 
 def show(results: Results) -> list[Element]:

@@ -67,9 +67,9 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]
     values |= {"parameters_added": np.array([added]), "parameters_added_share": np.array([share])}
     loss = late = None
     if predicts_next(config) and not config.mlp.experts:
-        found = int8.losses(config, run.parameters, windows, _others(reading.windows, windows))
-        values |= {f"int8_{name}": found[name] - found["full"] for name in _INT8}
-        loss = float(found["full"].mean())
+        quantised = int8.losses(config, run.parameters, windows, _others(reading.windows, windows))
+        values |= {f"int8_{name}": quantised[name] - quantised["full"] for name in _INT8}
+        loss = float(quantised["full"].mean())
     progress(2, tasks)
     whole = None
     for i, (name, cache, keep) in enumerate(cached):
@@ -116,14 +116,14 @@ def _others(windows: np.ndarray, measured: np.ndarray) -> np.ndarray:
 @partial(jax.jit, static_argnums=0)
 def _step(config: ModelConfig, parameters, tokens):
     def observe(seen: Seen):
-        found = {
+        values = {
             "residual_max_over_median": outliers.max_over_median(seen["resid_post"]),
             "residual_norm_ratio": outliers.residual_norm_ratio(seen["resid_post"]),
         }
         for suffix, (site, _) in _SITES.items():
-            found[f"kurtosis{suffix}"] = outliers.kurtosis(seen[site])
-            found[f"infinity_norm{suffix}"] = outliers.infinity_norm(seen[site])
-        return found
+            values[f"kurtosis{suffix}"] = outliers.kurtosis(seen[site])
+            values[f"infinity_norm{suffix}"] = outliers.infinity_norm(seen[site])
+        return values
 
     return assemble(config, parameters)(tokens, observe=observe)[1]
 

@@ -99,8 +99,8 @@ def cached_losses(
         at_least("first", first, 0)
         at_least("recent", recent, 1)
     cache = None if first is None or recent is None else CacheWindow(first, recent, config)
-    found = _losses(config, cache, jnp.asarray(keep_null), parameters, jnp.asarray(windows))
-    return np.asarray(found, np.float64)
+    losses = _losses(config, cache, jnp.asarray(keep_null), parameters, jnp.asarray(windows))
+    return np.asarray(losses, np.float64)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

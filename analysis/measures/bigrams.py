@@ -29,8 +29,8 @@ class Bigram:
     def losses(self, rows: Integer[np.ndarray, "W columns"]) -> Float[np.ndarray, "W columns-1"]:
         """-log P(next | current) in nats of every target of rows of token ids."""
         current, following = rows[:, :-1].ravel(), rows[:, 1:].ravel()
-        found = np.asarray(self.counts[current, following]).ravel()
-        log_probs = self._smoothed(current, found[:, None], self.unigram[following][:, None])
+        counts = np.asarray(self.counts[current, following]).ravel()
+        log_probs = self._smoothed(current, counts[:, None], self.unigram[following][:, None])
         return -log_probs[:, 0].reshape(len(rows), -1)
 
     def _smoothed(self, current, counts, unigram):

@@ -168,10 +168,10 @@ def _checked(vectors, labels, texts, seed) -> tuple[np.ndarray, np.ndarray, np.n
         raise InputError(f"labels: all {len(classes)} are {names[0]!s}; a probe needs at least two classes")
     fold = deal(texts, seed=seed)
     for held_out in range(2):
-        found = np.unique(classes[fold != held_out])
-        if len(found) < 2:
+        present = np.unique(classes[fold != held_out])
+        if len(present) < 2:
             raise InputError(
-                f"labels: half of the texts hold only {names[found[0]]!s}; give more texts with each of the classes"
+                f"labels: half of the texts hold only {names[present[0]]!s}; give more texts with each of the classes"
             )
     return np.asarray(vectors, np.float64), classes, fold
 

@@ -51,11 +51,11 @@ def _told_apart(comparison: Comparison, group: str) -> Claim:
         f"1 - null mass must find the queries at which a head matters by {MARGIN} of AUROC better than the baseline's "
         "best readout, chosen with hindsight"
     )
-    found = told_apart(comparison.results["cause"]).get(group)
-    if found is None:
+    margin = told_apart(comparison.results["cause"]).get(group)
+    if margin is None:
         return Claim(TOLD_APART, group, UNDECIDED, threshold, "No seed of both groups has heads that matter and not.")
-    why = f"AUROC {found.null:.3f} against {found.other:.3f} ({READOUTS[found.readout]})"
-    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {found.difference:+.3f}.")
+    why = f"AUROC {margin.null:.3f} against {margin.other:.3f} ({READOUTS[margin.readout]})"
+    return Claim(TOLD_APART, group, margin.verdict, threshold, f"{why}; margin {margin.difference:+.3f}.")
 
 
 def _cleaner(comparison: Comparison, group: str) -> Claim:
@@ -135,9 +135,9 @@ def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None
         pairs = chapter.between(results).get(base, {}) if chapter.between else {}
         if name in pairs:
             return float(np.mean(pairs[name])), float(np.mean(pairs[measure]))
-        found = [f for f in results.measured[base] if name in f.heads or name in f.values]
-        if found:
-            control, plain = ([run_value(f, m) for f in found] for m in (name, measure))
+        measured = [m for m in results.measured[base] if name in m.heads or name in m.values]
+        if measured:
+            control, plain = ([run_value(m, which) for m in measured] for which in (name, measure))
             return float(np.mean(control)), float(np.mean(plain))
     return None
 
@@ -145,7 +145,7 @@ def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None
 def _by_seed(comparison: Comparison, chapter: str, group: str, measure: str) -> dict[int, float]:
     results = comparison.results[chapter]
     pairs = zip(results.runs[group], results.measured[group], strict=True)
-    values = {run.config.seed: run_value(found, measure) for run, found in pairs}
+    values = {run.config.seed: run_value(measured, measure) for run, measured in pairs}
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
 
 

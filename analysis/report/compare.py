@@ -91,7 +91,7 @@ def _chosen(names: str | Sequence[str] | None) -> list[Chapter[Any]]:
 def _runs(value: Any) -> list[Run]:
     if isinstance(value, Run):
         return [value]
-    found = []
+    runs = []
     for item in [value] if isinstance(value, str | Path) else value:
-        found += [item] if isinstance(item, Run) else [load(p) for p in find_runs(str(item))]
-    return found
+        runs += [item] if isinstance(item, Run) else [load(p) for p in find_runs(str(item))]
+    return runs

@@ -131,14 +131,14 @@ def _massive(comparison: Comparison) -> list[str]:
     for group, records in comparison.records.items():
         measured = records[0].per_layer()
         largest = measured["residual_max_over_median"]
-        found, top = np.flatnonzero(largest >= MASSIVE), f"{np.nanmax(largest, initial=0):,.0f} times the median entry"
-        if not len(found):
+        layers, top = np.flatnonzero(largest >= MASSIVE), f"{np.nanmax(largest, initial=0):,.0f} times the median entry"
+        if not len(layers):
             told.append(f"The {group} model has no massive activations: at most {top}.")
             continue
         any_found = True
         told.append(
-            f"In the {group} model the residual stream has massive activations after {len(found)} of {len(largest)} "
-            f"layers ({found[0]} to {found[-1]}): up to {top}; the first token is up to "
+            f"In the {group} model the residual stream has massive activations after {len(layers)} of {len(largest)} "
+            f"layers ({layers[0]} to {layers[-1]}): up to {top}; the first token is up to "
             f"{np.nanmax(measured['residual_norm_ratio'], initial=0):,.0f} times as long as the others."
         )
     return told if any_found else []

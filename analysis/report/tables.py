@@ -86,18 +86,18 @@ def _by_run(comparison: Comparison, measured: Any) -> list[dict[str, Any]]:
     """Every measure of every run as nested lists, layers first; None where it is undefined."""
     return [
         {"group": g, "run": str(run.path), "chapter": chapter}
-        | {name: _rounded(values) for name, values in measured(found).items()}
-        for chapter, g, run, found in _found(comparison)
-        if measured(found)
+        | {name: _rounded(values) for name, values in measured(measurements).items()}
+        for chapter, g, run, measurements in _of_every_run(comparison)
+        if measured(measurements)
     ]
 
 
-def _found(comparison: Comparison) -> Iterator[tuple[str, str, Run, Measurements]]:
-    """(chapter, group, run, what it found in it), in order."""
+def _of_every_run(comparison: Comparison) -> Iterator[tuple[str, str, Run, Measurements]]:
+    """(chapter, group, run, what was measured in it), in order."""
     for name, results in comparison.results.items():
         for group, runs in results.runs.items():
-            for run, found in zip(runs, results.measured[group], strict=True):
-                yield name, group, run, found
+            for run, measurements in zip(runs, results.measured[group], strict=True):
+                yield name, group, run, measurements
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
@@ -112,8 +112,8 @@ def heads_table(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per group, run, measure, layer and head: what the CSV holds."""
     return [
         _where(group, run) | {"layer": at[0], "head": at[1], "measure": measure, "value": _cell(value)}
-        for _, group, run, found in _found(comparison)
-        for measure, values in per_head(found).items()
+        for _, group, run, measurements in _of_every_run(comparison)
+        for measure, values in per_head(measurements).items()
         for at, value in np.ndenumerate(values)
     ]
 
@@ -122,8 +122,8 @@ def layers_table(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per group, run, measure and layer, for what is measured after a whole layer."""
     return [
         _where(group, run) | {"layer": layer, "measure": measure, "value": _cell(value)}
-        for _, group, run, found in _found(comparison)
-        for measure, values in per_layer(found).items()
+        for _, group, run, measurements in _of_every_run(comparison)
+        for measure, values in per_layer(measurements).items()
         for layer, value in enumerate(values)
     ]
 

@@ -43,12 +43,12 @@ def provenance(sides: Sequence[Attention]) -> list[tuple[str, str]]:
         facts = runs.setdefault(side.run or side.name, {})
         for what, value in side.source:
             facts.setdefault(what, {})[value] = None
-    found = [
+    named = [
         (what if all(other.get(what) == values for other in runs.values()) else f"{name}: {what}", ", ".join(values))
         for name, facts in runs.items()
         for what, values in facts.items()
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(named))
 
 
 def command(named: Sequence[tuple[str | None, Any]], reading: Reading) -> str:

@@ -68,11 +68,11 @@ def config(keys: Keys, kind: str) -> ModelConfig:
 
 def layout(c: ModelConfig) -> list[Entry]:
     """Where every parameter stands."""
-    found = llama.layout(c)
+    entries = llama.layout(c)
     for i in range(c.layers):
         theirs, ours = f"model.layers.{i}", f"blocks.{i}"
         experts, mlp = f"{theirs}.mlp.experts", f"{ours}.mlp"
-        found += [
+        entries += [
             entry(f"{theirs}.self_attn.sinks", f"{ours}.attention.null.logit"),
             entry(f"{theirs}.mlp.router.weight", f"{mlp}.router.kernel", "transposed"),
             entry(f"{theirs}.mlp.router.bias", f"{mlp}.router.bias"),
@@ -81,7 +81,7 @@ def layout(c: ModelConfig) -> list[Entry]:
             entry(f"{experts}.down_proj", f"{mlp}.down"),
             entry(f"{experts}.down_proj_bias", f"{mlp}.down_bias"),
         ]
-    return found
+    return entries
 
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:

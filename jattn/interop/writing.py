@@ -59,14 +59,14 @@ def write(
 
 def check(config: ModelConfig, form: str) -> None:
     """InputError, in one line, if a format cannot hold a model: what it cannot hold, and which formats can."""
-    found = cannot_hold(config, form)
-    if not found:
+    fields = cannot_hold(config, form)
+    if not fields:
         return
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    more = f" and {len(fields) - SHOWN} more" if len(fields) > SHOWN else ""
     able = [other for other in FORMATS if not cannot_hold(config, other)]
     none = "no format of weights can (--text TEXT with npz has its attention, with transformerlens its activations)"
     hint = f"--format {' or '.join(able)} can" if able else none
-    raise InputError(f"--format {form} cannot hold {', '.join(found[:SHOWN])}{more}; {hint}")
+    raise InputError(f"--format {form} cannot hold {', '.join(fields[:SHOWN])}{more}; {hint}")
 
 
 def cannot_hold(config: ModelConfig, form: str) -> list[str]:
