@@ -172,8 +172,8 @@ def _print_null(source: dict[str, Any] | None, config: dict[str, Any]) -> None:
         print(f" ({jump:+.4f}) on {given['windows']} windows of {given['tokens']} tokens")
     elif given:
         print(f"  null        began {given['start']}; hidden states moved by at most {max(given['hidden_moved']):.2%}")
-    elif config.get("start"):
-        print(f"  began from  {config['start']}, null {config['null_start']}")
+    elif config.get("init_from"):
+        print(f"  began from  {config['init_from']}, null {config['null_init']}")
 
 
 def _told(path: str) -> dict[str, Any]:

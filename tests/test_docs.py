@@ -74,7 +74,7 @@ COMMANDS = sorted({command for page in TEXT for block in blocks(page, "") for co
 def test_command_on_a_page_is_understood(command):
     name, *words = shlex.split(command, comments=True)
     given = cli.commands().commands[name].make_context(name, words).params
-    if name == "train" and "start" not in given:
+    if name == "train" and "init_from" not in given:
         asked = {n: given[n] for n in ("preset", "attention", "seeds") if n in given}
         assert all(parse_attention(c.model.attention) for c in configs(given.get("changes", {}), **asked))
 

@@ -157,7 +157,7 @@ def imported(path: str | Path) -> Run:
         )
     name = Path(path).resolve().name.removesuffix(".gguf")
     data = DataConfig(tokenizer="model", length=min(128, external.config.context))
-    config = RunConfig(preset=name, steps=1, start=str(path), model=external.config, data=data)
+    config = RunConfig(preset=name, steps=1, init_from=str(path), model=external.config, data=data)
     meta = {
         "config": to_dict(config),
         "tokenizer": external.tokenizer,

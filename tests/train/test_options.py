@@ -99,6 +99,11 @@ def test_words_of_other_libraries_are_understood(word):
     assert changes(word, "3") == {name: 3}
 
 
+@pytest.mark.parametrize("word", ["--null-init", "--null_init", "--null-start", "--null_start"])
+def test_names_of_earlier_versions_are_understood(word):
+    assert changes(word, "sink") == {"null_init": "sink"}
+
+
 def test_a_part_of_the_config_stands_for_its_first_field_where_that_is_a_word():
     assert changes("--data", "my.txt") == {"data.corpus": "my.txt"}
     assert "null" not in [spelling for several in spellings().values() for spelling in several]

@@ -1,4 +1,4 @@
-"""Training from a run or an imported model: the same weights with a null and without."""
+"""Initialising from a run or an imported model: the same weights with a null and without."""
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,8 @@ from train import loop
 from train.checkpoint import load, save_imported
 from train.config import RunConfig, override
 from train.importing import give_null, loss_of
-from train.material import first_parameters, prepare
-from train.start import attention_of, config_from, parameters_from, with_attention
+from train.material import initial_parameters, prepare
+from train.pretrained import finetune_config, pretrained_parameters, resolve_attention, with_attention
 from train.tokenizers import Tokenizer
 
 
@@ -44,8 +44,8 @@ def arm(foreign, text, attention, **changes):
     run = load(foreign)
     base = RunConfig(preset="finetune", steps=4, save_every=2, eval_every=4, log_every=1)
     base = override(base, {"data.corpus": str(text), "data.batch": 4, "optimizer.optimizer": "adamw"})
-    base = config_from(run, str(foreign), base, {"data.length": 16})
-    how = changes.get("null_start", "off")
+    base = finetune_config(run, str(foreign), base, {"data.length": 16})
+    how = changes.get("null_init", "off")
     return override(with_attention(run, base, attention, how), changes)
 
 
@@ -81,19 +81,19 @@ def test_saved_as_a_run_it_loads_the_same(foreign, tmp_path):
     ],
 )
 def test_null_is_added_to_every_layer_whatever_its_window(base, asked, given):
-    assert attention_of(base, asked) == given
+    assert resolve_attention(base, asked) == given
 
 
 def test_second_null_is_refused():
     with pytest.raises(InputError, match="has a null already"):
-        attention_of("logit+local:8", "null")
+        resolve_attention("logit+local:8", "null")
 
 
 @pytest.mark.parametrize("attention", ["null", "key_value", "logit"])
 def test_null_near_off_moves_the_loss_by_less_than_a_hundredth_and_gets_a_gradient(foreign, text, attention):
     config = arm(foreign, text, attention)
     material = prepare(config)
-    parameters = first_parameters(material)
+    parameters = initial_parameters(material)
     from train.step import loss_fn
 
     batch = jnp.asarray(material.data.train[: 4 * 17].reshape(4, 17))
@@ -110,7 +110,7 @@ def test_null_near_off_starts_with_a_thousandth_of_all_attention_in_every_head(f
     """The mean over queries of e^(s - lse), which is the null mass where that is small, on the text it was set on."""
     config = arm(foreign, text, "logit")
     tokens = jnp.asarray(prepare(config).data.train[: 4 * 16].reshape(4, 16))
-    parameters = parameters_from(load(foreign), config, np.asarray(tokens))
+    parameters = pretrained_parameters(load(foreign), config, np.asarray(tokens))
     see = lambda seen: jnp.exp(seen["s_null"] - seen["lse"]).mean((0, 1))
     first = assemble(config.model, parameters)(tokens, observe=see)[1][0]  # later layers read the first one's null
     np.testing.assert_allclose(first, 1e-3, rtol=1e-4)
@@ -118,10 +118,10 @@ def test_null_near_off_starts_with_a_thousandth_of_all_attention_in_every_head(f
 
 def test_null_copied_from_the_sink_takes_the_same_share_as_the_first_token(foreign, text):
     """In the first layer, on texts that begin alike, its key is the first token's: same score, same share."""
-    config = arm(foreign, text, "key_value", null_start="sink")
+    config = arm(foreign, text, "key_value", null_init="sink")
     run = load(foreign)
     opening = np.tile(run.tokenizer.encode("the null token"), (2, 1))
-    parameters = parameters_from(run, config, opening)
+    parameters = pretrained_parameters(run, config, opening)
     see = lambda seen: (seen.weights()[..., 0], seen.null_mass.swapaxes(1, 2))
     first, null = assemble(config.model, parameters)(jnp.asarray(opening), observe=see)[1]
     np.testing.assert_allclose(first[0], null[0], rtol=1e-5)
@@ -138,7 +138,7 @@ def test_training_the_null_alone_leaves_all_else_as_it_was(foreign, text, tmp_pa
     assert moved and all(".null." in n for n in moved)
     for name, array in before.items():
         np.testing.assert_array_equal(run.parameters[name], array)
-    started = first_parameters(prepare(config))
+    started = initial_parameters(prepare(config))
     assert all(float(jnp.abs(run.parameters[n] - started[n]).max()) > 0.05 for n in moved)
 
 
@@ -179,7 +179,7 @@ def test_arms_from_the_command_line_start_equal_and_see_the_same_text(foreign, t
         (["--tokenizer=byte"], "--data.tokenizer"),
         (["--trainable=null"], "trainable: 'null' needs an attention with a null"),
         (["--length=65"], "data.length must be at most model.context = 64, got 65"),
-        (["--attention=logit", "--null-start=sink"], "copies a key"),
+        (["--attention=logit", "--null-init=sink"], "copies a key"),
     ],
 )
 def test_what_would_make_it_another_model_is_refused(foreign, text, tmp_path, capsys, words, says):
@@ -201,7 +201,7 @@ def test_import_writes_a_run_and_says_what_the_null_costs(foreign, text, tmp_pat
     assert main(["sample", str(out), "--prompt", "the", "--length", "5"]) == 0
 
 
-@pytest.mark.parametrize("words", [["--null-start=sink"], ["--corpus=words.txt"]])
+@pytest.mark.parametrize("words", [["--null-init=sink"], ["--corpus=words.txt"]])
 def test_import_without_a_null_refuses_what_is_about_one(foreign, tmp_path, capsys, words):
     assert main(["import", str(foreign), "--out", str(tmp_path / "run"), *words]) == 2
     assert "is about a null; add one with --attention null" in capsys.readouterr().err
@@ -209,7 +209,7 @@ def test_import_without_a_null_refuses_what_is_about_one(foreign, tmp_path, caps
 
 def test_pattern_that_would_drop_windows_is_refused():
     with pytest.raises(InputError, match="would drop the windows of the model"):
-        attention_of("local:8", "null,standard")
+        resolve_attention("local:8", "null,standard")
 
 
 def test_folded_import_has_the_same_loss(foreign, text, tmp_path):
@@ -273,7 +273,7 @@ def test_import_keeps_what_was_done_to_the_model(foreign, text, tmp_path):
     )
     run = load(out)
     told, null = run.meta["imported"], run.meta["imported"]["null"]
-    assert told["fold_norms"] and run.config.null_start == null["start"] == "off"
+    assert told["fold_norms"] and run.config.null_init == null["start"] == "off"
     assert null["attention"] == "null" and (null["windows"], null["tokens"]) == (6, 64)
     assert 0 < abs(null["loss_after"] - null["loss_before"]) < 0.01
 
