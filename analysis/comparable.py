@@ -2,7 +2,7 @@
 
 from analysis.capture.capture import check_finite
 from jattn.errors import InputError
-from train.checkpoint import Run
+from train.runs import Run
 from train.windows import predicts_next, text_name
 
 

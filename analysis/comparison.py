@@ -18,8 +18,8 @@ from analysis.estimates import Estimate, estimates_between, estimates_of
 from analysis.record import Record
 from jattn.errors import InputError, at_least
 from train import data
-from train.checkpoint import Run
 from train.progress import Tick
+from train.runs import Run
 from train.windows import text_of, windows_of
 
 LONGEST = 128  # tokens of a window by default, or the runs' context if shorter

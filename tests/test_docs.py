@@ -27,10 +27,10 @@ from tests.configs import model_config
 from tests.mentions import FENCED, lost_dotted, lost_imports, lost_names, lost_paths, lost_words, not_there
 from tests.test_arrows import ROOMS
 from train import corpora
-from train.checkpoint import Run
 from train.commands import configs
 from train.config import RunConfig, field_types
 from train.presets import PRESETS
+from train.runs import Run
 
 ROOT = Path(__file__).parents[1]
 TEXT = {

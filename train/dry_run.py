@@ -10,17 +10,18 @@ import jax
 import jax.numpy as jnp
 
 from jattn.model import count_parameters, parameter_shapes
-from train import checkpoint, data, step
+from train import data, step
 from train.config import RunConfig
 from train.evaluate import Evaluation, evenly
 from train.material import Material, prepare
 from train.progress import clock
+from train.runs import Run
 
 STEPS_TIMED = 5
 LONGEST_STEP_SECONDS = 20.0
 
 
-def describe(config: RunConfig, pretrained: checkpoint.Run | None = None, name: str | None = None) -> str:
+def describe(config: RunConfig, pretrained: Run | None = None, name: str | None = None) -> str:
     """One paragraph on a run: nothing is trained or written, but a few steps are timed unless a step is too long.
 
     Memory in MB: the state (parameters and the optimizer's), working arrays of a step or an evaluation, whichever has

@@ -23,6 +23,7 @@ from train.material import Material, check_resumable, initial_parameters, prepar
 from train.metrics import MetricsFile
 from train.progress import Bar
 from train.reporter import Reporter
+from train.runs import Run
 
 
 class Stopped(Exception):
@@ -36,7 +37,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     material: Material | None = None,
-) -> checkpoint.Run:
+) -> Run:
     """Train one run into its folder (runs/<name> unless `out`), and load it.
 
     Deterministic in the config: the same seed gives the same weights and order of data, whatever the attention.

@@ -13,6 +13,7 @@ from train.config import RunConfig, flatten, from_dict, override
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.evaluate import evenly
 from train.pretrained import pretrained_parameters
+from train.runs import Run
 from train.tokenizers import Tokenizer
 
 # A resumed run may be longer or report more often; anything else would make it another run. The text is compared by
@@ -31,7 +32,7 @@ class Material:
     tokenizer: Tokenizer
     data: data.Data
     corpus: dict[str, Any]
-    pretrained: checkpoint.Run | None = None  # whose weights and tokenizer training starts from
+    pretrained: Run | None = None  # whose weights and tokenizer training starts from
 
     @property
     def bos(self) -> int | None:
@@ -39,7 +40,7 @@ class Material:
         return self.tokenizer.bos
 
 
-def prepare(config: RunConfig, pretrained: checkpoint.Run | None = None) -> Material:
+def prepare(config: RunConfig, pretrained: Run | None = None) -> Material:
     """Read the corpus, train the tokenizer or take that of the `pretrained` run, complete the config with its size."""
     d = config.data
     if config.init_from is not None and pretrained is None:
@@ -64,7 +65,7 @@ def prepare(config: RunConfig, pretrained: checkpoint.Run | None = None) -> Mate
     return Material(config, tokenizer, encoded, facts, pretrained)
 
 
-def encoded_for(pretrained: checkpoint.Run, corpus: TextCorpus | RowCorpus) -> data.Data:
+def encoded_for(pretrained: Run, corpus: TextCorpus | RowCorpus) -> data.Data:
     """The corpus in the tokens of the pretrained model; InputError if it cannot write the text."""
     try:
         return data.encode_corpus(corpus, pretrained.tokenizer)

@@ -17,8 +17,8 @@ import numpy as np
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.variants import parse_attention
-from train.checkpoint import Run
 from train.config import RunConfig, override
+from train.runs import Run
 
 OFF = 1e-3
 """Mean null mass of a null that starts near off."""

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Int
 from jattn.config import ModelConfig
 from jattn.errors import InputError, at_least
 from train import corpora, data
-from train.checkpoint import Run
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.evaluate import evenly
+from train.runs import Run
 
 Frame = tuple[tuple[int, ...], tuple[int, ...]]  # ids before and after every text
 

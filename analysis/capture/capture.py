@@ -25,9 +25,9 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Edit, Seen
-from train.checkpoint import Run
 from train.devices import batches_over_devices, replicated
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import frame_keys, predicts_next
 
 BLOCKS = 64  # of windows, at most: the texts that an interval over texts resamples

@@ -24,9 +24,9 @@ from analysis.texts.annotations import Encoded, encode, silver
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import predicts_next
 
 FEMALE = ("nurse", "secretary", "librarian", "receptionist", "housekeeper", "hairdresser")

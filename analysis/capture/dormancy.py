@@ -31,8 +31,8 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.evaluate import evenly
+from train.runs import Run
 
 BLOCKS = 64  # of windows, at most
 REPEATS = 32  # sequences of repeated random tokens

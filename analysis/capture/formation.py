@@ -28,9 +28,9 @@ from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Seen
 from train import checkpoint
-from train.checkpoint import Run
 from train.folders import finished_steps
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import predicts_next
 
 NEGLIGIBLE = 0.05  # of a share, or nats

@@ -29,8 +29,8 @@ from analysis.stats import known_mean
 from analysis.texts.annotations import fitting
 from analysis.texts.relations import CONTENT, backward, dependencies, matches, members, sides
 from jattn.errors import InputError
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 Progress = Callable[[int], Any]
 LEAST = 16  # sentences that must fit into the model

@@ -14,10 +14,10 @@ from analysis.measures.text_patterns import topic_mass
 from analysis.stats import known_mean
 from analysis.texts.annotations import fitting, grammar
 from jattn.errors import InputError
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 from train.corpora.grammar import topic_of
 from train.corpora.grammar_words import OF
+from train.runs import Run
 
 SENTENCES, LEAST = 128, 64  # of the grammar that are read for topics; with fewer the baseline has too few pairs
 

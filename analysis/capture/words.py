@@ -23,8 +23,8 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 BATCH, ROUND = 32, 32  # sentences at a time; lengths are filled up to a multiple, so that all share a program
 

@@ -24,7 +24,7 @@ from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
+from train.runs import Run
 
 MOST_WINDOWS, MOST_TOKENS = 16, 64  # kept of each run
 BATCH = 4  # windows read at a time

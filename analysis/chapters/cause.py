@@ -22,8 +22,8 @@ from analysis.measures import cause_scores
 from analysis.measures.readouts import NEED_NULL, READOUTS
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
-from train.checkpoint import Run
 from train.evaluate import evenly
+from train.runs import Run
 from train.windows import predicts_next
 
 WORK = 1e12  # multiplications of each part (silencing at a query; ablation; patching), about

@@ -27,9 +27,9 @@ from analysis.measures.incontext import MIN_TOKENS, icl_score, said_twice, secon
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
-from train.checkpoint import Run
 from train.corpora.corpus import SEPARATOR, RowCorpus
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import predicts_next, text_of
 
 LARGE = 20_000_000  # parameters

@@ -23,8 +23,8 @@ from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
-from train.checkpoint import Run
 from train.evaluate import evenly
+from train.runs import Run
 from train.windows import predicts_next
 
 POINTS = 8  # of the stream after layers, at most

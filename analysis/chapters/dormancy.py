@@ -13,7 +13,7 @@ from analysis.elements import Table as ChapterTable
 from analysis.measures.classes import NAMES, NONE, SINK
 from analysis.measures.dormancy import FIRST_QUERY, both_ends
 from jattn.errors import InputError
-from train.checkpoint import Run
+from train.runs import Run
 
 MOST_CARDS = 32
 BEFORE, AFTER = 19, 4  # tokens of a passage around its query

@@ -8,8 +8,8 @@ from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, 
 from analysis.chapters.formation_figures import formed
 from analysis.elements import Element, Plot, Table
 from analysis.measures.incontext import MIN_TOKENS
-from train.checkpoint import Run
 from train.folders import steps_of
+from train.runs import Run
 from train.windows import predicts_next
 
 LEAST = 3  # checkpoints

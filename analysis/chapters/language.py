@@ -20,7 +20,7 @@ from analysis.texts.annotations import grammar, python_source, sentence_pairs
 from jattn.errors import InputError
 from jattn.model import count_parameters
 from train import corpora
-from train.checkpoint import Run
+from train.runs import Run
 
 SENTENCES, PAIRS, STATEMENTS = 324, 108, 120
 PER_BLOCK = 9  # sentences: one of each kind

@@ -17,7 +17,7 @@ from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
+from train.runs import Run
 
 FIRST = 10  # positions whose queries are compared across texts (Vig and Belinkov 2019)
 LEAST_TOKENS = 12

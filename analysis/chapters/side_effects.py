@@ -16,7 +16,7 @@ from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble, count_parameters
 from jattn.taps import Seen
-from train.checkpoint import Run
+from train.runs import Run
 from train.windows import predicts_next
 
 INITIAL = (0, 1, 4)  # keys at the start that a cache keeps (StreamingLLM, table 3, without 2)

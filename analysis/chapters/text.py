@@ -12,7 +12,7 @@ from analysis.elements import Element
 from analysis.measures import text_measures
 from analysis.measures.text_measures import EPS, NATS, SHARE
 from analysis.record import Record
-from train.checkpoint import Run
+from train.runs import Run
 
 CHANCE_TEXTS = 16  # texts that chance is taken over where it depends on the text
 RATIO = "ratio"

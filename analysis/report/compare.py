@@ -13,9 +13,10 @@ from analysis.comparison import Comparison, read_groups
 from analysis.report import page
 from analysis.report.told import Told, tell
 from jattn.errors import InputError, one_of
-from train.checkpoint import Run, load
+from train.checkpoint import load
 from train.folders import find_runs
 from train.progress import Tick, ticking
+from train.runs import Run
 
 WINDOWS = 256  # read by default
 

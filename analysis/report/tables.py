@@ -12,7 +12,7 @@ from analysis.comparison import Comparison
 from analysis.estimates import per_head, per_layer
 from analysis.measures.readouts import READOUTS
 from analysis.report.told import Told
-from train.checkpoint import Run
+from train.runs import Run
 
 
 def to_json(told: Told) -> dict[str, Any]:

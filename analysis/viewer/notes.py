@@ -8,8 +8,8 @@ from typing import Any
 from analysis.viewer.attention import Attention
 from analysis.viewer.matching import alike
 from analysis.viewer.read import Reading
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 OF_THIS_TEXT = (
     "Statistics and classes describe this text alone. A class says what a head does with the attention that goes to "

@@ -25,8 +25,8 @@ from jattn.model import assemble
 from jattn.scores import alibi_slopes, scale_of
 from jattn.sigmoid import default_bias
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 LONGEST = 300  # characters of the text that the reader is told
 BLOCK_BYTES = 256 << 20  # of weights that leave the model at once, about: a block of queries of all layers

@@ -16,9 +16,10 @@ from analysis.viewer.read import Reading, read
 from analysis.viewer.statistics import Measured, measured
 from jattn.errors import InputError, one_of
 from jattn.interop.external import is_external
-from train.checkpoint import Run, load
+from train.checkpoint import load
 from train.corpora.annotated import Annotated
 from train.folders import finished_steps
+from train.runs import Run
 
 LIMIT = 25.0  # MB
 Neurons = Sequence[tuple[int, int]]

@@ -13,8 +13,8 @@ from analysis.measures.agreement import agreement, head_distances, match
 from jattn.errors import InputError
 from jattn.model import init_parameters
 from tests.configs import model_config
-from train.checkpoint import Run
 from train.config import RunConfig
+from train.runs import Run
 
 W, L, N, T = 4, 2, 3, 12
 

@@ -14,8 +14,8 @@ from analysis.texts import probing_tasks
 from jattn.errors import InputError
 from jattn.model import init_parameters
 from tests.configs import changed, model_config
-from train.checkpoint import Run
 from train.config import RunConfig
+from train.runs import Run
 from train.tokenizers import Tokenizer
 
 BYTES = Tokenizer.train("byte", [])

@@ -11,8 +11,8 @@ from analysis.chapters import shape
 from analysis.elements import Plot, Table
 from jattn.model import init_parameters
 from tests.configs import model_config
-from train.checkpoint import Run
 from train.config import RunConfig
+from train.runs import Run
 
 V, T, L, N = 13, 16, 2, 2
 SMALL = {

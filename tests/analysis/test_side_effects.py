@@ -13,8 +13,8 @@ from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.model import init_parameters
 from tests.configs import model_config
-from train.checkpoint import Run
 from train.config import RunConfig
+from train.runs import Run
 
 V, T, L, N, H = 13, 12, 2, 2, 4
 SMALL = {
