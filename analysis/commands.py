@@ -101,10 +101,10 @@ def _print_table(result: Any) -> None:
             continue
         cells = []
         for name in result.groups:
-            row = result.find(measure, name)
-            cells.append(f"{row.value:.3f}" if row else "-")
+            estimate = result.find(measure, name)
+            cells.append(f"{estimate.value:.3f}" if estimate else "-")
             if name != result.baseline:
-                cells.append(f"{row.difference:+.3f}" if row and row.difference else "")
+                cells.append(f"{estimate.difference:+.3f}" if estimate and estimate.difference else "")
         table.add_row(about.title, *cells)
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)

@@ -40,17 +40,17 @@ class Estimate:
 
 def estimates_of(results: Results, measures: Sequence[str], baseline: str) -> list[Estimate]:
     """The estimates of the measures that any group has, measure by measure, groups in their order."""
-    rows = []
+    estimates = []
     for measure in measures:
         texts = {g: _by_seed(results, g, measure) for g in results.measured}
         for group, own in texts.items():
             if own:
                 base = {} if group == baseline else texts.get(baseline, {})
-                rows.append(_row(results, measure, group, own, base))
-    return rows
+                estimates.append(_estimate(results, measure, group, own, base))
+    return estimates
 
 
-def _row(
+def _estimate(
     results: Results, measure: str, group: str, own: dict[int, np.ndarray], base: dict[int, np.ndarray]
 ) -> Estimate:
     values = {seed: run_value(m, measure) for seed, m in _seeds(results, group).items() if seed in own}
@@ -85,15 +85,15 @@ def estimates_between(
 
     Pairs share their runs, so the interval is the jackknife's over runs; a difference needs equal numbers of runs.
     """
-    rows = []
+    estimates = []
     for measure in measures:
         values = {g: scores[measure] for g, scores in pairs.items() if np.isfinite(scores.get(measure, np.nan)).all()}
         for group, own in values.items():
             base = values.get(baseline)
             compared = group != baseline and base is not None and len(base) == len(own)
             difference = jackknife_pairs(own - base) if compared else None
-            rows.append(Estimate(measure, group, jackknife_pairs(own), None, difference, None, None, None, None))
-    return rows
+            estimates.append(Estimate(measure, group, jackknife_pairs(own), None, difference, None, None, None, None))
+    return estimates
 
 
 def run_value(measured: Measurements, measure: str) -> float:

@@ -21,7 +21,7 @@ from jattn.interop.external import is_external
 from train.config import RunConfig, from_dict
 from train.config_history import renamed
 from train.folders import FINISHED, finished_steps, locate
-from train.quiet import quiet
+from train.orbax_logging import orbax_silenced
 from train.runs import Run
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def imported(path: str | Path) -> Run:
         "tokenizer": external.tokenizer,
         "corpus": {"name": "not trained here", "size": 0, "sha256": None},
         "imported": {"kind": external.kind, "path": str(path), "sha256": external.sha256},
-        "special": external.special,
+        "special": external.special_tokens,
         "versions": versions(),
         "machine": machine(),
         "parameters": count_parameters(external.config),
@@ -165,7 +165,7 @@ def _check_whole(checkpoint: Path) -> None:
 def _readable(checkpoint: Path) -> Iterator[None]:
     """Turns whatever Orbax raises on a damaged checkpoint into one line; the cause stays attached."""
     try:
-        with quiet():
+        with orbax_silenced():
             yield
     except Exception as error:
         first: BaseException = error

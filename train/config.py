@@ -95,7 +95,7 @@ class RunConfig:
         one_of("trainable", self.trainable, ("all", "null"))
         if self.length > self.model.context:
             raise InputError(f"data.length must be at most model.context = {self.model.context}, got {self.length}")
-        if self.trainable == "null" and not any(kind.has_null for kind in self.model.pattern):
+        if self.trainable == "null" and not any(layer.has_null for layer in self.model.pattern):
             raise InputError(f"trainable: 'null' needs an attention with a null, got {self.model.attention!r}")
         if (self.data.tokenizer == "model" or self.null_init == "sink") and self.init_from is None:
             field_, value = ("null_init", "sink") if self.null_init == "sink" else ("data.tokenizer", "model")

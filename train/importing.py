@@ -97,7 +97,7 @@ def give_null(run: Any, attention: str, null_init: str, corpus: str) -> Any:
     model = replace(base, attention=resolve_attention(base.attention, attention))
     if model.attention == base.attention:
         raise InputError(f"--attention: {attention!r} is what the model has already")
-    if not any(kind.has_null for kind in model.pattern):
+    if not any(layer.has_null for layer in model.pattern):
         raise InputError(f"--attention: {attention!r} has no null to add; use null, key_value, logit, ...")
     model = with_null(model, base, null_init)
     length = min(TOKENS, base.context)

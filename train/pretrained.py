@@ -36,18 +36,18 @@ def resolve_attention(base: str, asked: str) -> str:
 
     standard is the model as it is. Raises InputError for a null on a model that has one.
     """
-    kinds = parse_attention(asked)
+    layers = parse_attention(asked)
     if asked.replace(" ", "") in ("standard", base.replace(" ", "")):
         return base
-    plain = len(kinds) == 1 and kinds[0].null is not None and kinds[0].window is None and "+" not in asked
+    plain = len(layers) == 1 and layers[0].null is not None and layers[0].window is None and "+" not in asked
     if not plain:
-        if any(kind.window for kind in parse_attention(base)) and not all(kind.window for kind in kinds):
+        if any(layer.window for layer in parse_attention(base)) and not all(layer.window for layer in layers):
             raise InputError(
                 f"--attention: {asked!r} would drop the windows of the model ({base!r}); give one null alone, such as "
                 "null, or name the windows"
             )
         return asked
-    if any(kind.has_null for kind in parse_attention(base)):
+    if any(layer.has_null for layer in parse_attention(base)):
         raise InputError(f"--attention: the model has a null already ({base!r}); {asked!r} cannot be added")
     return ",".join(asked if layer.strip() == "standard" else f"{asked}+{layer.strip()}" for layer in base.split(","))
 

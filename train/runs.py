@@ -40,7 +40,7 @@ class Run:
         return Tokenizer.from_json(self.meta["tokenizer"])
 
     @property
-    def special(self) -> dict[str, Any]:
+    def special_tokens(self) -> dict[str, Any]:
         """Special tokens and chat template of a model of another library (interop/special_tokens.py); else empty."""
         return self.meta.get("special", {})
 
@@ -49,7 +49,7 @@ class Run:
         """Ids at which a text of the model ends; none for a model trained here, whose texts have no end."""
         from jattn.interop.special_tokens import ends_of
 
-        return ends_of(self.special, self.tokenizer.vocab_size)
+        return ends_of(self.special_tokens, self.tokenizer.vocab_size)
 
     def encode(self, text: str) -> Any:
         """Token ids [1, T] of a text, with what stands around every text of the run: a fixed first token, [CLS]."""

@@ -97,19 +97,19 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     kept, words = blocked(kept.sum(-1).astype(float), X), blocked(maps.words.sum(-1).astype(float), X)
     sums = lambda weights, pairs: blocked(mass_on(weights, pairs), X)
 
-    kinds = dependencies(read, W)
-    either = sums(rows, kinds["either"])
-    beyond = either - sums(matched, kinds["either"])
+    pairs_of = dependencies(read, W)
+    either = sums(rows, pairs_of["either"])
+    beyond = either - sums(matched, pairs_of["either"])
     heads = {
-        "dep_raw": ratio(sums(maps.weights, kinds["either"]), words),
-        "dep_real": ratio(sums(maps.weights, kinds["either"]), blocked(real.sum(-1), X)),
+        "dep_raw": ratio(sums(maps.weights, pairs_of["either"]), words),
+        "dep_real": ratio(sums(maps.weights, pairs_of["either"]), blocked(real.sum(-1), X)),
         "dep": ratio(either, kept),
-        "dep_parent": ratio(sums(rows, kinds["parent"]), kept),
-        "dep_child": ratio(sums(rows, kinds["child"]), kept),
+        "dep_parent": ratio(sums(rows, pairs_of["parent"]), kept),
+        "dep_child": ratio(sums(rows, pairs_of["child"]), kept),
         "dep_beyond": ratio(beyond, kept),
         "rows_kept": ratio(blocked(maps.active.sum(-1).astype(float), X), words),
     }
-    evenly = {name: float(mass_on(even, pairs).sum() / words.sum()) for name, pairs in kinds.items()}
+    evenly = {name: float(mass_on(even, pairs).sum() / words.sum()) for name, pairs in pairs_of.items()}
     chance = {"dep_raw": evenly["either"], "dep_real": evenly["either"], "dep": evenly["either"]}
     chance |= {"dep_parent": evenly["parent"], "dep_child": evenly["child"], "dep_beyond": 0.0}
     values = {}
@@ -117,7 +117,7 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     values["dep_beyond_best"], _ = best(beyond, kept)
     if not maps.null.any():
         values |= {f"{name}_control": value for name, value in _sided(pinned_at_random(maps), X).items()}
-    chance["dep_best"] = float(known_mean(best(blocked(offset_mass(_seen(kinds["either"], maps)), X), words)[0], 0))
+    chance["dep_best"] = float(known_mean(best(blocked(offset_mass(_seen(pairs_of["either"], maps)), X), words)[0], 0))
     chance["dep_beyond_best"] = 0.0
 
     links = _links(maps, X)

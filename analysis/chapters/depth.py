@@ -72,8 +72,8 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Ladder]
 
 def _chance(measure: str) -> float | None:
     """What vectors that tell nothing would score."""
-    kinds = {"probe": 0.0, "selectivity": 0.0, "homonym": 0.0, "compression": 1.0, "paraphrase": 0.5}
-    return kinds.get(measure.partition("_")[0]) if measure != "paraphrase_cosine" else None
+    levels = {"probe": 0.0, "selectivity": 0.0, "homonym": 0.0, "compression": 1.0, "paraphrase": 0.5}
+    return levels.get(measure.partition("_")[0]) if measure != "paraphrase_cosine" else None
 
 
 def points_of(layers: int) -> np.ndarray:

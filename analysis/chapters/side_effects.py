@@ -96,7 +96,7 @@ def _cache(T: int) -> int:
 
 def _cached(config: ModelConfig, T: int) -> list[tuple[str, tuple[int, ...], bool]]:
     """(measure, (initial, recent), whether the null is kept) of every cache to try, the whole text first."""
-    if not predicts_next(config) or any(kind.sigmoid for kind in config.pattern) or _cache(T) >= T:
+    if not predicts_next(config) or any(layer.sigmoid for layer in config.pattern) or _cache(T) >= T:
         return []
     nulls = {"": True, "_no_null": False} if config.has_null else {"": True}
     tried = [(f"cache_{s}{suffix}", (s, _cache(T) - s), keep) for s in INITIAL for suffix, keep in nulls.items()]

@@ -34,9 +34,9 @@ class Bigram:
         return -log_probs[:, 0].reshape(len(rows), -1)
 
     def _smoothed(self, current, counts, unigram):
-        of_a, kinds = self.counts.sum(1)[current][:, None], np.diff(self.counts.indptr)[current][:, None]
-        known = of_a + kinds
-        return np.log(np.where(known > 0, (counts + kinds * unigram) / np.maximum(known, 1), unigram))
+        of_a, types = self.counts.sum(1)[current][:, None], np.diff(self.counts.indptr)[current][:, None]
+        known = of_a + types
+        return np.log(np.where(known > 0, (counts + types * unigram) / np.maximum(known, 1), unigram))
 
 
 def bigram(tokens: Integer[np.ndarray, " n"] | Integer[np.ndarray, "rows length"], vocab_size: int) -> Bigram:

@@ -42,7 +42,7 @@ def check_circuits(config: ModelConfig, parameters: Parameters | None = None) ->
         reason = "its norms stand after each part, so no projection reads the residual stream alone"
     elif config.output.kind != "linear":
         reason = f"its output layer is {config.output.kind!r}, no linear map of the residual stream"
-    elif any(kind.gate == "elementwise" for kind in config.pattern):
+    elif any(layer.gate == "elementwise" for layer in config.pattern):
         reason = "attention 'gate' scales each dimension of a head anew at every query; gate:headwise scales all alike"
     if reason:
         raise InputError(f"circuits: {reason}")

@@ -71,14 +71,14 @@ def guess(labels: Labels, texts: Labels, given: Labels | None = None, seed: int 
     """
     _of_one_length(labels=labels, texts=texts, **({} if given is None else {"given": given}))
     classes, fold = np.unique(labels, return_inverse=True)[1], deal(texts, seed=seed)
-    kinds = np.zeros(len(classes), int) if given is None else np.unique(given, return_inverse=True)[1]
+    groups = np.zeros(len(classes), int) if given is None else np.unique(given, return_inverse=True)[1]
     right = np.zeros(len(classes), bool)
     for held_out in range(2):
         train = fold != held_out
-        counts = np.zeros((kinds.max() + 1, classes.max() + 1))
-        np.add.at(counts, (kinds[train], classes[train]), 1)
+        counts = np.zeros((groups.max() + 1, classes.max() + 1))
+        np.add.at(counts, (groups[train], classes[train]), 1)
         counts[counts.sum(1) == 0] = counts.sum(0)
-        right[~train] = counts.argmax(1)[kinds[~train]] == classes[~train]
+        right[~train] = counts.argmax(1)[groups[~train]] == classes[~train]
     return right
 
 

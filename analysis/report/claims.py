@@ -65,15 +65,15 @@ def _cleaner(comparison: Comparison, group: str) -> Claim:
         "as well, or for which that was not tried, is not counted as cleaner"
     )
     better, worse, level, fooled = [], [], [], []
-    for row, measure in _sided_measures(comparison, group):
-        assert row.difference is not None
-        moved = _sided(_times(row.difference, measure.cleaner))
-        told = f"{measure.title} {row.difference:+.3f}"
+    for estimate, measure in _sided_measures(comparison, group):
+        assert estimate.difference is not None
+        moved = _sided(_times(estimate.difference, measure.cleaner))
+        told = f"{measure.title} {estimate.difference:+.3f}"
         if moved == NOT:
             worse.append(told)
         elif moved == UNDECIDED:
             level.append(measure.title)
-        elif _control_improves(comparison, row, measure):
+        elif _control_improves(comparison, estimate, measure):
             fooled.append(told)
         else:
             better.append(told)
@@ -107,22 +107,22 @@ def _loss(comparison: Comparison, group: str) -> Claim:
 
 def _sided_measures(comparison: Comparison, group: str) -> Iterator[tuple[Estimate, Measure]]:
     for name, measure in comparison.measures.items():
-        row = comparison.find(name, group) if measure.cleaner else None
-        if row is not None and row.difference is not None:
-            yield row, measure
+        estimate = comparison.find(name, group) if measure.cleaner else None
+        if estimate is not None and estimate.difference is not None:
+            yield estimate, measure
 
 
-def _control_improves(comparison: Comparison, row: Estimate, measure: Measure) -> bool:
+def _control_improves(comparison: Comparison, estimate: Estimate, measure: Measure) -> bool:
     """Whether the baseline with a null of random mass is cleaner by this measure than the baseline as it is.
 
     By more than a tenth of the difference seen: the random null is one draw, whose own chance is far below that. True
     where the control was not run, so that nothing counts that was not tried.
     """
-    values = _control(comparison, row.measure)
-    if values is None or row.difference is None:
+    values = _control(comparison, estimate.measure)
+    if values is None or estimate.difference is None:
         return True
     control, plain = values
-    return measure.cleaner * (control - plain) > 0.1 * abs(row.difference.mean)
+    return measure.cleaner * (control - plain) > 0.1 * abs(estimate.difference.mean)
 
 
 def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None:

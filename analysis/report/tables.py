@@ -39,29 +39,29 @@ def to_json(told: Told) -> dict[str, Any]:
 def measures_table(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per measure and group."""
     rows = []
-    for row in comparison.estimates:
-        d = row.difference
+    for estimate in comparison.estimates:
+        d = estimate.difference
         rows.append(
             {
                 "comparison": comparison.title,
-                "measure": row.measure,
-                "title": comparison.measures[row.measure].title,
-                "unit": comparison.measures[row.measure].unit,
-                "group": row.group,
-                "mean": row.value.mean,
-                "low": row.value.low,
-                "high": row.value.high,
-                "texts_low": row.bounds and row.bounds[0],
-                "texts_high": row.bounds and row.bounds[1],
-                "seeds": row.value.n,
-                "largest_head": row.best_head,
-                "uniform": row.floor,
+                "measure": estimate.measure,
+                "title": comparison.measures[estimate.measure].title,
+                "unit": comparison.measures[estimate.measure].unit,
+                "group": estimate.group,
+                "mean": estimate.value.mean,
+                "low": estimate.value.low,
+                "high": estimate.value.high,
+                "texts_low": estimate.bounds and estimate.bounds[0],
+                "texts_high": estimate.bounds and estimate.bounds[1],
+                "seeds": estimate.value.n,
+                "largest_head": estimate.best_head,
+                "uniform": estimate.floor,
                 "difference": d and d.mean,
                 "difference_low": d and d.low,
                 "difference_high": d and d.high,
-                "difference_texts_low": row.difference_bounds and row.difference_bounds[0],
-                "difference_texts_high": row.difference_bounds and row.difference_bounds[1],
-                "effect": row.effect,
+                "difference_texts_low": estimate.difference_bounds and estimate.difference_bounds[0],
+                "difference_texts_high": estimate.difference_bounds and estimate.difference_bounds[1],
+                "effect": estimate.effect,
             }
         )
     return rows
@@ -170,15 +170,17 @@ def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
         cells = []
         digits = about.digits
         for g in comparison.groups:
-            row = comparison.find(measure, g)
+            estimate = comparison.find(measure, g)
             cells.append(
                 {
-                    "value": f"{row.value:.{digits}f}" if row else "–",
-                    "difference": f"{row.difference:+.{digits}f}" if row and row.difference else "",
-                    "texts": _bounds(row.bounds, digits) if row else "",
-                    "effect": "" if row is None or row.effect is None else f"g {row.effect:+.1f}",
-                    "top": f"{row.best_head:.{min(digits, 2)}f}" if row and row.best_head is not None else "",
-                    "floor": "" if row is None or row.floor is None else f"{row.floor:.2f}",
+                    "value": f"{estimate.value:.{digits}f}" if estimate else "–",
+                    "difference": f"{estimate.difference:+.{digits}f}" if estimate and estimate.difference else "",
+                    "texts": _bounds(estimate.bounds, digits) if estimate else "",
+                    "effect": "" if estimate is None or estimate.effect is None else f"g {estimate.effect:+.1f}",
+                    "top": f"{estimate.best_head:.{min(digits, 2)}f}"
+                    if estimate and estimate.best_head is not None
+                    else "",
+                    "floor": "" if estimate is None or estimate.floor is None else f"{estimate.floor:.2f}",
                 }
             )
         rows.append({"title": about.title, "unit": about.unit, "cells": cells})

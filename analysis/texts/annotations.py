@@ -155,7 +155,7 @@ def _pair(annotated: Annotated, tokenizer: Tokenizer) -> tuple[np.ndarray, np.nd
     first, second = annotated.text[:cut].rstrip(), annotated.text[cut:]
     ids, types = tokenizer.encode_pair(first, second)
     word_of = np.full(len(ids), APART)
-    apart = np.isin(ids, sorted(tokenizer.special))
+    apart = np.isin(ids, sorted(tokenizer.special_ids))
     spans, middle = annotated.spans, annotated.second or 0
     for side, text, words in ((0, first, spans[:middle]), (1, second, spans[middle:])):
         shift, start = (0, 0) if side == 0 else (cut, middle)

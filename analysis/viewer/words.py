@@ -69,7 +69,7 @@ def of_ids(
     text = [b.decode() if w is None else "" for b, w in zip(raw, whole, strict=True)]
     ends = [None, *text] if tokenizer.kind != "wordpiece" else [None] * len(text)
     known = [
-        "special" if int(i) in tokenizer.special else "byte" if w is not None else _word_class(t, before)
+        "special" if int(i) in tokenizer.special_ids else "byte" if w is not None else _word_class(t, before)
         for i, t, w, before in zip(ids, text, whole, ends, strict=False)
     ]
     if word_classes is not None:

@@ -81,13 +81,13 @@ def _attention(keys: Keys, kind: str, layers: int) -> str:
 
 def layer_types(keys: Keys, layers: int, default: list[str]) -> list[str]:
     """The list of "full_attention" and "sliding_attention", one per layer."""
-    kinds = keys("layer_types", list, default)
-    if len(kinds) != layers or not set(kinds) <= {"full_attention", "sliding_attention"}:
+    types = keys("layer_types", list, default)
+    if len(types) != layers or not set(types) <= {"full_attention", "sliding_attention"}:
         raise InputError(
             f"{keys.where}: 'layer_types' must name full_attention or sliding_attention for each of {layers} layers, "
-            f"got {len(kinds)}: {', '.join(sorted(set(map(repr, kinds))))}"
+            f"got {len(types)}: {', '.join(sorted(set(map(repr, types))))}"
         )
-    return kinds
+    return types
 
 
 def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> RopeConfig:
@@ -197,9 +197,9 @@ def dropped(name: str) -> bool:
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json of a member of the family that holds this model, if any does."""
-    kinds = [c.layer(i) for i in range(c.layers)]
-    window = max((k.window or 0 for k in kinds), default=0) or None
-    types = ["sliding_attention" if k.window else "full_attention" for k in kinds]
+    pattern = [c.layer(i) for i in range(c.layers)]
+    window = max((layer.window or 0 for layer in pattern), default=0) or None
+    types = ["sliding_attention" if layer.window else "full_attention" for layer in pattern]
     written = {
         "architectures": [{"mistral": "MistralForCausalLM"}.get(kind, f"{kind.capitalize()}ForCausalLM")],
         "model_type": kind,

@@ -59,10 +59,10 @@ def from_gguf(values: dict[str, Any], tokens: list[str]) -> dict[str, Any]:
     return special_tokens
 
 
-def ends_of(special: dict[str, Any], size: int) -> tuple[int, ...]:
+def ends_of(special_tokens: dict[str, Any], size: int) -> tuple[int, ...]:
     """The ids, of `size` tokens, at which a text of the model ends; none for a model that has none."""
     for part in ("generation", "config"):
-        ids = special.get(part, {}).get("eos_token_id")
+        ids = special_tokens.get(part, {}).get("eos_token_id")
         if ids is not None:
             return tuple(i for i in (ids if isinstance(ids, list) else [ids]) if _named(i, size))
     return ()

@@ -24,9 +24,9 @@ STREAM = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
 def cannot_hold(config: ModelConfig) -> list[str]:
     """The fields of a model that a HookedTransformer has no place for, each as `model.name = value (why)`."""
     c, fields = config, []
-    kinds = [c.layer(i) for i in range(c.layers)]
-    windows = {kind.window for kind in kinds} - {None}
-    beyond = any(k.has_null or k.first or k.value_bias or k.gate or k.sigmoid for k in kinds)
+    pattern = [c.layer(i) for i in range(c.layers)]
+    windows = {layer.window for layer in pattern} - {None}
+    beyond = any(layer.has_null or layer.first or layer.value_bias or layer.gate or layer.sigmoid for layer in pattern)
     if beyond or len(windows) > 1:
         fields.append(f"model.attention = {c.attention!r} ({attention_features(c)})")
     power_of_two = c.heads & (c.heads - 1) == 0

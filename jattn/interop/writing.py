@@ -33,11 +33,11 @@ def write(
     tokenizer: str,
     folder: str | Path,
     form: str,
-    special: dict[str, Any] | None = None,
+    special_tokens: dict[str, Any] | None = None,
 ) -> Path:
     """Save a model in a format of `FORMATS` into a new folder (or an empty one); the folder.
 
-    special: the special tokens and the chat template that an imported model brought along (`Imported.special`).
+    special_tokens: with the chat template, what an imported model brought along (`Imported.special_tokens`).
     transformers loads the formats of FAMILIES with equal logits. Raises InputError naming what the format cannot hold.
     """
     check(config, form)
@@ -47,7 +47,7 @@ def write(
             save_arrays(transformer_lens.state_dict(config, parameters), part / "weights.safetensors")
         else:
             member = _nearest(config, form)
-            texts, ids = tokenizer_files(tokenizer, config, special or {})
+            texts, ids = tokenizer_files(tokenizer, config, special_tokens or {})
             keys = member.keys | ids | {"torch_dtype": config.compute.param_dtype}
             parameters = parameters_for(member.config, config, parameters)
             table = FAMILIES[form].layout(member.config)
