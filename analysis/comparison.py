@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from analysis.capture.truth import Truth, truth
-from analysis.chapter import Chapter, Measure, Measurements, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Reading, Results, Unfit
 from analysis.comparable import check_comparable
 from analysis.drawing.style import COLOURS
 from analysis.estimates import Estimate, estimates_between, estimates_of

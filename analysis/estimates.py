@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Measurements, Results
+from analysis.chapter_type import Measurements, Results
 from analysis.stats import Interval, bootstrap, effect_size, interval, jackknife_pairs, known_mean, paired
 
 Bounds = tuple[float, float] | None

@@ -13,7 +13,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Measurements, Reading, Results
+from analysis.chapter_type import Measurements, Reading, Results
 from analysis.chapters.cause import against_readouts, chosen_heads
 from analysis.chapters.cause_figures import cell, class_table, margins, over_seeds, readout_table, scores_of
 from analysis.elements import Table

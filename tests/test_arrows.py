@@ -24,7 +24,7 @@ ROOMS = {
     "capture": ("analysis/capture/",),
     "interventions": ("analysis/interventions/",),
     "drawing": ("analysis/drawing/",),
-    "chapter": ("analysis/elements.py", "analysis/chapter.py"),
+    "chapter": ("analysis/elements.py", "analysis/chapter_type.py"),
     "comparison": ("analysis/estimates.py", "analysis/comparable.py", "analysis/comparison.py"),
     "chapters": ("analysis/chapters/",),
     "viewer": ("analysis/viewer/",),

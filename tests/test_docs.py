@@ -14,7 +14,7 @@ import pytest
 
 from analysis import chapters, cli
 from analysis.capture.truth import SCORED
-from analysis.chapter import Measurements, Reading, Results
+from analysis.chapter_type import Measurements, Reading, Results
 from analysis.comparison import Comparison
 from analysis.estimates import estimates_of
 from analysis.measures.readouts import READOUTS

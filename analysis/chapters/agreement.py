@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from analysis.capture.batches import in_batches
 from analysis.capture.layers import attention_of
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.drawing.style import INK, Figure, plain
 from analysis.elements import Element, Plot, Table
 from analysis.measures import agreement as heads

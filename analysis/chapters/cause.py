@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.capture.batches import in_batches
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.cause_figures import elements
 from analysis.chapters.cause_margin import Detail
 from analysis.interventions import ablation, cause

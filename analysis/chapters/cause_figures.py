@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.chapter import Measurements, Results
+from analysis.chapter_type import Measurements, Results
 from analysis.chapters.cause_margin import Detail, told_apart
 from analysis.drawing.style import INK, PALE, Figure, plain
 from analysis.elements import Element, Plot, Table

@@ -17,7 +17,7 @@ from analysis.capture.circuit_tables import (
     strongest_pairs,
 )
 from analysis.capture.layers import layers_with_null
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters import circuits_figures
 from analysis.chapters.circuits_tables import PAIRS, Detail, tables
 from analysis.elements import Element, Plot

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.capture.circuit_tables import MOST_TOKENS, HeadPairs, NullCircuit
-from analysis.chapter import Measure, Results
+from analysis.chapter_type import Measure, Results
 from analysis.drawing.style import label
 from analysis.elements import Table
 from train.runs import Run

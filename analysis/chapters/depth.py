@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.capture import lens
 from analysis.capture.batches import in_batches
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.depth_figures import show
 from analysis.chapters.depth_ladder import Ladder, centre
 from analysis.measures import probes, similarity

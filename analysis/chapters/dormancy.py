@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.capture.dormancy import BLOCK, SINK_ALPHA, Dormancy, counted_in, dormancy_of
 from analysis.capture.layers import layers_with_null
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters.dormancy_figures import NULL_READOUT, REAL_READOUT, readout_name, strips
 from analysis.elements import Card, Cards, Element, Passage, Plot
 from analysis.elements import Table as ChapterTable

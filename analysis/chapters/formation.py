@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.capture.formation import MEASURES as FOLLOWED
 from analysis.capture.formation import Formation, formation
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters.formation_figures import formed
 from analysis.elements import Element, Plot, Table
 from analysis.measures.incontext import MIN_TOKENS

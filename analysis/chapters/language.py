@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.capture import coreference
 from analysis.capture.language import Syntax, pairs, syntax
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters import language_figures
 from analysis.chapters.language_figures import Detail
 from analysis.elements import Element, Plot, Table

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from analysis.capture.layers import attention_of, layers_with_null
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.shape_figures import Curves, show
 from analysis.measures import decay, structure
 from analysis.texts.sample import few, inputs_of

@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import numpy as np
 
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.side_effects_figures import Detail, show
 from analysis.interventions import int8, streaming
 from analysis.measures import outliers

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.chapter import Measurements, Results
+from analysis.chapter_type import Measurements, Results
 from analysis.drawing.style import INK, PALE, Figure, plain
 from analysis.elements import Element, Plot, Table
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.capture.capture import capture, marks_of, random_repeats
 from analysis.capture.uniform import uniform_repeats, uniform_values
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results
 from analysis.chapters import text_figures
 from analysis.elements import Element
 from analysis.measures import text_measures

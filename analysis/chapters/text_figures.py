@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.chapter import Measure, Results
+from analysis.chapter_type import Measure, Results
 from analysis.chapters.layer_figures import layer_maps
 from analysis.drawing.style import INK, Figure, draw_map, plain, tile, wrapped
 from analysis.elements import Plot

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Measure
+from analysis.chapter_type import Measure
 from analysis.chapters.cause_margin import told_apart
 from analysis.comparison import Comparison
 from analysis.estimates import Estimate, run_value

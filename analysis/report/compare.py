@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from analysis.chapter import Chapter
+from analysis.chapter_type import Chapter
 from analysis.chapters import ALWAYS, NAMES, chapter
 from analysis.comparison import Comparison, read_groups
 from analysis.report import page

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.capture.truth import SCORED
-from analysis.chapter import Measurements
+from analysis.chapter_type import Measurements
 from analysis.comparison import Comparison
 from analysis.estimates import per_head, per_layer
 from analysis.measures.readouts import READOUTS

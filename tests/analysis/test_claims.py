@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.chapter import Measurements, Reading, Results
+from analysis.chapter_type import Measurements, Reading, Results
 from analysis.chapters import chapter
 from analysis.comparison import Comparison
 from analysis.estimates import estimates_of
