@@ -200,7 +200,7 @@ def _compiled(
     asked = {
         c.measure: values[c.measure] for c in COLUMNS if c.measure in values
     }  # what is not asked for costs nothing
-    scores, chance = text_scores(weights, null, visible, marks.delimiters, marks.blocks)
+    scores, chance = text_scores(weights, null, visible, marks.delimiters, marks.paragraphs)
     repeated, by_chance = repeat_scores(weights, null, visible, marks.tokens)
     return asked, scores | repeated, chance | by_chance
 
