@@ -1,4 +1,5 @@
-"""The documents hold: code runs and prints what they say; commands, options and links are real; no name is left out.
+"""The documents hold: code runs and prints what they say; commands, options, links, paths and names are real; no name
+is left out.
 
 A Python block runs unless it is marked `python no-run`; the blocks of a page share one namespace, from top to bottom.
 A line `# -> text` claims that the page prints that text.
@@ -164,7 +165,9 @@ def test_run_format_page_names_every_column():
     )
     results = Results({"a": [run]}, {"a": [measured]}, Reading(np.ones((1, 2)), 1, "text"), {"a": "#000000"})
     estimates = estimates_of(results, ["alpha_1"], "a")
-    made_up = Comparison("title", {"a": [run]}, [], {"text": results}, estimates, {}, results.reading, [], [])
+    made_up = Comparison(
+        "title", {"a": [run]}, [chapters.chapter("text")], {"text": results}, estimates, {}, results.reading, [], []
+    )
     columns = {*tables.measures_table(made_up)[0], *tables.heads_table(made_up)[0]}
     assert missing(columns, "docs/run-format.md") == []
 

@@ -28,7 +28,7 @@ READOUTS = {
     "norm": "norm of the head's output / largest value norm",
     "written": "norm that the head writes / (that + norm of the stream)",
 }
-NEED_NULL = ("null", "entropy_null")  # only where a layer has one  # only where a layer has one
+NEED_NULL = ("null", "entropy_null")  # only where a layer has one
 
 
 def one_minus_null(null_mass: Float[Array, "B N T"]) -> Float[Array, "B N T"]:

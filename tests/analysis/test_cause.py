@@ -14,6 +14,7 @@ from analysis.elements import Plot, Table
 from analysis.interventions import ablation, cause
 from analysis.measures import cause_scores
 from analysis.measures.cause_scores import Score, score, score_heads
+from analysis.measures.readouts import NEED_NULL, READOUTS
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, parameter_shapes
@@ -139,12 +140,12 @@ def test_queries_are_different_and_never_the_first():
 def test_readouts_lie_between_zero_and_one_and_need_a_null_where_they_name_one():
     config = model_config(**SIZES, attention="null,standard")
     found = cause.readings(config, weights(config), TOKENS)
-    assert set(found) == set(cause.READOUTS)
+    assert set(found) == set(READOUTS)
     for name, values in found.items():
         assert values.shape == (L, B, N, T)
-        has = values[:1] if name in cause.NEED_NULL else values
+        has = values[:1] if name in NEED_NULL else values
         assert np.isfinite(has).all() and has.min() >= -1e-6 and has.max() <= 1 + 1e-6
-        assert name not in cause.NEED_NULL or np.isnan(values[1]).all()
+        assert name not in NEED_NULL or np.isnan(values[1]).all()
 
 
 def test_norm_that_a_head_writes_is_that_of_its_part_of_attn_out(x64):

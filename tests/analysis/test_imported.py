@@ -119,7 +119,7 @@ def test_loss_on_the_windows_stands_beside_a_validation_loss_that_only_trained_r
 def test_both_sides_have_their_frame_in_every_window(of_bert, bert):
     frame = train.load(bert).tokenizer.frame
     tokens = of_bert.records["bert"][0].tokens
-    assert tokens.shape == (6, T) and (tokens[:, 0] == frame[0][0]).all() and (tokens[:, -1] == frame[1][0]).all()
+    assert tokens.shape == (8, T) and (tokens[:, 0] == frame[0][0]).all() and (tokens[:, -1] == frame[1][0]).all()
     assert not np.isin(tokens[:, 1:-1], [*frame[0], *frame[1]]).any()
 
 
@@ -226,7 +226,7 @@ def test_command_writes_the_report_of_one_imported_model(kind, request, tmp_path
     page = (tmp_path / "report.html").read_text()
     assert "eps = 0.3" in page and f"T = {T} tokens" in page and "8 windows" in page
     assert "What attention heads do" in page and "nan" not in page[page.index("<details>") :].lower()
-    assert (tmp_path / "layers.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "text-layers.png").read_bytes()[:4] == b"\x89PNG"
     assert not (tmp_path / "loss.png").exists()
     told = json.loads((tmp_path / "comparison.json").read_text())[0]
     assert told["runs"][0]["imported"]["kind"] == kind and told["runs"][0]["valid_loss"] is None

@@ -202,7 +202,7 @@ def test_sentences_read_together_are_read_as_alone(byte_run):
 
 
 def test_a_model_that_sees_both_sides_does_not_see_what_fills_up_its_row():
-    run = made(causal=False, output="none")
+    run = made(causal=False, output__kind="none")
     sentence = Annotated("ab c", ((0, 2), (3, 4)), ("X", "Y"), (-1, 0))
     encoded = encode(sentence, run.tokenizer, run.config.model)
     observe = lambda seen: seen.weights()

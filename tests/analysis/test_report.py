@@ -106,7 +106,7 @@ def test_a_newcomer_is_told_what_a_null_is_before_the_numbers(page):
 def test_a_null_that_is_no_better_is_said_first(language):
     c = analysis.compare(standard=[language["standard"]], null=[language["null"]], windows=8, only=[])
     verdict = findings.verdict(c)
-    null = c.truths["null"][0].scores[findings.NULL_READOUT]
+    null = c.truths["null"][0].scores["null"]
     best = [max(s[i] for s in c.truths["standard"][0].scores.values()) for i in (0, 2)]
     better = [null[0] - best[0] > findings.LEVEL, null[2] - best[1] > findings.LEVEL]
     expected = {2: "is a better sign", 1: "is on one count a better sign", 0: "is no better a sign"}[sum(better)]
