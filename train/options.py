@@ -93,8 +93,11 @@ def spellings() -> dict[str, list[str]]:
         if part and part not in taken and (kind is str or get_origin(kind) is Literal):
             table[name].append(part)
         taken.add(part)
-    for several in table.values():
+    for name, several in table.items():
         several += [word for word in SYNONYMS.get(several[0], ()) if word not in taken]
+        top = name.partition(".")[0]  # any of them may be written with the part it belongs to: --model.n_layer
+        longer = [f"{top}-{word}" for word in several if "." in name and not word.startswith(f"{top}-")]
+        several += [word for word in longer if word not in several]
     return table
 
 

@@ -191,7 +191,7 @@ def _stretch(divisors: np.ndarray, config: ModelConfig, where: str) -> RopeConfi
         with np.errstate(all="ignore"):
             plain, _ = frequencies(half, config.rope)
             for factor in (8.0, 32.0):
-                stretch = RopeConfig(config.rope.theta, "llama3", factor, 8192, low_freq_factor=1, high_freq_factor=4)
+                stretch = RopeConfig(config.rope.theta, "llama3", factor, 8192, 1.0, 4.0)
                 # The converter computes them in float32, so not to the last digit.
                 if np.allclose(divisors, plain / frequencies(half, stretch)[0], rtol=1e-4, atol=0):
                     return stretch
