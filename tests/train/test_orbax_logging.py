@@ -79,7 +79,7 @@ DAMAGE = {
     "manifest gone": lambda folder: (folder / "state" / "manifest.ocdbt").unlink(),
     "data zeroed": lambda folder: [f.write_bytes(bytes(f.stat().st_size)) for f in folder.glob("state/d/*")],
     "another shape": lambda folder: (folder / "_CHECKPOINT_METADATA").write_text(
-        (folder / "_CHECKPOINT_METADATA").read_text().replace('"width": 32', '"width": 64')
+        (folder / "_CHECKPOINT_METADATA").read_text().replace('"width": 16', '"width": 64')
     ),
 }
 
