@@ -101,10 +101,10 @@ def _print_table(result: Any) -> None:
             continue
         cells = []
         for name in result.groups:
-            row = result.find(measure, name)
-            cells.append(f"{row.value:.3f}" if row else "-")
+            estimate = result.find(measure, name)
+            cells.append(f"{estimate.value:.3f}" if estimate else "-")
             if name != result.baseline:
-                cells.append(f"{row.difference:+.3f}" if row and row.difference else "")
+                cells.append(f"{estimate.difference:+.3f}" if estimate and estimate.difference else "")
         table.add_row(about.title, *cells)
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
@@ -172,8 +172,8 @@ def _print_null(source: dict[str, Any] | None, config: dict[str, Any]) -> None:
         print(f" ({jump:+.4f}) on {given['windows']} windows of {given['tokens']} tokens")
     elif given:
         print(f"  null        began {given['start']}; hidden states moved by at most {max(given['hidden_moved']):.2%}")
-    elif config.get("start"):
-        print(f"  began from  {config['start']}, null {config['null_start']}")
+    elif config.get("init_from"):
+        print(f"  began from  {config['init_from']}, null {config['null_init']}")
 
 
 def _told(path: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from analysis.capture.capture import check_finite
 from jattn.errors import InputError
-from train.checkpoint import Run
+from train.runs import Run
 from train.windows import predicts_next, text_name
 
 
@@ -47,7 +47,7 @@ def check_comparable(groups: dict[str, list[Run]]) -> list[str]:
     for name, rs in groups.items():
         if len({r.config.model.attention for r in rs}) > 1:
             warnings.append(f"Group {name!r} mixes attentions: {', '.join({r.config.model.attention for r in rs})}.")
-        if any(kind.sigmoid for r in rs for kind in r.config.model.pattern):
+        if any(layer.sigmoid for r in rs for layer in r.config.model.pattern):
             warnings.append(
                 f"Group {name!r} uses sigmoid attention, whose rows do not sum to 1: they are divided by their sum."
             )

@@ -13,15 +13,15 @@ from textwrap import shorten
 from typing import Any
 
 from analysis.capture.truth import Truth, truth
-from analysis.chapter import Chapter, Measure, Measurements, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Reading, Results, Unfit
 from analysis.comparable import check_comparable
 from analysis.drawing.style import COLOURS
 from analysis.estimates import Estimate, estimates_between, estimates_of
 from analysis.record import Record
 from jattn.errors import InputError, at_least
 from train import data
-from train.checkpoint import Run
 from train.progress import Tick
+from train.runs import Run
 from train.windows import text_of, windows_of
 
 LONGEST = 128  # tokens of a window by default, or the runs' context if shorter

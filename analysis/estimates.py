@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Measurements, Results
+from analysis.chapter_type import Measurements, Results
 from analysis.stats import Interval, bootstrap, effect_size, interval, jackknife_pairs, known_mean, paired
 
 Bounds = tuple[float, float] | None
@@ -40,30 +40,30 @@ class Estimate:
 
 def estimates_of(results: Results, measures: Sequence[str], baseline: str) -> list[Estimate]:
     """The estimates of the measures that any group has, measure by measure, groups in their order."""
-    rows = []
+    estimates = []
     for measure in measures:
         texts = {g: _by_seed(results, g, measure) for g in results.measured}
         for group, own in texts.items():
             if own:
                 base = {} if group == baseline else texts.get(baseline, {})
-                rows.append(_row(results, measure, group, own, base))
-    return rows
+                estimates.append(_estimate(results, measure, group, own, base))
+    return estimates
 
 
-def _row(
+def _estimate(
     results: Results, measure: str, group: str, own: dict[int, np.ndarray], base: dict[int, np.ndarray]
 ) -> Estimate:
-    values = {seed: run_value(f, measure) for seed, f in _seeds(results, group).items() if seed in own}
+    values = {seed: run_value(m, measure) for seed, m in _seeds(results, group).items() if seed in own}
     common = sorted(own.keys() & base.keys())
     difference = difference_bounds = effect = None
     if common:
-        others = {seed: run_value(f, measure) for seed, f in _baseline(results, base, measure).items()}
+        others = {seed: run_value(m, measure) for seed, m in _baseline(results, base, measure).items()}
         difference = paired([values[s] for s in common], [others[s] for s in common])
         if len({a.shape for a in (*own.values(), *base.values())}) == 1:
             difference_bounds = bootstrap(np.stack([own[s] - base[s] for s in common]))
         effect = effect_size(list(values.values()), list(others.values()))
-    tops = [t for t in (_top(f, measure) for f in results.measured[group]) if t is not None]
-    chances = [f.chance[measure] for f in results.measured[group] if np.isfinite(f.chance.get(measure, np.nan))]
+    tops = [t for t in (_top(m, measure) for m in results.measured[group]) if t is not None]
+    chances = [m.chance[measure] for m in results.measured[group] if np.isfinite(m.chance.get(measure, np.nan))]
     same_texts = len({a.shape for a in own.values()}) == 1
     return Estimate(
         measure,
@@ -85,59 +85,59 @@ def estimates_between(
 
     Pairs share their runs, so the interval is the jackknife's over runs; a difference needs equal numbers of runs.
     """
-    rows = []
+    estimates = []
     for measure in measures:
-        values = {g: found[measure] for g, found in pairs.items() if np.isfinite(found.get(measure, np.nan)).all()}
+        values = {g: scores[measure] for g, scores in pairs.items() if np.isfinite(scores.get(measure, np.nan)).all()}
         for group, own in values.items():
             base = values.get(baseline)
             compared = group != baseline and base is not None and len(base) == len(own)
             difference = jackknife_pairs(own - base) if compared else None
-            rows.append(Estimate(measure, group, jackknife_pairs(own), None, difference, None, None, None, None))
-    return rows
+            estimates.append(Estimate(measure, group, jackknife_pairs(own), None, difference, None, None, None, None))
+    return estimates
 
 
-def run_value(found: Measurements, measure: str) -> float:
+def run_value(measured: Measurements, measure: str) -> float:
     """One number for a run: the mean over texts, then over heads or layers; NaN where it is undefined everywhere."""
-    return float(known_mean(known_mean(_array(found, measure), 0)))
+    return float(known_mean(known_mean(_array(measured, measure), 0)))
 
 
-def per_head(found: Measurements) -> dict[str, np.ndarray]:
+def per_head(measured: Measurements) -> dict[str, np.ndarray]:
     """Every measure of a head, [L, N]: the mean over texts."""
-    return {name: known_mean(values, 0) for name, values in found.heads.items()}
+    return {name: known_mean(values, 0) for name, values in measured.heads.items()}
 
 
-def per_layer(found: Measurements) -> dict[str, np.ndarray]:
+def per_layer(measured: Measurements) -> dict[str, np.ndarray]:
     """Every measure of a layer, [L]: the mean over texts."""
-    return {name: known_mean(values, 0) for name, values in found.layers.items()}
+    return {name: known_mean(values, 0) for name, values in measured.layers.items()}
 
 
 def _by_seed(results: Results, group: str, measure: str) -> dict[int, np.ndarray]:
     """seed -> one number per text, [X], for the runs in which the measure is defined."""
-    found = {}
-    for seed, f in _seeds(results, group).items():
-        if np.isfinite(run_value(f, measure)):
-            values = _array(f, measure)
-            found[seed] = known_mean(values.reshape(len(values), -1), 1)
-    return found
+    by_seed = {}
+    for seed, m in _seeds(results, group).items():
+        if np.isfinite(run_value(m, measure)):
+            values = _array(m, measure)
+            by_seed[seed] = known_mean(values.reshape(len(values), -1), 1)
+    return by_seed
 
 
 def _baseline(results: Results, base: Mapping[int, np.ndarray], measure: str) -> dict[int, Measurements]:
     group = next(iter(results.runs))
-    return {seed: f for seed, f in _seeds(results, group).items() if seed in base}
+    return {seed: m for seed, m in _seeds(results, group).items() if seed in base}
 
 
 def _seeds(results: Results, group: str) -> dict[int, Measurements]:
-    return {r.config.seed: f for r, f in zip(results.runs[group], results.measured[group], strict=True)}
+    return {r.config.seed: m for r, m in zip(results.runs[group], results.measured[group], strict=True)}
 
 
-def _array(found: Measurements, measure: str) -> np.ndarray:
-    for part in (found.heads, found.layers, found.values):
+def _array(measured: Measurements, measure: str) -> np.ndarray:
+    for part in (measured.heads, measured.layers, measured.values):
         if measure in part:
             return np.asarray(part[measure], np.float64)
     return np.full(1, np.nan)
 
 
-def _top(found: Measurements, measure: str) -> float | None:
-    if measure in found.values or not np.isfinite(means := known_mean(_array(found, measure), 0)).any():
+def _top(measured: Measurements, measure: str) -> float | None:
+    if measure in measured.values or not np.isfinite(means := known_mean(_array(measured, measure), 0)).any():
         return None
     return float(np.nanmax(means))

@@ -65,8 +65,8 @@ def model_and_text(count: int):
     from jattn.config import MlpConfig, ModelConfig, NormConfig
     from jattn.model import init_parameters
     from train import corpora
-    from train.checkpoint import Run
     from train.config import RunConfig
+    from train.runs import Run
     from train.tokenizers import Tokenizer
 
     text = "".join(corpora.load("pydoc", context=T).train)

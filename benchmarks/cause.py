@@ -13,7 +13,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.chapter import Measurements, Reading, Results
+from analysis.chapter_type import Measurements, Reading, Results
 from analysis.chapters.cause import against_readouts, chosen_heads
 from analysis.chapters.cause_figures import cell, class_table, margins, over_seeds, readout_table, scores_of
 from analysis.elements import Table
@@ -22,6 +22,7 @@ from train import checkpoint, data, loop
 from train.config import override
 from train.folders import steps_of
 from train.presets import preset
+from train.runs import Run
 from train.windows import text_of, windows_of
 
 SHAPES = {
@@ -36,7 +37,7 @@ ARMS = {
 WANTED = 0.95  # AUROC of 1 - null mass
 
 
-def run_of(out: Path, shape: str, arm: str, seed: int) -> checkpoint.Run:
+def run_of(out: Path, shape: str, arm: str, seed: int) -> Run:
     """The run of that shape, arm and seed, trained unless its folder holds it."""
     (prefix, size), (name, changes) = SHAPES[shape], ARMS[arm]
     config = override(preset("backcopy"), size | changes | {"seed": seed})
@@ -46,7 +47,7 @@ def run_of(out: Path, shape: str, arm: str, seed: int) -> checkpoint.Run:
     return checkpoint.load(folder)
 
 
-def found_of(run: checkpoint.Run) -> Measurements:
+def found_of(run: Run) -> Measurements:
     """The chapter's measures of cause, on all held-out sequences and queries."""
     T = run.config.model.context
     valid = data.encode_corpus(text_of(run, None), run.tokenizer).valid

@@ -23,6 +23,7 @@ from train import checkpoint, corpora, loop
 from train.config import RunConfig, override
 from train.corpora import bigram, induction
 from train.presets import preset
+from train.runs import Run
 
 LAYERS = (0, 1, 2)
 ZERO = 8  # times as many steps for `bigram`: its rare pairs need many rows, and a step without layers costs little
@@ -56,20 +57,20 @@ def config_of(corpus: str, layers: int, steps: int, seed: int) -> RunConfig:
     return override(preset("tiny"), changes)
 
 
-def trained(config: RunConfig, folder: Path) -> checkpoint.Run:
+def trained(config: RunConfig, folder: Path) -> Run:
     """The run in the folder, trained now unless it is there, finished."""
     if not (folder / "config.json").exists() or checkpoint.finished_steps(folder)[-1] < config.steps:
         loop.run(config, folder, overwrite=True)
     return checkpoint.load(folder)
 
 
-def losses_of(run: checkpoint.Run, rows: np.ndarray) -> np.ndarray:
+def losses_of(run: Run, rows: np.ndarray) -> np.ndarray:
     """Loss of every target of rows [B, T + 1]."""
     log_probs = jax.nn.log_softmax(run.model(rows[:, :-1]))
     return -np.take_along_axis(np.asarray(log_probs), rows[:, 1:, None].astype(int), -1)[..., 0]
 
 
-def table_of(run: checkpoint.Run) -> tuple[np.ndarray, np.ndarray]:
+def table_of(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """The model's log P(b | a) and the language's, [V, V] each."""
     logits = run.model(np.arange(bigram.SYMBOLS)[None])
     return np.asarray(jax.nn.log_softmax(logits)[0]), np.log(bigram.transition())
@@ -119,7 +120,7 @@ def draw(found: dict, path: Path) -> None:
     figure.savefig(path, dpi=160, facecolor="white")
 
 
-def report(found: dict, two: checkpoint.Run) -> None:
+def report(found: dict, two: Run) -> None:
     """The numbers behind the figure."""
     print(f"\nzero layers on bigram: correlation of log-probabilities with the table {found['r']:.4f}")
     print(f"the same with the bigram counted on the training rows: {found['r_counted']:.4f}")

@@ -20,7 +20,7 @@ ARMS = {
     "no null": ["--attention=standard"],
     "null key, null alone": ["--attention=null", "--trainable=null", "--learning-rate=0.01"],
     "null key, all": ["--attention=null"],
-    "null key + value from the sink, all": ["--attention=key_value", "--null-start=sink"],
+    "null key + value from the sink, all": ["--attention=key_value", "--null-init=sink"],
 }
 SHOWN = {
     "null_share": "null share",

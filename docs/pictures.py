@@ -24,7 +24,8 @@ from analysis.viewer.attention import Attention
 from analysis.viewer.page import Page
 from analysis.viewer.read import read
 from analysis.viewer.show import draw
-from train.checkpoint import Run, load
+from train.checkpoint import load
+from train.runs import Run
 
 OUT = Path(__file__).parent / "images"
 FOX = "The quick, brown fox jumps over the lazy"

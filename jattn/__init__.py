@@ -23,7 +23,7 @@ _HOME = {
     "InputError": "jattn.errors",
 }
 _BESIDE = {
-    "Run": "train.checkpoint",
+    "Run": "train.runs",
     "load": "train.checkpoint",
     "RunConfig": "train.config",
     "override": "train.config",
@@ -53,10 +53,11 @@ if TYPE_CHECKING:
     from jattn.model import Transformer
     from jattn.nulls import Null, null_mass
     from jattn.partial import Partial, identity, merge
-    from train.checkpoint import Run, load
+    from train.checkpoint import load
     from train.config import RunConfig, override
     from train.loop import run
     from train.presets import preset
+    from train.runs import Run
 
 __all__ = [
     "Attention",

@@ -88,7 +88,7 @@ class ModelConfig:
     @property
     def has_null(self) -> bool:
         """Whether any layer has a null or a sink token."""
-        return self.layers > 0 and any(kind.has_null for kind in self.pattern)
+        return self.layers > 0 and any(layer.has_null for layer in self.pattern)
 
     @property
     def H(self) -> int:

@@ -71,11 +71,11 @@ Fields = dict[str, Any]
 Read = Callable[[str, str], Fields]  # a part's name and what follows its colon -> fields of LayerAttention
 
 
-def _word(**found: Any) -> Read:
+def _word(**fields: Any) -> Read:
     def read(name: str, argument: str) -> Fields:
         if argument:
             raise InputError(f"attention: {name!r} takes no value, got {f'{name}:{argument}'!r}")
-        return found
+        return fields
 
     return read
 
@@ -121,11 +121,11 @@ def _parse_layer(text: str) -> LayerAttention:
     chosen: Fields = {}
     for part in text.split("+"):
         name, _, argument = part.strip().partition(":")
-        found = PARTS[one_of("attention", name, PARTS)](name, argument)
-        for field in found:
+        fields = PARTS[one_of("attention", name, PARTS)](name, argument)
+        for field in fields:
             if field in chosen:
                 raise InputError(f"attention: {text!r} gives {field!r} twice; keep one")
-        chosen |= found
+        chosen |= fields
     layer = LayerAttention(**chosen)
     _refuse_nonsense(text, layer)
     return layer

@@ -16,8 +16,8 @@ import numpy as np
 from jattn.config import ModelConfig
 from jattn.model import init_parameters, parameter_shapes
 from tests.configs import model_config
-from train.checkpoint import Run
 from train.config import RunConfig
+from train.runs import Run
 from train.tokenizers import Tokenizer
 
 SHARP = 100.0  # score of what is attended to above all else: exp(-100) is nothing in float32

@@ -24,7 +24,7 @@ ROOMS = {
     "capture": ("analysis/capture/",),
     "interventions": ("analysis/interventions/",),
     "drawing": ("analysis/drawing/",),
-    "chapter": ("analysis/elements.py", "analysis/chapter.py"),
+    "chapter": ("analysis/elements.py", "analysis/chapter_type.py"),
     "comparison": ("analysis/estimates.py", "analysis/comparable.py", "analysis/comparison.py"),
     "chapters": ("analysis/chapters/",),
     "viewer": ("analysis/viewer/",),
@@ -46,8 +46,9 @@ LIBRARIES = {
 PURE = {
     "analysis/measures/": ("analysis.measures", "analysis.stats", "jattn.errors", "jattn.config", "jattn.positions")
 }
-# Modules of these names hold settings, errors and command lines: they are read before anybody needs an array.
-LIGHT = ("__init__", "__main__", "cli", "config", "errors", "launcher", "presets")
+# Modules of these names hold settings, plain values, errors and command lines: they are read before anybody needs an
+# array.
+LIGHT = ("__init__", "__main__", "cli", "config", "errors", "launcher", "presets", "runs")
 HEAVY = ("jax", "flax", "optax", "orbax", "grain", "matplotlib")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from analysis import chapters, cli
 from analysis.capture.truth import SCORED
-from analysis.chapter import Measurements, Reading, Results
+from analysis.chapter_type import Measurements, Reading, Results
 from analysis.comparison import Comparison
 from analysis.estimates import estimates_of
 from analysis.measures.readouts import READOUTS
@@ -28,10 +28,10 @@ from tests.configs import model_config
 from tests.mentions import FENCED, lost_dotted, lost_imports, lost_names, lost_paths, lost_words, not_there
 from tests.test_arrows import ROOMS
 from train import corpora
-from train.checkpoint import Run
 from train.commands import configs
 from train.config import RunConfig, field_types
 from train.presets import PRESETS
+from train.runs import Run
 
 ROOT = Path(__file__).parents[1]
 TEXT = {
@@ -75,7 +75,7 @@ COMMANDS = sorted({command for page in TEXT for block in blocks(page, "") for co
 def test_command_on_a_page_is_understood(command):
     name, *words = shlex.split(command, comments=True)
     given = cli.commands().commands[name].make_context(name, words).params
-    if name == "train" and "start" not in given:
+    if name == "train" and "init_from" not in given:
         asked = {n: given[n] for n in ("preset", "attention", "seeds") if n in given}
         assert all(parse_attention(c.model.attention) for c in configs(given.get("changes", {}), **asked))
 

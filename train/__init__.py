@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 _HOME = {
     "load": "train.checkpoint",
-    "Run": "train.checkpoint",
+    "Run": "train.runs",
     "run": "train.loop",
     "preset": "train.presets",
     "RunConfig": "train.config",
@@ -13,10 +13,11 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
-    from train.checkpoint import Run, load
+    from train.checkpoint import load
     from train.config import RunConfig, override
     from train.loop import run
     from train.presets import preset
+    from train.runs import Run
 
 __all__ = ["Run", "RunConfig", "load", "override", "preset", "run"]
 

@@ -13,8 +13,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,86 +21,12 @@ from jattn.interop.external import is_external
 from train.config import RunConfig, from_dict
 from train.config_history import renamed
 from train.folders import FINISHED, finished_steps, locate
-from train.quiet import quiet
+from train.orbax_logging import orbax_silenced
+from train.runs import Run
 from train.sizes import check_whole, note_sizes, unreadable
 
 if TYPE_CHECKING:
-    from jattn.model import Transformer
     from train.step import TrainState
-    from train.tokenizers import Tokenizer
-
-
-@dataclass(frozen=True)
-class Run:
-    """A trained model with what it needs: `run.model(tokens)`, `run.tokenizer`, `run.config`, `run.meta`."""
-
-    path: Path
-    step: int
-    config: RunConfig
-    meta: dict[str, Any]
-    parameters: dict[str, Any]
-
-    def __repr__(self) -> str:
-        size = sum(array.size for array in self.parameters.values())
-        told = f"{self.config.name}, attention {self.config.model.attention!r}, {size:,} parameters"
-        return f"Run({str(self.path)!r}, step {self.step:,}: {told})"
-
-    @cached_property
-    def model(self) -> "Transformer":
-        """The model, called as model(tokens [B, T]) -> logits [B, T, V]."""
-        from jattn.model import assemble
-
-        return assemble(self.config.model, self.parameters)
-
-    @cached_property
-    def tokenizer(self) -> "Tokenizer":
-        """The tokenizer that the run was trained with."""
-        from train.tokenizers import Tokenizer
-
-        return Tokenizer.from_json(self.meta["tokenizer"])
-
-    @property
-    def special(self) -> dict[str, Any]:
-        """Special tokens and chat template of a model of another library (interop/special_tokens.py); else empty."""
-        return self.meta.get("special", {})
-
-    @property
-    def ends(self) -> tuple[int, ...]:
-        """Ids at which a text of the model ends; none for a model trained here, whose texts have no end."""
-        from jattn.interop.special_tokens import ends_of
-
-        return ends_of(self.special, self.tokenizer.vocab_size)
-
-    def encode(self, text: str) -> Any:
-        """Token ids [1, T] of a text, with what stands around every text of the run: a fixed first token, [CLS]."""
-        import jax.numpy as jnp
-        import numpy as np
-
-        before, after = self.tokenizer.frame
-        after = () if self.config.model.causal else after  # nothing goes on after an end of text
-        return jnp.asarray(np.concatenate([before, self.tokenizer.encode(text), after]), jnp.int32)[None]
-
-    def logits(self, text: str) -> Any:
-        """Logits [T, V] of the next token after each token of a text."""
-        return self._compiled(self.model, self.encode(text), attention=False)[0]
-
-    def attention(self, text: str) -> Any:
-        """Attention [L, N, T, 1 + T] of a text: column 0 is the null (0 where a layer has none), then the tokens."""
-        return self._compiled(self.model, self.encode(text), attention=True)[:, 0]
-
-    @cached_property
-    def _compiled(self) -> Any:
-        """Logits or attention of tokens, compiled once per length: much faster than one operation at a time."""
-        import jax
-        import jax.numpy as jnp
-
-        def observe(seen):
-            return jnp.concatenate([seen.null_mass.swapaxes(1, 2)[..., None], seen.weights()], -1)
-
-        def call(model, tokens, attention):
-            return model(tokens, observe=observe)[1] if attention else model(tokens)
-
-        return jax.jit(call, static_argnames="attention")
 
 
 def load(path: str | Path, step: int | str = "latest") -> Run:
@@ -152,28 +76,28 @@ def imported(path: str | Path) -> Run:
     from train.provenance import machine, versions
     from train.tokenizers import Tokenizer
 
-    found = interop.read(path)
-    tokenizer = Tokenizer.from_json(found.tokenizer)
-    if tokenizer.vocab_size > found.config.vocab_size:
+    external = interop.read(path)
+    tokenizer = Tokenizer.from_json(external.tokenizer)
+    if tokenizer.vocab_size > external.config.vocab_size:
         raise InputError(
-            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model {found.config.vocab_size:,}; "
+            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model {external.config.vocab_size:,}; "
             "are they of the same model?"
         )
     name = Path(path).resolve().name.removesuffix(".gguf")
-    data = DataConfig(tokenizer="model", length=min(128, found.config.context))
-    config = RunConfig(preset=name, steps=1, start=str(path), model=found.config, data=data)
+    data = DataConfig(tokenizer="model", length=min(128, external.config.context))
+    config = RunConfig(preset=name, steps=1, init_from=str(path), model=external.config, data=data)
     meta = {
         "config": to_dict(config),
-        "tokenizer": found.tokenizer,
+        "tokenizer": external.tokenizer,
         "corpus": {"name": "not trained here", "size": 0, "sha256": None},
-        "imported": {"kind": found.kind, "path": str(path), "sha256": found.sha256},
-        "special": found.special,
+        "imported": {"kind": external.kind, "path": str(path), "sha256": external.sha256},
+        "special": external.special_tokens,
         "versions": versions(),
         "machine": machine(),
-        "parameters": count_parameters(found.config),
+        "parameters": count_parameters(external.config),
         "step": 0,
     }
-    return Run(Path(path), 0, config, meta, found.parameters)
+    return Run(Path(path), 0, config, meta, external.parameters)
 
 
 def save_imported(run: Run, folder: Path) -> None:
@@ -230,7 +154,7 @@ def _load_state(checkpoint: Path, like: Any, *, partly: bool = False) -> Any:
 def _readable(checkpoint: Path) -> Iterator[None]:
     """Turns whatever Orbax raises on a damaged checkpoint into one line; the cause stays attached."""
     try:
-        with quiet():
+        with orbax_silenced():
             yield
     except Exception as error:
         first: BaseException = error

@@ -17,7 +17,7 @@ EVERYTHING = "jattn.everything"  # in click's meta: whether --help-all was asked
 
 
 def plain(name: str) -> str:
-    """A name's one spelling for the parser: --model.null_start, --model-null-start and --model.null-start are one."""
+    """A name's one spelling for the parser: --model.null_init, --model-null-init and --model.null-init are one."""
     return name.replace("_", "-").replace(".", "-")
 
 

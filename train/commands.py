@@ -24,7 +24,7 @@ def train(
     changes: Mapping[str, Any] | None = None,
     *,
     preset: str | None = None,
-    start: str | None = None,
+    init_from: str | None = None,
     attention: Sequence[str] = (),
     seeds: Sequence[int] = (),
     out: Path | None = None,
@@ -34,8 +34,10 @@ def train(
     words: Sequence[str] = (),
 ) -> int:
     """Train all combinations; exit 130 if stopped by Ctrl-C. `words` are the command's, told again after a stop."""
-    base = _loaded(start)
-    plan = configs(changes or {}, preset=preset, start=base, path=start, attention=attention, seeds=seeds)
+    pretrained = _loaded(init_from)
+    plan = configs(
+        changes or {}, preset=preset, pretrained=pretrained, path=init_from, attention=attention, seeds=seeds
+    )
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other; keep one")
     folders = [_folder(out, config, len(plan)) for config in plan]
@@ -46,10 +48,10 @@ def train(
 
         print("compiling, then timing a few steps", file=sys.stderr)
         for config, folder in zip(plan, folders, strict=True):
-            print(describe(config, base, folder.resolve().name), flush=True)
+            print(describe(config, pretrained, folder.resolve().name), flush=True)
         return 0
     again = [word for word in words if word not in ("--overwrite", "--resume")] or ["train"]
-    return _train_all(plan, folders, base, resume=resume, overwrite=overwrite, again=[*again, "--resume"])
+    return _train_all(plan, folders, pretrained, resume=resume, overwrite=overwrite, again=[*again, "--resume"])
 
 
 TRAIN = Command(
@@ -68,7 +70,7 @@ TRAIN = Command(
             help=f"starting point: {', '.join(presets.PRESETS)} [small; finetune with --from]",
         ),
         Option(
-            "--from", "--start", "--init-from", "start", metavar="RUN", help="start from a run or an imported model"
+            "--from", "--init-from", "--start", "init_from", metavar="RUN", help="start from a run or an imported model"
         ),
         Option(
             *("--attention", "--model-attention", "--attentions"),
@@ -96,7 +98,7 @@ def _loaded(path: str | None) -> Any:
 
 
 def _train_all(
-    configs: list[RunConfig], folders: list[Path], start: Any, *, resume: bool, overwrite: bool, again: list[str]
+    configs: list[RunConfig], folders: list[Path], pretrained: Any, *, resume: bool, overwrite: bool, again: list[str]
 ) -> int:
     from train import loop
     from train.folders import check_folder, prepare_folder, steps_of
@@ -110,7 +112,7 @@ def _train_all(
     for folder, goes_on in zip(folders, resumed, strict=True):
         if not goes_on:
             check_folder(folder, overwrite=anew)
-    shared = prepare(configs[0], start)
+    shared = prepare(configs[0], pretrained)
     size = {"model.vocab_size": shared.config.model.vocab_size}
     materials = [replace(shared, config=override(config, size)) for config in configs]
     for material, folder, goes_on in zip(materials, folders, resumed, strict=True):
@@ -142,27 +144,27 @@ def configs(
     changes: Mapping[str, Any],
     *,
     preset: str | None = None,
-    start: Any = None,
+    pretrained: Any = None,
     path: str | None = None,
     attention: Sequence[str] = (),
     seeds: Sequence[int] = (),
 ) -> list[RunConfig]:
-    """One config per seed and attention; of a run to start from (`start`, read from `path`) the model is kept."""
-    from train.start import config_from, with_attention
+    """One config per seed and attention; the model of a `pretrained` run, read from `path`, is kept."""
+    from train.pretrained import finetune_config, with_attention
 
     given = dict(changes)
-    base = presets.preset(preset or ("finetune" if start else "small"))
-    base = override(base, given) if start is None else config_from(start, path or "", base, given)
+    base = presets.preset(preset or ("finetune" if pretrained else "small"))
+    base = override(base, given) if pretrained is None else finetune_config(pretrained, path or "", base, given)
     seeds = seeds or [base.seed]
     attention = attention or [base.model.attention]
     for name, several in (("--seeds", seeds), ("--attention", attention)):
         if len(set(several)) < len(several):
             raise InputError(f"{name}: {' '.join(map(str, several))} names one twice; give each once")
-    if start is None:
+    if pretrained is None:
         return [override(base, {"seed": s, "model.attention": a}) for s in seeds for a in attention]
     rest = {n: v for n, v in given.items() if not n.startswith("model.")} | {"data.length": base.data.length}
-    how = given.get("null_start", base.null_start)
-    return [override(with_attention(start, base, a, how), rest | {"seed": s}) for s in seeds for a in attention]
+    how = given.get("null_init", base.null_init)
+    return [override(with_attention(pretrained, base, a, how), rest | {"seed": s}) for s in seeds for a in attention]
 
 
 def _folder(out: Path | None, config: RunConfig, count: int) -> Path:
@@ -200,14 +202,14 @@ def runs(folder: Path = Path("runs")) -> int:
     from train.folders import is_run
     from train.metrics import read_metrics
 
-    found = sorted(p for p in folder.iterdir() if is_run(p)) if folder.is_dir() else []
-    if not found:
+    folders = sorted(p for p in folder.iterdir() if is_run(p)) if folder.is_dir() else []
+    if not folders:
         print(f"no runs in {str(folder)!r}; train one with: jattn train --preset tiny")
         return 0
     table = Table(box=None, header_style="bold")
     for name in ("run", "attention", "steps", "valid loss", "corpus", "parameters"):
         table.add_column(name, justify="right" if name in ("steps", "valid loss", "parameters") else "left")
-    for run in found:
+    for run in folders:
         told = json.loads((run / "config.json").read_text(encoding="utf-8"))
         config, rows = told["config"], read_metrics(run)
         losses = [r["valid_loss"] for r in rows if "valid_loss" in r]

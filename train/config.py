@@ -78,9 +78,9 @@ class RunConfig:
     save_every: int = option(500, "steps between checkpoints")
     watch_sinks: bool = option(False, "at evaluations also measure where attention goes that has no use")
     keep: int = option(2, "latest checkpoints to keep; the best is always kept")
-    start: str | None = option(None, "run or imported model whose weights training starts from")
-    null_start: Literal["off", "sink"] = option(
-        "off", "a null that `start` lacks begins near off, or as a copy of the model's own sink"
+    init_from: str | None = option(None, "run or imported model whose weights training starts from")
+    null_init: Literal["off", "sink"] = option(
+        "off", "a null that `init_from` lacks begins near off, or as a copy of the model's own sink"
     )
     trainable: Literal["all", "null"] = option("all", "train all parameters, or those of the null alone")
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -91,14 +91,14 @@ class RunConfig:
         check_seed("seed", self.seed)
         for name in ("steps", "eval_every", "eval_windows", "log_every", "save_every", "keep"):
             at_least(name, getattr(self, name), 1)
-        one_of("null_start", self.null_start, ("off", "sink"))
+        one_of("null_init", self.null_init, ("off", "sink"))
         one_of("trainable", self.trainable, ("all", "null"))
         if self.length > self.model.context:
             raise InputError(f"data.length must be at most model.context = {self.model.context}, got {self.length}")
-        if self.trainable == "null" and not any(kind.has_null for kind in self.model.pattern):
+        if self.trainable == "null" and not any(layer.has_null for layer in self.model.pattern):
             raise InputError(f"trainable: 'null' needs an attention with a null, got {self.model.attention!r}")
-        if (self.data.tokenizer == "model" or self.null_start == "sink") and self.start is None:
-            field_, value = ("null_start", "sink") if self.null_start == "sink" else ("data.tokenizer", "model")
+        if (self.data.tokenizer == "model" or self.null_init == "sink") and self.init_from is None:
+            field_, value = ("null_init", "sink") if self.null_init == "sink" else ("data.tokenizer", "model")
             raise InputError(f"{field_}: {value!r} needs a run to start from (--from RUN)")
 
     @property

@@ -5,6 +5,8 @@ from typing import Any
 from train.config import to_nested
 
 RENAMED = {
+    "start": "init_from",
+    "null_start": "null_init",
     # Once all fields of the model stood side by side.
     "model.mlp": "model.mlp.activation",
     "model.hidden": "model.mlp.hidden",

@@ -10,23 +10,24 @@ import jax
 import jax.numpy as jnp
 
 from jattn.model import count_parameters, parameter_shapes
-from train import checkpoint, data, step
+from train import data, step
 from train.config import RunConfig
 from train.evaluate import Evaluation, evenly
 from train.material import Material, prepare
 from train.progress import clock
+from train.runs import Run
 
 STEPS_TIMED = 5
 LONGEST_STEP_SECONDS = 20.0
 
 
-def describe(config: RunConfig, start: checkpoint.Run | None = None, name: str | None = None) -> str:
+def describe(config: RunConfig, pretrained: Run | None = None, name: str | None = None) -> str:
     """One paragraph on a run: nothing is trained or written, but a few steps are timed unless a step is too long.
 
     Memory in MB: the state (parameters and the optimizer's), working arrays of a step or an evaluation, whichever has
-    more, a second state while a checkpoint is written, and the weights that training starts from.
+    more, a second state while a checkpoint is written, and the pretrained weights.
     """
-    material = prepare(config, start)
+    material = prepare(config, pretrained)
     config = material.config
     parameters = count_parameters(config.model)
     tokens = config.tokens_per_step * config.steps
@@ -37,11 +38,11 @@ def describe(config: RunConfig, start: checkpoint.Run | None = None, name: str |
     memory, again = training.memory_analysis(), evaluating.memory_analysis()
     state, working = memory.argument_size_in_bytes, max(memory.temp_size_in_bytes, again.temp_size_in_bytes)
     parts = {"state": state, "copy of it while a checkpoint is written": state, "working": working}
-    if start is not None:
-        parts["weights to start from"] = sum(array.nbytes for array in start.parameters.values())
+    if pretrained is not None:
+        parts["pretrained weights"] = sum(array.nbytes for array in pretrained.parameters.values())
     seconds, how = _step_seconds(config, training, parameters)
     evaluation = seconds / 3 * count / config.data.batch  # forward only: about a third of a step's work
-    times = config.steps // config.eval_every + bool(config.steps % config.eval_every) + (start is not None)
+    times = config.steps // config.eval_every + bool(config.steps % config.eval_every) + (pretrained is not None)
     return (
         f"{name or config.name}: {parameters:,} parameters; {tokens:,} tokens in {config.steps:,} steps "
         f"({epochs:.1f} passes over {material.data.train.size:,} tokens); memory {sum(parts.values()) / 1e6:,.0f} MB "

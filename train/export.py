@@ -32,7 +32,7 @@ def export(path: str, *, format: str | None = None, text: str | None = None, out
     if write is None:
         from jattn import interop
 
-        interop.write(run.config.model, run.parameters, run.tokenizer.json, out, form, run.special)
+        interop.write(run.config.model, run.parameters, run.tokenizer.json, out, form, run.special_tokens)
     else:
         write(run, tokens, text, out)
     print(out)
@@ -105,12 +105,15 @@ def write_transformer_lens(run: Any, tokens: Any, text: str | None, out: Path) -
     from jattn.interop import transformer_lens
     from jattn.interop.writing import check, new_folder
 
-    lost = transformer_lens.cannot_hold(run.config.model)
-    if lost and text is None:
+    unsupported = transformer_lens.cannot_hold(run.config.model)
+    if unsupported and text is None:
         check(run.config.model, "transformerlens")
     with new_folder(out) as part:
-        if lost:
-            print(f"note: no weights, TransformerLens cannot hold {', '.join(lost)}; activations only", file=sys.stderr)
+        if unsupported:
+            print(
+                f"note: no weights, TransformerLens cannot hold {', '.join(unsupported)}; activations only",
+                file=sys.stderr,
+            )
         else:
             interop.write(run.config.model, run.parameters, run.tokenizer.json, part, "transformerlens")
         if text is not None:

@@ -25,17 +25,17 @@ def find_runs(pattern: str) -> list[Path]:
 
     from jattn.interop.external import is_external
 
-    found = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)) or is_external(p))
-    if not found:
+    paths = sorted(Path(p) for p in glob(pattern) if is_run(Path(p)) or is_external(p))
+    if not paths:
         near = f"; runs there: {', '.join(known)}" if (known := _siblings(Path(pattern))) else ""
         raise InputError(f"no run matches {pattern!r}{near}")
-    return found
+    return paths
 
 
 def steps_of(folder: Path) -> list[int]:
     """The steps of the finished checkpoints in a folder, ascending; none where there is no run."""
-    found = (folder / "checkpoints").glob(f"*/{FINISHED}")
-    return sorted(int(p.parent.name) for p in found if p.parent.name.isdigit())
+    markers = (folder / "checkpoints").glob(f"*/{FINISHED}")
+    return sorted(int(p.parent.name) for p in markers if p.parent.name.isdigit())
 
 
 def finished_steps(folder: Path) -> list[int]:

@@ -18,16 +18,16 @@ def import_model(
     *,
     out: Path | None = None,
     attention: str = "standard",
-    null_start: str | None = None,
+    null_init: str | None = None,
     corpus: str | None = None,
     fold_norms: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Read the model, add a null if asked, write the run; its path is printed last."""
-    for name, value in (("--null-start", null_start), ("--corpus", corpus)):
+    for name, value in (("--null-init", null_init), ("--corpus", corpus)):
         if value is not None and attention == "standard":
             raise InputError(f"{name}: {value!r} is about a null; add one with --attention null, or drop it")
-    begins = one_of("--null-start", null_start or "off", ("off", "sink"))
+    begins = one_of("--null-init", null_init or "off", ("off", "sink"))
     from jattn.interop import is_external
     from jattn.interop.writing import new_folder
     from train import checkpoint, folders
@@ -72,8 +72,8 @@ IMPORT = Command(
         click.Argument(["path"], metavar="PATH", help="a Hugging Face folder or a .gguf file"),
         Option("--out", type=click.Path(path_type=Path), metavar="RUN", help="folder of the run [runs/<name>]"),
         Option("--attention", metavar="NULL", help="null to add: null, key_value, logit, ..."),
-        Option("--null-start", metavar="off|sink", help="near off, or a copy of its own sink [off]"),
-        Option("--corpus", metavar="TEXT", help="text on which the null is started and its price measured [pydoc]"),
+        Option("--null-init", "--null-start", metavar="off|sink", help="near off, or a copy of its own sink [off]"),
+        Option("--corpus", metavar="TEXT", help="text on which the null is initialised and its price measured [pydoc]"),
         Option("--fold-norms", is_flag=True, help="move the norms' scales into the projections after them"),
         Option("--overwrite", is_flag=True, help="replace a run that exists"),
     ],
@@ -86,27 +86,32 @@ def _folded(run: Any) -> Any:
     return _told(_changed(run, *fold_norms(run.config.model, run.parameters)), fold_norms=True)
 
 
-def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
+def give_null(run: Any, attention: str, null_init: str, corpus: str) -> Any:
     """The run with a null in every layer; what it changes before any training is printed and in meta["imported"]."""
     from train import corpora
     from train.material import encoded_for
-    from train.start import attention_of, parameters_from, with_null
+    from train.pretrained import pretrained_parameters, resolve_attention, with_null
     from train.windows import predicts_next, windows_of
 
     base = run.config.model
-    model = replace(base, attention=attention_of(base.attention, attention))
+    model = replace(base, attention=resolve_attention(base.attention, attention))
     if model.attention == base.attention:
         raise InputError(f"--attention: {attention!r} is what the model has already")
-    if not any(kind.has_null for kind in model.pattern):
+    if not any(layer.has_null for layer in model.pattern):
         raise InputError(f"--attention: {attention!r} has no null to add; use null, key_value, logit, ...")
-    model = with_null(model, base, start)
+    model = with_null(model, base, null_init)
     length = min(TOKENS, base.context)
     text = corpora.load(corpus, context=length)
     encoded = encoded_for(run, text)
     windows = windows_of(run, encoded.valid, length, WINDOWS)
-    config = replace(run.config, model=model, null_start=start)
-    changed = _changed(run, model, parameters_from(run, config, windows[:, :length]), null_start=start)
-    null: dict[str, Any] = {"attention": model.attention, "start": start, "corpus": text.name, "sha256": text.sha256}
+    config = replace(run.config, model=model, null_init=null_init)
+    changed = _changed(run, model, pretrained_parameters(run, config, windows[:, :length]), null_init=null_init)
+    null: dict[str, Any] = {
+        "attention": model.attention,
+        "start": null_init,
+        "corpus": text.name,
+        "sha256": text.sha256,
+    }
     null |= {"windows": len(windows), "tokens": length}
     if predicts_next(base):
         before, after = loss_of(run, windows), loss_of(changed, windows)
@@ -116,8 +121,8 @@ def give_null(run: Any, attention: str, start: str, corpus: str) -> Any:
         null["hidden_moved"] = moved = hidden_moved(run, changed, windows)
         what = f"hidden states moved by {moved[-1]:.2%} of their size after the last layer, {max(moved):.2%} at most"
     print(
-        f"null ({model.attention}, start: {start}): on {len(windows)} x {length} tokens of {corpus}, {what}, before "
-        "any training",
+        f"null ({model.attention}, null_init: {null_init}): on {len(windows)} x {length} tokens of {corpus}, {what}, "
+        "before any training",
         file=sys.stderr,
     )
     return _told(changed, null=null)

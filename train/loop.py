@@ -19,10 +19,11 @@ from train.devices import replicated
 from train.evaluate import Evaluation, SinkWatch
 from train.feed import Feed, feed_of
 from train.interrupt import Interrupt
-from train.material import Material, check_resumable, first_parameters, prepare
+from train.material import Material, check_resumable, initial_parameters, prepare
 from train.metrics import MetricsFile
 from train.progress import Bar
 from train.reporter import Reporter
+from train.runs import Run
 
 
 class Stopped(Exception):
@@ -36,7 +37,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     material: Material | None = None,
-) -> checkpoint.Run:
+) -> Run:
     """Train one run into its folder (runs/<name> unless `out`), and load it.
 
     Deterministic in the config: the same seed gives the same weights and order of data, whatever the attention.
@@ -56,8 +57,8 @@ def run(
         "machine": provenance.machine(),
         "parameters": count_parameters(config.model),
     }
-    if material.start is not None and "special" in material.start.meta:
-        meta["special"] = material.start.meta["special"]
+    if material.pretrained is not None and "special" in material.pretrained.meta:
+        meta["special"] = material.pretrained.meta["special"]
     shown = {k: v for k, v in meta.items() if k != "tokenizer"}
     (folder / "config.json").write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
     with (
@@ -75,7 +76,7 @@ def run(
 def _begin(config: RunConfig, folder: Path, resume: bool, overwrite: bool, material: Material):
     """The state to start from, fresh or the latest checkpoint of the same run, and the step that is saved already."""
     if not resume:
-        state = step.init_state(config, first_parameters(material))
+        state = step.init_state(config, initial_parameters(material))
         folders.prepare_folder(folder, overwrite=overwrite)
         return state, None
     check_resumable(folder, material)
@@ -112,7 +113,7 @@ def _train(
 
     if done < config.steps:
         bar.note(f"{bar.title}: compiling, before the first step (a large model takes minutes)")
-    if config.start is not None and saved is None:  # training from a model: what it was worth before
+    if config.init_from is not None and saved is None:  # training from a model: what it was worth before
         bar.note(f"{bar.title}: step 0  validation loss {measured():.4f}")
     while done < config.steps:
         until = min(config.steps, *(every * (done // every + 1) for every in (config.eval_every, config.save_every)))

@@ -12,7 +12,8 @@ from train import checkpoint, corpora, data, folders
 from train.config import RunConfig, flatten, from_dict, override
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.evaluate import evenly
-from train.start import parameters_from
+from train.pretrained import pretrained_parameters
+from train.runs import Run
 from train.tokenizers import Tokenizer
 
 # A resumed run may be longer or report more often; anything else would make it another run. The text is compared by
@@ -31,7 +32,7 @@ class Material:
     tokenizer: Tokenizer
     data: data.Data
     corpus: dict[str, Any]
-    start: checkpoint.Run | None = None  # whose weights and tokenizer training starts from
+    pretrained: Run | None = None  # whose weights and tokenizer training starts from
 
     @property
     def bos(self) -> int | None:
@@ -39,50 +40,50 @@ class Material:
         return self.tokenizer.bos
 
 
-def prepare(config: RunConfig, start: checkpoint.Run | None = None) -> Material:
-    """Read the corpus, train the tokenizer or take that of the `start`, and complete the config with the vocabulary."""
+def prepare(config: RunConfig, pretrained: Run | None = None) -> Material:
+    """Read the corpus, train the tokenizer or take that of the `pretrained` run, complete the config with its size."""
     d = config.data
-    if config.start is not None and start is None:
-        start = checkpoint.load(config.start)
+    if config.init_from is not None and pretrained is None:
+        pretrained = checkpoint.load(config.init_from)
     corpus = corpora.load(d.corpus, context=config.length, valid_fraction=d.valid_fraction)
-    if start is not None:
-        tokenizer = start.tokenizer
+    if pretrained is not None:
+        tokenizer = pretrained.tokenizer
     elif isinstance(corpus, RowCorpus):
         tokenizer = Tokenizer.symbols(corpus.alphabet, bos=d.bos)
     else:
         size = d.bpe_size if d.tokenizer == "bpe" else None
         tokenizer = Tokenizer.train(d.tokenizer, corpus.train + corpus.valid, size, bos=d.bos)
-    if start is None:
+    if pretrained is None:
         config = override(config, {"model.vocab_size": tokenizer.vocab_size})
     facts = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
-    encoded = data.encode_corpus(corpus, tokenizer) if start is None else encoded_for(start, corpus)
+    encoded = data.encode_corpus(corpus, tokenizer) if pretrained is None else encoded_for(pretrained, corpus)
     for split, tokens in (("training", encoded.train), ("validation", encoded.valid)):
         try:
             data.text_width(tokens, config.length, tokenizer.bos)
         except InputError as error:
             raise InputError(f"{split} split of {d.corpus!r}: {error}") from None
-    return Material(config, tokenizer, encoded, facts, start)
+    return Material(config, tokenizer, encoded, facts, pretrained)
 
 
-def encoded_for(start: checkpoint.Run, corpus: TextCorpus | RowCorpus) -> data.Data:
-    """The corpus in the tokens of the run to start from; InputError if it cannot write the text."""
+def encoded_for(pretrained: Run, corpus: TextCorpus | RowCorpus) -> data.Data:
+    """The corpus in the tokens of the pretrained model; InputError if it cannot write the text."""
     try:
-        return data.encode_corpus(corpus, start.tokenizer)
+        return data.encode_corpus(corpus, pretrained.tokenizer)
     except InputError as error:
         raise InputError(
-            f"corpus: {start.path} brings its own tokens and cannot write {corpus.name!r} "
+            f"corpus: {pretrained.path} brings its own tokens and cannot write {corpus.name!r} "
             f"({str(error).partition(';')[0]}); name another text with --corpus"
         ) from None
 
 
-def first_parameters(material: Material) -> Parameters | None:
-    """The parameters of the run to start from, with the null that it lacks; None for a run from nothing."""
-    if material.start is None:
+def initial_parameters(material: Material) -> Parameters | None:
+    """The parameters of the pretrained model, with the null that it lacks; None for a run from nothing."""
+    if material.pretrained is None:
         return None
     config, bos = material.config, material.bos
     tokens = evenly(data.windows(material.data.train, context=config.length, bos=bos), 32)[:, :-1]
     # A step gives its state's memory away; the run that all of them start from keeps its own.
-    return jax.tree.map(jax.numpy.copy, parameters_from(material.start, config, tokens))
+    return jax.tree.map(jax.numpy.copy, pretrained_parameters(material.pretrained, config, tokens))
 
 
 def check_resumable(folder: Path, material: Material) -> None:

@@ -16,7 +16,7 @@ from train.config import RunConfig, field_types, flatten
 from train.config_history import RENAMED
 
 # Given their own way: several values at once, or set by the preset.
-OWN = {"model.attention", "model.vocab_size", "preset", "seed", "start"}
+OWN = {"model.attention", "model.vocab_size", "preset", "seed", "init_from"}
 
 TAKEN = {"out"}  # by options of the command itself
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on, and the commit if the code runs from a checkout."""
-    found = {name: version(name) for name in ("jattn", "jax", "flax", "optax", "numpy")}
-    found["python"] = platform.python_version()
+    software = {name: version(name) for name in ("jattn", "jax", "flax", "optax", "numpy")}
+    software["python"] = platform.python_version()
     commit = _commit()
-    return found | ({"commit": commit} if commit else {})
+    return software | ({"commit": commit} if commit else {})
 
 
 def _commit() -> str | None:

@@ -26,7 +26,7 @@ def sample(
     from train.checkpoint import load
 
     run = load(path)
-    prompt = _opening(run) if prompt is None else prompt
+    prompt = _default_prompt(run) if prompt is None else prompt
     try:
         ids = run.encode(prompt)
     except InputError as error:
@@ -45,11 +45,11 @@ def sample(
     written = list(map(int, tokens[0]))
     written = written[: next((n for n, token in enumerate(written) if token in ends), length)]
     asked = list(map(int, ids[0]))[len(run.tokenizer.frame[0]) :]
-    print(run.tokenizer.decode([*asked, *written], special=True))  # together: spaces depend on neighbours
+    print(run.tokenizer.decode([*asked, *written], skip_special_tokens=False))  # together: spaces depend on neighbours
     return 0
 
 
-def _opening(run: Any) -> str:
+def _default_prompt(run: Any) -> str:
     """A line break if the run's text has any, else its first token."""
     try:
         if len(run.tokenizer.encode("\n")):

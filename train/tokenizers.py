@@ -120,14 +120,14 @@ class Tokenizer:
         return tuple(encoding.ids[:first]), tuple(encoding.ids[last:])
 
     @cached_property
-    def special(self) -> frozenset[int]:
+    def special_ids(self) -> frozenset[int]:
         """Ids that no text encodes to."""
         return frozenset(t["id"] for t in self._parsed["added_tokens"] if t["special"])
 
     @cached_property
     def ordinary(self) -> Int64[np.ndarray, " n"]:
         """All ids but the special ones, ascending: what random tokens are drawn from."""
-        return np.setdiff1d(np.arange(self.vocab_size), np.array(sorted(self.special), int))
+        return np.setdiff1d(np.arange(self.vocab_size), np.array(sorted(self.special_ids), int))
 
     def encode_pair(self, first: str, second: str) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ids of two texts with what the model expects around them, and which text (0 or 1) each belongs to."""
@@ -157,17 +157,17 @@ class Tokenizer:
         encoding = self._library.encode(text, add_special_tokens=False)
         return np.array(encoding.ids, np.int32), np.array(encoding.offsets, np.int32).reshape(-1, 2)
 
-    def decode(self, ids: Integer[Any, " n"] | Sequence[int], special: bool = False) -> str:
-        """Text of the ids; bytes that are no UTF-8 become U+FFFD. Special tokens are skipped, or shown by name.
+    def decode(self, ids: Integer[Any, " n"] | Sequence[int], skip_special_tokens: bool = True) -> str:
+        """Text of the ids; bytes that are no UTF-8 become U+FFFD. Special tokens are skipped, or else shown by name.
 
         Raises InputError for an id outside the vocabulary.
         """
         ids = self._check_ids(ids)
         if self.kind == "char":
-            if special:
+            if not skip_special_tokens:
                 return "".join(self.token(int(i)) for i in ids)
             return self._characters[ids[ids != self.bos]].tobytes().decode("utf-32-le")
-        return self._library.decode(ids.tolist(), skip_special_tokens=not special)
+        return self._library.decode(ids.tolist(), skip_special_tokens=skip_special_tokens)
 
     def token(self, index: int) -> str:
         """One token for display: its text, `\\xNN` for bytes that are no UTF-8 by themselves, "<bos>".

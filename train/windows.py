@@ -14,9 +14,9 @@ from jaxtyping import Bool, Int
 from jattn.config import ModelConfig
 from jattn.errors import InputError, at_least
 from train import corpora, data
-from train.checkpoint import Run
 from train.corpora.corpus import RowCorpus, TextCorpus
 from train.evaluate import evenly
+from train.runs import Run
 
 Frame = tuple[tuple[int, ...], tuple[int, ...]]  # ids before and after every text
 
@@ -30,8 +30,8 @@ def windows_of(run: Run, valid: data.Tokens, T: int, count: int) -> Int[np.ndarr
     """At most `count` windows of T tokens, evenly spaced over a split: [W, T + 1] with targets, [W, T] without."""
     config, (before, after) = run.config.model, run.tokenizer.frame
     if config.causal:
-        found = data.windows(valid, context=T, bos=run.tokenizer.bos)
-        return evenly(found if predicts_next(config) else found[:, :-1], count)
+        windows = data.windows(valid, context=T, bos=run.tokenizer.bos)
+        return evenly(windows if predicts_next(config) else windows[:, :-1], count)
     if valid.ndim > 1:
         raise InputError("corpus: a model that sees both sides reads text, not rows of symbols; name a text")
     at_least(f"tokens (the {len(before) + len(after)} around the text included)", T, len(before) + len(after) + 2)

@@ -25,9 +25,9 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Edit, Seen
-from train.checkpoint import Run
 from train.devices import batches_over_devices, replicated
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import frame_keys, predicts_next
 
 BLOCKS = 64  # of windows, at most: the texts that an interval over texts resamples
@@ -125,8 +125,8 @@ def _text_step(
 ):
 
     def control(weights, null, layer, marks):
-        found = text_measures(*pinned_at_random(weights, null, layer), visible[layer], marks, config.causal)
-        return {f"{name}_control": found[name] for name in CONTROLLED}
+        scores = text_measures(*pinned_at_random(weights, null, layer), visible[layer], marks, config.causal)
+        return {f"{name}_control": scores[name] for name in CONTROLLED}
 
     def nothing(weights, *_):
         return {f"{name}_control": jnp.full(weights.shape[:2], jnp.nan, weights.dtype) for name in CONTROLLED}
@@ -152,8 +152,8 @@ def _text_step(
     loss = None
     if predicts_next(config):
         loss = _by_block({"loss": next_token_losses(logits, windows[:, 1:]).mean(-1)}, blocks)["loss"]
-    found = loss, heads, layers, summed
-    return (found if state is None else jax.tree.map(jnp.add, state, found)), full
+    sums = loss, heads, layers, summed
+    return (sums if state is None else jax.tree.map(jnp.add, state, sums)), full
 
 
 def _by_block(values: dict[str, Array], blocks: Array) -> dict[str, tuple[Array, Array]]:

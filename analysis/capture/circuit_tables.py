@@ -57,7 +57,7 @@ def strongest_pairs(config: ModelConfig, parameters: Parameters, ids: Ids, count
     logits changes no probability, one of all scores no attention. Raises InputError as `check_circuits` does.
     """
     check_circuits(config, parameters)
-    model, shift, found = _assembled(config, parameters), config.heads // config.N_kv, []
+    model, shift, pairs = _assembled(config, parameters), config.heads // config.N_kv, []
     W_U = _centred(unembedding(config, parameters))[:, ids]
     for layer in range(config.layers):
         q, k, v = (np.asarray(a) for a in _alone(model, layer, ids))
@@ -66,8 +66,8 @@ def strongest_pairs(config: ModelConfig, parameters: Parameters, ids: Ids, count
             ov = top_pairs(v[:, head // shift], W_O[head] @ W_U, count)
             keys = k[:, head // shift] - k[:, head // shift].mean(0)
             qk = top_pairs(q[:, head] * scale_of(None, config.H), keys.T, count)
-            found.append(HeadPairs(layer, head, _named(ov, ids), _named(qk, ids)))
-    return found
+            pairs.append(HeadPairs(layer, head, _named(ov, ids), _named(qk, ids)))
+    return pairs
 
 
 def null_circuit(config: ModelConfig, parameters: Parameters, ids: Ids) -> NullCircuit:

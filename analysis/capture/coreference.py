@@ -24,9 +24,9 @@ from analysis.texts.annotations import Encoded, encode, silver
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import predicts_next
 
 FEMALE = ("nurse", "secretary", "librarian", "receptionist", "housekeeper", "hairdresser")
@@ -71,14 +71,14 @@ class Coreference:
 def templates() -> list[Probe]:
     """48 probes: four templates, six pairs of occupations, each in both orders. The target is the occupation with the
     female stereotype; first it stands first, then second, so that neighbours are the same pair in both orders."""
-    found = []
+    probes = []
     for template in TEMPLATES:
         for pair in zip(FEMALE, MALE, strict=True):
             for first, second in (pair, pair[::-1]):
                 he, she = silver(template.format(first=first, second=second, pronoun=p) for p in ("he", "she"))
                 places = [_word_at(he, he.text.index(f" {word} ") + 1) for word in ("he", *pair)]
-                found.append(Probe(he, she, *places))
-    return found
+                probes.append(Probe(he, she, *places))
+    return probes
 
 
 def stereotype_gap(gap_nats: Float[np.ndarray, " P"]) -> Float[np.ndarray, " half"]:

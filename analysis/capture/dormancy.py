@@ -31,8 +31,8 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.evaluate import evenly
+from train.runs import Run
 
 BLOCKS = 64  # of windows, at most
 REPEATS = 32  # sequences of repeated random tokens
@@ -82,7 +82,7 @@ def dormancy_of(
     marks, of_paragraph = delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens)
     size, X = batch_size(config, T, W), min(BLOCKS, W)
     block = block_of(W, BLOCKS)
-    found = dormancy.no_contexts(config.layers, config.heads, T, contexts)
+    top_contexts = dormancy.no_contexts(config.layers, config.heads, T, contexts)
     bars = np.zeros((config.layers, config.heads, dormancy.BINS), int)
     sums = np.zeros((X, config.layers, config.heads, 5))
     parts: dict[str, list[np.ndarray]] = {}
@@ -95,7 +95,7 @@ def dormancy_of(
                 f"{run.path}: its attention is not finite; are its parameters far too large? read another checkpoint"
             )
         best, query, row = (seen.pop(name) for name in ("best", "query", "row"))
-        found = dormancy.add_contexts(found, best, query, row, tokens[start : start + n], start)
+        top_contexts = dormancy.add_contexts(top_contexts, best, query, row, tokens[start : start + n], start)
         bars += dormancy.histogram(real, counted)
         np.add.at(sums, block[start : start + n], powers.swapaxes(0, 1))
         for name, values in seen.items():
@@ -118,7 +118,7 @@ def dormancy_of(
     level = {name: float(known_mean(of_heads)) for name, of_heads in chance.items()} | {"topic": 0.0}
     level |= even(config, T, counted)
     by_block = {name: v for name, v in by_block.items() if name in mean}
-    return Dormancy(by_block, mean, level, bars, found, classify(mean, chance), control, position, share, W)
+    return Dormancy(by_block, mean, level, bars, top_contexts, classify(mean, chance), control, position, share, W)
 
 
 def counted_in(

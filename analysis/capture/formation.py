@@ -28,9 +28,9 @@ from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Seen
 from train import checkpoint
-from train.checkpoint import Run
 from train.folders import finished_steps
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import predicts_next
 
 NEGLIGIBLE = 0.05  # of a share, or nats
@@ -91,20 +91,20 @@ def formation(
         raise InputError(f"formation: {last.path} predicts no next token, so it has no loss to follow")
     windows, T = windows[:TEXTS], windows.shape[1] - 1
     repeated = said_twice(last.tokenizer.ordinary, REPEATS, T)
-    found, heads = [], []
+    measured, heads = [], []
     for done, step in enumerate(steps, 1):
         parameters = last.parameters if step == last.step else checkpoint.load(last.path, step).parameters
         values, of_heads = _at_step(config, parameters, windows, repeated)
         if not np.isfinite(values["loss"]):
             raise InputError(f"formation: the loss of {last.path} at step {step} is not finite")
-        found.append(values)
+        measured.append(values)
         heads.append(of_heads)
         if progress:
             progress(done, len(steps))
     return Formation(
         np.array(steps),
         last.config.data.batch * last.config.length,
-        {name: np.array([v[name] for v in found]) for name in MEASURES},
+        {name: np.array([v[name] for v in measured]) for name in MEASURES},
         {name: np.stack([h[name] for h in heads]) for name in heads[0]},
         _chance(config, T, repeated),
     )

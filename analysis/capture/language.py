@@ -29,8 +29,8 @@ from analysis.stats import known_mean
 from analysis.texts.annotations import fitting
 from analysis.texts.relations import CONTENT, backward, dependencies, matches, members, sides
 from jattn.errors import InputError
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 Progress = Callable[[int], Any]
 LEAST = 16  # sentences that must fit into the model
@@ -97,19 +97,19 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     kept, words = blocked(kept.sum(-1).astype(float), X), blocked(maps.words.sum(-1).astype(float), X)
     sums = lambda weights, pairs: blocked(mass_on(weights, pairs), X)
 
-    kinds = dependencies(read, W)
-    either = sums(rows, kinds["either"])
-    beyond = either - sums(matched, kinds["either"])
+    pairs_of = dependencies(read, W)
+    either = sums(rows, pairs_of["either"])
+    beyond = either - sums(matched, pairs_of["either"])
     heads = {
-        "dep_raw": ratio(sums(maps.weights, kinds["either"]), words),
-        "dep_real": ratio(sums(maps.weights, kinds["either"]), blocked(real.sum(-1), X)),
+        "dep_raw": ratio(sums(maps.weights, pairs_of["either"]), words),
+        "dep_real": ratio(sums(maps.weights, pairs_of["either"]), blocked(real.sum(-1), X)),
         "dep": ratio(either, kept),
-        "dep_parent": ratio(sums(rows, kinds["parent"]), kept),
-        "dep_child": ratio(sums(rows, kinds["child"]), kept),
+        "dep_parent": ratio(sums(rows, pairs_of["parent"]), kept),
+        "dep_child": ratio(sums(rows, pairs_of["child"]), kept),
         "dep_beyond": ratio(beyond, kept),
         "rows_kept": ratio(blocked(maps.active.sum(-1).astype(float), X), words),
     }
-    evenly = {name: float(mass_on(even, pairs).sum() / words.sum()) for name, pairs in kinds.items()}
+    evenly = {name: float(mass_on(even, pairs).sum() / words.sum()) for name, pairs in pairs_of.items()}
     chance = {"dep_raw": evenly["either"], "dep_real": evenly["either"], "dep": evenly["either"]}
     chance |= {"dep_parent": evenly["parent"], "dep_child": evenly["child"], "dep_beyond": 0.0}
     values = {}
@@ -117,7 +117,7 @@ def syntax(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Prog
     values["dep_beyond_best"], _ = best(beyond, kept)
     if not maps.null.any():
         values |= {f"{name}_control": value for name, value in _sided(pinned_at_random(maps), X).items()}
-    chance["dep_best"] = float(known_mean(best(blocked(offset_mass(_seen(kinds["either"], maps)), X), words)[0], 0))
+    chance["dep_best"] = float(known_mean(best(blocked(offset_mass(_seen(pairs_of["either"], maps)), X), words)[0], 0))
     chance["dep_beyond_best"] = 0.0
 
     links = _links(maps, X)
@@ -149,9 +149,9 @@ def _sided(maps: WordMaps, X: int) -> dict[str, np.ndarray]:
     pairs = dependencies(maps.sentences, maps.weights.shape[-1])["either"]
     plain, matched = (blocked(mass_on(r, pairs), X) for r in (rows, distance_matched(rows, maps.visible)))
     count = blocked(kept.sum(-1).astype(float), X)
-    found = {"dep_best": best(plain, count)[0], "dep_beyond_best": best(plain - matched, count)[0]}
+    scores = {"dep_best": best(plain, count)[0], "dep_beyond_best": best(plain - matched, count)[0]}
     links = _links(maps, X)
-    return found | ({"links_best": np.mean([_filled(x.accuracy) for x in links.values()], 0)} if links else {})
+    return scores | ({"links_best": np.mean([_filled(x.accuracy) for x in links.values()], 0)} if links else {})
 
 
 def pairs(run: Run, sentences: Sequence[Annotated], X: int = 24, progress: Progress | None = None) -> Pairs:
@@ -205,7 +205,7 @@ def _seen(pairs: np.ndarray, maps: WordMaps) -> np.ndarray:
 
 def _links(maps: WordMaps, X: int) -> dict[str, Link]:
     """Every kind of link that the sentences have and that was asked in at least two blocks."""
-    found, W = {}, maps.weights.shape[-1]
+    links, W = {}, maps.weights.shape[-1]
     even = uniform(maps.visible)[:, None]
     for name in sorted({name for sentence in maps.sentences for name in sentence.links}):
         wanted = [backward(sentence.links.get(name, ())) for sentence in maps.sentences]
@@ -216,8 +216,8 @@ def _links(maps: WordMaps, X: int) -> dict[str, Link]:
         accuracy, head = best(over, under)
         offset, _ = best(blocked(offset_hits(wanted, W), X), under)
         evenly = float(link_hits(even, wanted)[0].sum() / asked.sum())
-        found[name] = Link(accuracy, head, float(known_mean(offset, 0)), evenly, int(asked.sum()))
-    return found
+        links[name] = Link(accuracy, head, float(known_mean(offset, 0)), evenly, int(asked.sum()))
+    return links
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

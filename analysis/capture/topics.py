@@ -14,10 +14,10 @@ from analysis.measures.text_patterns import topic_mass
 from analysis.stats import known_mean
 from analysis.texts.annotations import fitting, grammar
 from jattn.errors import InputError
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
 from train.corpora.grammar import topic_of
 from train.corpora.grammar_words import OF
+from train.runs import Run
 
 SENTENCES, LEAST = 128, 64  # of the grammar that are read for topics; with fewer the baseline has too few pairs
 
@@ -56,8 +56,8 @@ def topics_between_words(maps: WordMaps) -> tuple[Float[np.ndarray, "L N"], Floa
     often = np.bincount(nouns[nouns >= 0], minlength=1)[nouns]
     frequent = ((nouns >= 0) & (often > np.median(often[nouns >= 0]))).astype(int)
     flat = jnp.asarray(rows.reshape(S, L * N, W, W)), topics, nouns, maps.visible, frequent
-    found = topic_mass(*flat, kept=kept.reshape(S, L * N, W))
-    mass, baseline = (known_mean(np.asarray(a), 0).reshape(L, N) for a in found)
+    masses = topic_mass(*flat, kept=kept.reshape(S, L * N, W))
+    mass, baseline = (known_mean(np.asarray(a), 0).reshape(L, N) for a in masses)
     return mass - baseline, baseline
 
 

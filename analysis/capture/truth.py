@@ -16,9 +16,9 @@ from analysis.measures import readouts
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.corpora import backcopy
 from train.losses import next_token_losses
+from train.runs import Run
 
 SCORED = ("null", "max_weight", "entropy_null", "entropy", "norm", "first")  # of readouts.READOUTS
 

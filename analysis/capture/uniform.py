@@ -26,25 +26,25 @@ def uniform_values(
     ids = np.array([[*before, *[-1] * (T - len(before) - len(after)), *after]] * B, np.int32)
     shares = {name: jnp.asarray(where) for name, where in frame_keys(config, frame, ids).items()}
     marks = jax.tree.map(jnp.asarray, (marks or Marks())._replace(shares=shares))
-    kinds: dict[LayerAttention, dict[str, float]] = {}
+    means: dict[LayerAttention, dict[str, float]] = {}
     for i, seen in enumerate(visible_maps(config, T)):
-        if (kind := config.layer(i)) in kinds:
+        if (kind := config.layer(i)) in means:
             continue
         weights, null = even_attention(seen, bool(layers_with_null(config)[i]), B)
-        found = text_measures(weights, null, jnp.asarray(seen), marks, config.causal)
-        kinds[kind] = {name: float(known_mean(value)) for name, value in found.items()}
-    layers = [kinds[config.layer(i)] for i in range(config.layers)]
+        measured = text_measures(weights, null, jnp.asarray(seen), marks, config.causal)
+        means[kind] = {name: float(known_mean(value)) for name, value in measured.items()}
+    layers = [means[config.layer(i)] for i in range(config.layers)]
     return {name: float(known_mean([values[name] for values in layers])) for name in layers[0]}
 
 
 def uniform_repeats(config: ModelConfig, tokens: Int[np.ndarray, "B T"]) -> dict[str, float]:
     """The scores on repeated random tokens for attention spread evenly over all that each query sees, null included."""
     seen = visible_maps(config, tokens.shape[1])
-    found = [
+    by_layer = [
         repeat_measures(*even_attention(seen[i], bool(layers_with_null(config)[i]), len(tokens)), jnp.asarray(tokens))
         for i in range(config.layers)
     ]
-    return {name: float(known_mean([known_mean(f[name]) for f in found])) for name in found[0]}
+    return {name: float(known_mean([known_mean(values[name]) for values in by_layer])) for name in by_layer[0]}
 
 
 def even_attention(

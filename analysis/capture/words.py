@@ -23,8 +23,8 @@ from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 BATCH, ROUND = 32, 32  # sentences at a time; lengths are filled up to a multiple, so that all share a program
 
@@ -102,8 +102,8 @@ def read_words(run: Run, encoded: Sequence[Encoded], progress: Callable[[int], A
     for start in range(0, len(encoded), BATCH):
         some = encoded[start : start + BATCH]
         arrays = _batch(some, T, filled)
-        found = _read(config, run.parameters, *arrays)
-        weights, *others = (np.asarray(a, np.float32).swapaxes(0, 1)[: len(some)] for a in found)
+        maps = _read(config, run.parameters, *arrays)
+        weights, *others = (np.asarray(a, np.float32).swapaxes(0, 1)[: len(some)] for a in maps)
         parts.append((weights[..., :W, :], *others))
         if progress:
             progress(start + len(some))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jattn.errors import one_of
 
 if TYPE_CHECKING:
-    from analysis.chapter import Chapter
+    from analysis.chapter_type import Chapter
 
 NAMES = (
     "text",

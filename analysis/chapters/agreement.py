@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from analysis.capture.batches import in_batches
 from analysis.capture.layers import attention_of
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.drawing.style import INK, Figure, plain
 from analysis.elements import Element, Plot, Table
 from analysis.measures import agreement as heads
@@ -24,7 +24,7 @@ from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
+from train.runs import Run
 
 MOST_WINDOWS, MOST_TOKENS = 16, 64  # kept of each run
 BATCH = 4  # windows read at a time
@@ -81,9 +81,9 @@ def pairs(results: Results) -> dict[str, dict[str, Float[np.ndarray, " pairs"]]]
     return {group: _of_group(measured) for group, measured in results.measured.items() if len(measured) > 1}
 
 
-def _of_group(found: Sequence[Measurements]) -> dict[str, np.ndarray]:
+def _of_group(measured: Sequence[Measurements]) -> dict[str, np.ndarray]:
     scores: dict[str, list[float]] = {name: [] for name in MEASURES}
-    for a, b in combinations(found, 2):
+    for a, b in combinations(measured, 2):
         for suffix, with_null in READINGS.items():
             result = heads.agreement(a.detail, b.detail, with_null=with_null)
             for kind in KINDS:
@@ -107,8 +107,8 @@ def _parts(maps: np.ndarray) -> tuple[jax.Array, jax.Array]:
 
 def show(results: Results) -> list[Element]:
     """A figure of all pairs and a table of their means; groups of one run have a line that says so."""
-    found = pairs(results)
-    rows = [_row(group, found.get(group)) for group in results.measured]
+    scores = pairs(results)
+    rows = [_row(group, scores.get(group)) for group in results.measured]
     table = Table(
         "agreement",
         "Two seeds of a group, head by head: the mean Jensen-Shannon distance (0 equal, 1 no key in common) of matched "
@@ -117,11 +117,11 @@ def show(results: Results) -> list[Element]:
         ("group", "pairs of seeds", "reading", "matched", "over all layers", "equal numbers", "random", "agreement"),
         [row for group in rows for row in group],
     )
-    if not found:
+    if not scores:
         return [table]
     plot = Plot(
         "agreement",
-        _figure(results, found),
+        _figure(results, scores),
         "How far apart the heads of two seeds are. One dot per pair: filled for matched heads, hollow for heads with "
         "equal numbers; the dotted line is a random matching. Lower is more alike; what counts is the gap between the "
         "filled dots and the dotted line of the same group.",
@@ -148,11 +148,11 @@ def _rounded(value: float) -> float | None:
     return round(float(value), 4) if np.isfinite(value) else None
 
 
-def _figure(results: Results, found: dict[str, dict[str, np.ndarray]]) -> Figure:
-    figure = Figure(figsize=(2.6 + 1.3 * len(found), 2.9))
+def _figure(results: Results, by_group: dict[str, dict[str, np.ndarray]]) -> Figure:
+    figure = Figure(figsize=(2.6 + 1.3 * len(by_group), 2.9))
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (suffix, with_null) in zip(axes, READINGS.items(), strict=True):
-        for x, (group, scores) in enumerate(found.items()):
+        for x, (group, scores) in enumerate(by_group.items()):
             colour = results.colours[group]
             count = len(scores["head_matched"])
             spread = np.linspace(-0.09, 0.09, count) if count > 1 else np.zeros(1)
@@ -161,8 +161,8 @@ def _figure(results: Results, found: dict[str, dict[str, np.ndarray]]) -> Figure
             axis.scatter(x + 0.16 + spread, scores[f"head_identity{suffix}"], facecolor="white", **dots)
             axis.plot([x - 0.36, x + 0.36], [scores[f"head_random{suffix}"].mean()] * 2, color=INK, lw=1, ls=":")
         axis.set_title("all outcomes, the null one of them" if with_null else "real attention", fontsize=8.5, color=INK)
-        axis.set_xticks(range(len(found)), list(found))
-        axis.set_xlim(-0.6, len(found) - 0.4)
+        axis.set_xticks(range(len(by_group)), list(by_group))
+        axis.set_xlim(-0.6, len(by_group) - 0.4)
         plain(axis)
     axes[0].set_ylim(0, 1.08 * max(axis.dataLim.y1 for axis in axes))
     axes[0].set_ylabel("Jensen-Shannon distance", fontsize=8, color=INK)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.capture.batches import in_batches
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.cause_figures import elements
 from analysis.chapters.cause_margin import Detail
 from analysis.interventions import ablation, cause
@@ -22,8 +22,8 @@ from analysis.measures import cause_scores
 from analysis.measures.readouts import NEED_NULL, READOUTS
 from jattn.config import ModelConfig
 from jattn.model import count_parameters
-from train.checkpoint import Run
 from train.evaluate import evenly
+from train.runs import Run
 from train.windows import predicts_next
 
 WORK = 1e12  # multiplications of each part (silencing at a query; ablation; patching), about
@@ -36,7 +36,7 @@ PATCHES = 4  # queries per text whose previous token is corrupted, at most
 
 def measures() -> dict[str, Measure]:
     """silencing x score x readout, and what ablation, eviction and patching change."""
-    found = {
+    table = {
         "ablation_zero": Measure("loss without a head (output 0) minus loss with it", "nats", 4),
         "ablation_mean": Measure("loss with a head's output at its mean minus loss with it", "nats", 4),
         "patch_previous": Measure("previous token, patched: share of its effect that a head carries", "share"),
@@ -44,15 +44,15 @@ def measures() -> dict[str, Measure]:
     }
     for silenced, how in SILENCED.items():
         key = "cause" if silenced == "zero" else "cause_mean"
-        found[f"{key}_nats"] = Measure(f"cause of a head at a query, output {how}", "nats", 4)
-        found[f"{key}_positive_share"] = Measure(f"queries and heads with a cause above 0.05 nats, output {how}", "0-1")
+        table[f"{key}_nats"] = Measure(f"cause of a head at a query, output {how}", "nats", 4)
+        table[f"{key}_positive_share"] = Measure(f"queries and heads with a cause above 0.05 nats, output {how}", "0-1")
         for readout, title in READOUTS.items():
-            found[f"{key}_auroc_{readout}"] = Measure(f"AUROC against cause ({how}): {title}", "0-1")
-        found[f"{key}_auroc_best_other"] = Measure(f"AUROC against cause ({how}): best readout but the null's", "0-1")
+            table[f"{key}_auroc_{readout}"] = Measure(f"AUROC against cause ({how}): {title}", "0-1")
+        table[f"{key}_auroc_best_other"] = Measure(f"AUROC against cause ({how}): best readout but the null's", "0-1")
         for readout, title in READOUTS.items():
-            found[f"{key}_accuracy_{readout}"] = Measure(f"accuracy at 0.5 against cause ({how}): {title}", "0-1")
-            found[f"{key}_rank_{readout}"] = Measure(f"rank correlation with cause ({how}): {title}", "-1-1")
-    return found
+            table[f"{key}_accuracy_{readout}"] = Measure(f"accuracy at 0.5 against cause ({how}): {title}", "0-1")
+            table[f"{key}_rank_{readout}"] = Measure(f"rank correlation with cause ({how}): {title}", "-1-1")
+    return table
 
 
 def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
@@ -69,17 +69,17 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]
     progress(1, 4)
     values = evictions(run, evenly(reading.windows, max(plan.ablated, 4)), mean)
     ablated = jnp.asarray(evenly(reading.windows, plan.ablated))
-    found = {
+    scores = {
         f"ablation_{name}": by_head(config, heads, ablation.ablate(config, run.parameters, ablated, heads, value))
         for name, value in (("zero", zeros), ("mean", averages))
     }
     progress(2, 4)
-    found["patch_previous"] = patched(run, evenly(reading.windows, plan.patched), heads, plan.patches)
+    scores["patch_previous"] = patched(run, evenly(reading.windows, plan.patched), heads, plan.patches)
     progress(3, 4)
     judged = against_readouts(run, windows, plan.queries, heads, mean)
     progress(4, 4)
     values |= judged.values
-    return Measurements(judged.detail, found | dict(judged.heads), values=values, chance=judged.chance)
+    return Measurements(judged.detail, scores | dict(judged.heads), values=values, chance=judged.chance)
 
 
 def against_readouts(
@@ -147,9 +147,9 @@ def by_head(config: ModelConfig, heads: np.ndarray, values) -> np.ndarray:
 def evictions(run: Run, windows: np.ndarray, mean: ablation.Means) -> dict[str, np.ndarray]:
     """Loss added by each eviction, [W]; without a null none of the null's."""
     config = run.config.model
-    found = ablation.evict(config, run.parameters, jnp.asarray(windows), mean)
+    losses = ablation.evict(config, run.parameters, jnp.asarray(windows), mean)
     null = config.has_null
-    return {f"evict_{name}": np.asarray(v) for name, v in found.items() if null or not name.startswith("null")}
+    return {f"evict_{name}": np.asarray(v) for name, v in losses.items() if null or not name.startswith("null")}
 
 
 def patched(run: Run, windows: np.ndarray, heads: np.ndarray, each: int) -> np.ndarray:
@@ -169,10 +169,10 @@ def patched(run: Run, windows: np.ndarray, heads: np.ndarray, each: int) -> np.n
         corrupted[rows[same], query[same] - 1] = rng.choice(other, int(same.sum()))
     places = {"layer": jnp.asarray(heads[:, 0]), "head": jnp.asarray(heads[:, 1])}
     places["position"] = jnp.full(len(heads), -1)
-    found = ablation.patch(
+    effect = ablation.patch(
         config, run.parameters, jnp.asarray(clean), jnp.asarray(corrupted), places, query=jnp.asarray(query)
     )
-    gain, whole = (np.asarray(a) for a in found.parts("kl"))
+    gain, whole = (np.asarray(a) for a in effect.parts("kl"))
     gain, whole = gain.reshape(len(heads), -1, each).sum(-1), whole.reshape(-1, each).sum(-1)
     blocks = np.array_split(np.arange(len(windows)), min(BLOCKS, len(windows)))
     gain, whole = (np.stack([a[..., b].sum(-1) for b in blocks], -1) for a in (gain, whole))
@@ -181,12 +181,12 @@ def patched(run: Run, windows: np.ndarray, heads: np.ndarray, each: int) -> np.n
 
 def readings_at(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray) -> dict[str, np.ndarray]:
     """Every readout of the chosen heads at the drawn queries, each [P, W, Q]."""
-    found = {name: [] for name in READOUTS}
+    by_name = {name: [] for name in READOUTS}
     for rows, at in zip(np.array_split(tokens, len(tokens)), queries, strict=True):
         seen = cause.readings(run.config.model, run.parameters, jnp.asarray(rows))
         for name, values in seen.items():
-            found[name].append(np.asarray(values)[heads[:, 0], 0, heads[:, 1]][:, at])
-    return {name: np.stack(parts, 1) for name, parts in found.items()}
+            by_name[name].append(np.asarray(values)[heads[:, 0], 0, heads[:, 1]][:, at])
+    return {name: np.stack(parts, 1) for name, parts in by_name.items()}
 
 
 def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values) -> np.ndarray:
@@ -203,14 +203,14 @@ def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarra
 
 def as_values(key: str, scored: Mapping[str, tuple]) -> dict[str, np.ndarray]:
     """The pooled scores in each block of texts, [X], by measure; readouts that a model lacks are left out."""
-    found = {}
+    values = {}
     there = {readout: blocks for readout, (whole, _, blocks) in scored.items() if whole is not None}
     for readout, blocks in there.items():
         for name in ("auroc", "accuracy", "rank"):
-            found[f"{key}_{name}_{readout}"] = np.array([getattr(b, name) for b in blocks])
-        found[f"{key}_positive_share"] = np.array([b.positive_share for b in blocks])
+            values[f"{key}_{name}_{readout}"] = np.array([getattr(b, name) for b in blocks])
+        values[f"{key}_positive_share"] = np.array([b.positive_share for b in blocks])
     best = cause_scores.best_readout([{name: s[0] for name, s in scored.items()}], other_than=NEED_NULL)
-    return found | {f"{key}_auroc_best_other": found[f"{key}_auroc_{best}"]}
+    return values | {f"{key}_auroc_best_other": values[f"{key}_auroc_{best}"]}
 
 
 CHAPTER = Chapter(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.chapter import Measurements, Results
+from analysis.chapter_type import Measurements, Results
 from analysis.chapters.cause_margin import Detail, told_apart
 from analysis.drawing.style import INK, PALE, Figure, plain
 from analysis.elements import Element, Plot, Table
@@ -84,9 +84,9 @@ def over_seeds(values: list[float]) -> Interval | None:
     return interval(finite) if finite else None
 
 
-def scores_of(found: Sequence[Measurements], silenced: str, readout: str) -> list[Score]:
+def scores_of(measured: Sequence[Measurements], silenced: str, readout: str) -> list[Score]:
     """Pooled scores of the runs that have them."""
-    scores = [f.detail.pooled[silenced][readout] for f in found]
+    scores = [m.detail.pooled[silenced][readout] for m in measured]
     return [s for s in scores if s is not None]
 
 
@@ -130,12 +130,12 @@ def class_table(results: Results[Detail]) -> Table:
     return Table("cause-classes", caption, columns, rows)
 
 
-def heads_of(found: Sequence[Measurements], silenced: str, readout: str) -> list[tuple[str, Score]]:
+def heads_of(measured: Sequence[Measurements], silenced: str, readout: str) -> list[tuple[str, Score]]:
     """Name and score of every head of every seed that has the readout."""
     return [
-        (f"{layer}.{head}" + (f" of run {k + 1}" if len(found) > 1 else ""), s)
-        for k, f in enumerate(found)
-        for (layer, head), s in zip(f.detail.heads, f.detail.by_head[silenced][readout], strict=True)
+        (f"{layer}.{head}" + (f" of run {k + 1}" if len(measured) > 1 else ""), s)
+        for k, m in enumerate(measured)
+        for (layer, head), s in zip(m.detail.heads, m.detail.by_head[silenced][readout], strict=True)
         if s is not None
     ]
 

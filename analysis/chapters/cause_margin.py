@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Results
+from analysis.chapter_type import Results
 from analysis.measures.cause_scores import Margin, Score, margin
 
 
@@ -31,9 +31,11 @@ def told_apart(results: Results[Detail], silenced: str = "zero") -> dict[str, Ma
     silenced: "zero" or "mean". Groups that have no margin are left out.
     """
     by_seed = {
-        group: {run.config.seed: f.detail.pooled[silenced] for run, f in zip(results.runs[group], found, strict=True)}
-        for group, found in results.measured.items()
+        group: {
+            run.config.seed: m.detail.pooled[silenced] for run, m in zip(results.runs[group], measured, strict=True)
+        }
+        for group, measured in results.measured.items()
     }
     first = next(iter(results.runs))
-    found = {g: margin(s, by_seed[first]) for g, s in by_seed.items() if g != first} if first in by_seed else {}
-    return {group: margin for group, margin in found.items() if margin is not None}
+    margins = {g: margin(s, by_seed[first]) for g, s in by_seed.items() if g != first} if first in by_seed else {}
+    return {group: margin for group, margin in margins.items() if margin is not None}

@@ -17,7 +17,7 @@ from analysis.capture.circuit_tables import (
     strongest_pairs,
 )
 from analysis.capture.layers import layers_with_null
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters import circuits_figures
 from analysis.chapters.circuits_tables import PAIRS, Detail, tables
 from analysis.elements import Element, Plot
@@ -27,9 +27,9 @@ from analysis.measures.incontext import MIN_TOKENS, icl_score, said_twice, secon
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
-from train.checkpoint import Run
 from train.corpora.corpus import SEPARATOR, RowCorpus
 from train.losses import next_token_losses
+from train.runs import Run
 from train.windows import predicts_next, text_of
 
 LARGE = 20_000_000  # parameters
@@ -96,8 +96,8 @@ def _check(config: ModelConfig, reading: Reading) -> None:
 def _best(scores: np.ndarray) -> np.ndarray:
     """[L N L N] -> [L N]: the largest score with any earlier head; NaN in the first layer."""
     earlier = scores.reshape(-1, *scores.shape[2:])
-    found = np.where(np.isnan(earlier), -np.inf, earlier).max(0)
-    return np.where(np.isfinite(found), found, np.nan)
+    largest = np.where(np.isnan(earlier), -np.inf, earlier).max(0)
+    return np.where(np.isfinite(largest), largest, np.nan)
 
 
 def _written(config: ModelConfig, parameters, value: np.ndarray, layer: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.chapter import Measure, Results
+from analysis.chapter_type import Measure, Results
 from analysis.chapters.circuits_tables import Detail
 from analysis.drawing.style import INK, PALE, RATIO, Figure, legend, plain, wrapped
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from analysis.capture.circuit_tables import MOST_TOKENS, HeadPairs, NullCircuit
-from analysis.chapter import Measure, Results
+from analysis.chapter_type import Measure, Results
 from analysis.drawing.style import label
 from analysis.elements import Table
-from train.checkpoint import Run
+from train.runs import Run
 
 PAIRS = 4  # token pairs a table shows per head  # of tokens that a table shows per head
 BASELINES = ("bigram_loss", "over_bigram", "bigram_correlation", "icl", "second_copy")

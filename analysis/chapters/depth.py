@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.capture import lens
 from analysis.capture.batches import in_batches
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.depth_figures import show
 from analysis.chapters.depth_ladder import Ladder, centre
 from analysis.measures import probes, similarity
@@ -23,8 +23,8 @@ from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble, count_parameters
-from train.checkpoint import Run
 from train.evaluate import evenly
+from train.runs import Run
 from train.windows import predicts_next
 
 POINTS = 8  # of the stream after layers, at most
@@ -72,8 +72,8 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Ladder]
 
 def _chance(measure: str) -> float | None:
     """What vectors that tell nothing would score."""
-    kinds = {"probe": 0.0, "selectivity": 0.0, "homonym": 0.0, "compression": 1.0, "paraphrase": 0.5}
-    return kinds.get(measure.partition("_")[0]) if measure != "paraphrase_cosine" else None
+    levels = {"probe": 0.0, "selectivity": 0.0, "homonym": 0.0, "compression": 1.0, "paraphrase": 0.5}
+    return levels.get(measure.partition("_")[0]) if measure != "paraphrase_cosine" else None
 
 
 def points_of(layers: int) -> np.ndarray:
@@ -89,9 +89,9 @@ def mean(values: np.ndarray) -> np.ndarray:
 
 def spread(values: np.ndarray, points: np.ndarray, layers: int) -> np.ndarray:
     """[X, R] at the points as [X, L] after each layer; NaN where the stream was not read."""
-    found = np.full((len(values), layers), np.nan)
-    found[:, points[1:] - 1] = values[:, 1:]
-    return found
+    by_layer = np.full((len(values), layers), np.nan)
+    by_layer[:, points[1:] - 1] = values[:, 1:]
+    return by_layer
 
 
 def words_of(run: Run, reading: Reading) -> Words:
@@ -108,13 +108,13 @@ def words_of(run: Run, reading: Reading) -> Words:
 
 def states_of(run: Run, words: Words, points: np.ndarray, batch: int = 16) -> np.ndarray:
     """The stream at the words, [R, M, D]."""
-    found = np.zeros((len(points), len(words.text), run.config.model.width), np.float32)
+    states = np.zeros((len(points), len(words.text), run.config.model.width), np.float32)
     filling = np.arange(words.ids.shape[1]) >= words.lengths[:, None]
     for start, n, full in in_batches(batch, words.ids, words.types, filling):
         x = np.asarray(_stream(run.config.model, run.parameters, *full), np.float32)
         here = (words.text >= start) & (words.text < start + n)
-        found[:, here] = x[points][:, words.text[here] - start, words.column[here]]
-    return found
+        states[:, here] = x[points][:, words.text[here] - start, words.column[here]]
+    return states
 
 
 @partial(jax.jit, static_argnums=0)
@@ -129,19 +129,19 @@ def _facts(words: Words, at: np.ndarray) -> dict[str, np.ndarray]:
 
     No selectivity for the surface: a random label of a type is there a task of the same kind.
     """
-    found = {}
+    scores = {}
     for fact, asked in words.asked.items():
         keep = np.sort(np.random.default_rng(1).permutation(len(asked.items))[:MOST])
         items, labels = asked.items[keep], asked.labels[keep]
         texts, vectors = words.text[items], at[items]
         given = words.homonym[items] if FACTS[fact].given_word and words.homonym is not None else None
         right, guessed = probes.probe(vectors, labels, texts), probes.guess(labels, texts, given).mean()
-        found[f"probe_{fact}"] = probes.above_guess(by_block(right, texts), float(guessed))
+        scores[f"probe_{fact}"] = probes.above_guess(by_block(right, texts), float(guessed))
         if FACTS[fact].rung != probing_tasks.SURFACE:
             control = probes.probe(vectors, probes.control_labels(labels, words.kind[items]), texts)
-            found[f"selectivity_{fact}"] = by_block(right - 1.0 * control, texts)
-        found[f"compression_{fact}"] = np.array([probes.online_code(vectors, labels, texts).compression])
-    return found
+            scores[f"selectivity_{fact}"] = by_block(right - 1.0 * control, texts)
+        scores[f"compression_{fact}"] = np.array([probes.online_code(vectors, labels, texts).compression])
+    return scores
 
 
 def by_block(values: np.ndarray, texts: np.ndarray) -> np.ndarray:
@@ -154,21 +154,21 @@ def by_block(values: np.ndarray, texts: np.ndarray) -> np.ndarray:
 
 def _meanings(words: Words, at: np.ndarray) -> dict[str, np.ndarray]:
     """Paraphrases [X pairs] by their mean vector and by their last word's, and senses of homonyms [X homonyms]."""
-    found = {}
+    scores = {}
     if words.pairs:
         first_text = len(words.ids) - 2 * words.pairs
         of_pairs = words.text >= first_text
         vectors, texts = similarity.standardise(at[of_pairs]), words.text[of_pairs] - first_text
         means = np.stack([vectors[texts == s].mean(0) for s in range(2 * words.pairs)])
         last = similarity.standardise(at[of_pairs][[np.flatnonzero(texts == s)[-1] for s in range(2 * words.pairs)]])
-        cosine, others, found["paraphrase_mean"] = similarity.paraphrases(means[::2], means[1::2])
-        found["paraphrase_cosine"] = cosine - others
-        found["paraphrase_last"] = similarity.paraphrases(last[::2], last[1::2])[2]
+        cosine, others, scores["paraphrase_mean"] = similarity.paraphrases(means[::2], means[1::2])
+        scores["paraphrase_cosine"] = cosine - others
+        scores["paraphrase_last"] = similarity.paraphrases(last[::2], last[1::2])[2]
     if "sense" in words.asked and words.homonym is not None:
         items, senses = words.asked["sense"].items, words.asked["sense"].labels
         apart = similarity.sense_separation(similarity.standardise(at[items]), words.homonym[items], senses)
-        found["homonym_separation"] = np.array(list(apart.values()))
-    return found
+        scores["homonym_separation"] = np.array(list(apart.values()))
+    return scores
 
 
 @dataclass(frozen=True)

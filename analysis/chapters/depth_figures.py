@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.chapter import Results
+from analysis.chapter_type import Results
 from analysis.chapters.depth_ladder import ALL, RUNGS, Ladder, centre, verdict
 from analysis.drawing.style import INK, PALE, RATIO, REAL, Axes, Figure, Normalize, plain
 from analysis.elements import Element, Plot, Table

@@ -49,8 +49,8 @@ def centre(points: np.ndarray, scores: np.ndarray) -> float:
 
 def rung_centres(points: np.ndarray, scores: dict[str, np.ndarray]) -> np.ndarray:
     """Centre of each rung, the mean over its facts that are known anywhere; NaN for a rung with none. [3]"""
-    found = [[centre(points, scores[f]) for f in ALL if f in scores and ALL[f].rung == rung] for rung in RUNGS]
-    return np.array([np.nanmean(known) if (known := [c for c in cs if np.isfinite(c)]) else np.nan for cs in found])
+    centres = [[centre(points, scores[f]) for f in ALL if f in scores and ALL[f].rung == rung] for rung in RUNGS]
+    return np.array([np.nanmean(known) if (known := [c for c in cs if np.isfinite(c)]) else np.nan for cs in centres])
 
 
 def order_share(points: np.ndarray, scores: dict[str, np.ndarray], seed: int = 0) -> float:

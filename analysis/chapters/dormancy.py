@@ -6,14 +6,14 @@ import numpy as np
 
 from analysis.capture.dormancy import BLOCK, SINK_ALPHA, Dormancy, counted_in, dormancy_of
 from analysis.capture.layers import layers_with_null
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters.dormancy_figures import NULL_READOUT, REAL_READOUT, readout_name, strips
 from analysis.elements import Card, Cards, Element, Passage, Plot
 from analysis.elements import Table as ChapterTable
 from analysis.measures.classes import NAMES, NONE, SINK
 from analysis.measures.dormancy import FIRST_QUERY, both_ends
 from jattn.errors import InputError
-from train.checkpoint import Run
+from train.runs import Run
 
 MOST_CARDS = 32
 BEFORE, AFTER = 19, 4  # tokens of a passage around its query
@@ -94,7 +94,7 @@ def show(results: Results) -> Sequence[Element]:
 def _class_table(results: Results) -> ChapterTable:
     """How many heads of a run are of each class, the mean over seeds."""
     rows: list[list[str | float]] = []
-    details = {group: [found.detail for found in several] for group, several in results.measured.items()}
+    details = {group: [measured.detail for measured in several] for group, several in results.measured.items()}
     for name in NAMES:
         count = {g: np.mean([(d.classes.name == name).sum() for d in several]) for g, several in details.items()}
         active = {g: np.mean([(d.classes.active == name).sum() for d in several]) for g, several in details.items()}
@@ -112,14 +112,14 @@ def _sink_table(results: Results) -> ChapterTable:
     """Where the strongest key of the heads stands."""
     rows: list[list[str | float]] = []
     for group, several in results.measured.items():
-        details: list[Dormancy] = [found.detail for found in several]
+        details: list[Dormancy] = [measured.detail for measured in several]
         strong = [d.mean["sink_alpha"] > SINK_ALPHA for d in details]
         first = np.mean([(s & (d.position == 1)).sum() for s, d in zip(strong, details, strict=True)])
         elsewhere = [d.position[s & (d.position != 1)] for s, d in zip(strong, details, strict=True)]
-        where = ", ".join(str(p) for p in sorted({int(p) for found in elsewhere for p in found})) or "none"
+        where = ", ".join(str(p) for p in sorted({int(p) for positions in elsewhere for p in positions})) or "none"
         null = np.mean([(d.mean["null_share"] > SINK_ALPHA).sum() for d in details])
         heads = details[0].position.size
-        counts = [float(first), float(np.mean([len(found) for found in elsewhere]))]
+        counts = [float(first), float(np.mean([len(positions) for positions in elsewhere]))]
         rows.append([group, heads, *counts, where, float(null), details[0].chance["sink_alpha"]])
     caption = (
         "Where sinks sit: the heads whose strongest key holds a mean alpha above 0.3, by the position where it stands "

@@ -7,7 +7,7 @@ import numpy as np
 from analysis.capture.dormancy import Dormancy
 from analysis.capture.layers import layers_with_null
 from analysis.drawing.style import INK, PALE, Figure, LinearSegmentedColormap, PowerNorm
-from train.checkpoint import Run
+from train.runs import Run
 
 NULL_READOUT, REAL_READOUT = "1 - null mass", "sharpness of real attention"
 DORMANT = LinearSegmentedColormap.from_list("dormant", ["#ffffff", "#dbe3ec", "#8fa3b8", "#45586e", "#0f1a26"])

@@ -4,12 +4,12 @@ import numpy as np
 
 from analysis.capture.formation import MEASURES as FOLLOWED
 from analysis.capture.formation import Formation, formation
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters.formation_figures import formed
 from analysis.elements import Element, Plot, Table
 from analysis.measures.incontext import MIN_TOKENS
-from train.checkpoint import Run
 from train.folders import steps_of
+from train.runs import Run
 from train.windows import predicts_next
 
 LEAST = 3  # checkpoints
@@ -37,10 +37,10 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Formati
         )
     if reading.windows.shape[1] - 1 < MIN_TOKENS:
         raise Unfit(f"windows of {reading.windows.shape[1] - 1} tokens are too short, at least {MIN_TOKENS} are needed")
-    found = formation(run, reading.windows, progress)
-    values = {f"{name}_onset": np.array([found.onset(name)]) for name in TITLES}
-    values["induction_peak"] = np.array([found.values["induction"].max()])
-    return Measurements(found, values=values, chance={"induction_peak": found.chance["induction"]})
+    curves = formation(run, reading.windows, progress)
+    values = {f"{name}_onset": np.array([curves.onset(name)]) for name in TITLES}
+    values["induction_peak"] = np.array([curves.values["induction"].max()])
+    return Measurements(curves, values=values, chance={"induction_peak": curves.chance["induction"]})
 
 
 def show(results: Results) -> list[Element]:

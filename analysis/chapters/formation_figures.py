@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.capture.formation import Formation
-from analysis.chapter import Results
+from analysis.chapter_type import Results
 from analysis.drawing.style import INK, Figure, legend, plain
 
 FORMED = (

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.capture import coreference
 from analysis.capture.language import Syntax, pairs, syntax
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results, Unfit
 from analysis.chapters import language_figures
 from analysis.chapters.language_figures import Detail
 from analysis.elements import Element, Plot, Table
@@ -20,7 +20,7 @@ from analysis.texts.annotations import grammar, python_source, sentence_pairs
 from jattn.errors import InputError
 from jattn.model import count_parameters
 from train import corpora
-from train.checkpoint import Run
+from train.runs import Run
 
 SENTENCES, PAIRS, STATEMENTS = 324, 108, 120
 PER_BLOCK = 9  # sentences: one of each kind
@@ -132,7 +132,7 @@ def _found(detail: Detail) -> Measurements[Detail]:
 
 def show(results: Results) -> Sequence[Element]:
     """Word classes, dependency alignment, links, sentence pairs; tables of the best heads and of the gender probe."""
-    details = {group: [found.detail for found in several] for group, several in results.measured.items()}
+    details = {group: [measured.detail for measured in several] for group, several in results.measured.items()}
     first = {group: several[0] for group, several in details.items()}
     elements: list[Element] = [
         Plot(
@@ -187,10 +187,10 @@ def _link_table(details: dict[str, list[Detail]]) -> Table:
     names = sorted({name for several in details.values() for name in several[0].grammar.links})
     rows: list[list[str | float | int | None]] = []
     for name in names:
-        found = [several[0].grammar.links.get(name) for several in details.values()]
-        known = next(link for link in found if link is not None)
+        links = [several[0].grammar.links.get(name) for several in details.values()]
+        known = next(link for link in links if link is not None)
         cells: list[str | float | None] = []
-        for several, link in zip(details.values(), found, strict=True):
+        for several, link in zip(details.values(), links, strict=True):
             scores = [known_mean(d.grammar.links[name].accuracy, 0) for d in several if name in d.grammar.links]
             cells += [float(np.mean(scores)) if scores else None, "" if link is None else "{}.{}".format(*link.head)]
         rows.append([name, known.asked, known.uniform, known.offset, *cells])
@@ -205,8 +205,8 @@ def _link_table(details: dict[str, list[Detail]]) -> Table:
 def _gender_table(results: Results) -> list[Table]:
     rows: list[list[str | float | int | None]] = []
     for group, several in results.measured.items():
-        for run, found in zip(results.runs[group], several, strict=True):
-            detail: Detail = found.detail
+        for run, measured in zip(results.runs[group], several, strict=True):
+            detail: Detail = measured.detail
             if detail.gender is None:
                 continue
             shift, gap = np.nan_to_num(known_mean(detail.gender.shift, 0)), detail.gender.gap_nats

@@ -84,13 +84,13 @@ def links(details: Details, colours: Mapping[str, str]) -> Figure:
     return figure
 
 
-def word_classes(found: "Syntax", title: str) -> Figure:
+def word_classes(syntax: "Syntax", title: str) -> Figure:
     """Shares (numbers) and differences (colour) of some heads: to each class against the head's own distance profile,
     and from each class against how frequent it is."""
-    classes = sorted(found.frequency, key=lambda name: -found.frequency[name])
-    frequency = np.array([found.frequency[name] for name in classes])
+    classes = sorted(syntax.frequency, key=lambda name: -syntax.frequency[name])
+    frequency = np.array([syntax.frequency[name] for name in classes])
     stacked = lambda by_class: np.stack([by_class[name] for name in classes], -1)  # [L, N, C]
-    to, matched, of = stacked(found.rows_to), stacked(found.matched), stacked(found.classes["from"])
+    to, matched, of = stacked(syntax.rows_to), stacked(syntax.matched), stacked(syntax.classes["from"])
     excess = to - matched
     most_first = np.argsort(-np.nan_to_num(np.abs(excess).max(-1)).ravel())[:LINES]
     heads = [np.unravel_index(i, excess.shape[:2]) for i in sorted(most_first)]
@@ -116,14 +116,14 @@ def word_classes(found: "Syntax", title: str) -> Figure:
     return figure
 
 
-def sentence_pairs(found: Mapping[str, "Pairs"]) -> Figure:
+def sentence_pairs(pairs: Mapping[str, "Pairs"]) -> Figure:
     """Stacked by layer: where the words of B attend; for a model that sees both sides those of A as well."""
-    rows = ["B"] if all(p.shares["A to B"].max() < 1e-6 for p in found.values()) else ["A", "B"]
-    layers = max(p.shares["B to A"].shape[0] for p in found.values())
+    rows = ["B"] if all(p.shares["A to B"].max() < 1e-6 for p in pairs.values()) else ["A", "B"]
+    layers = max(p.shares["B to A"].shape[0] for p in pairs.values())
     wide = min(6.0, 0.32 * layers + 1.8)
-    figure = Figure(figsize=(wide * len(found) + 0.9, 2.5 * len(rows) + 0.3))
-    axes = figure.subplots(len(rows), len(found), squeeze=False, sharey=True)
-    for column, (group, pair) in enumerate(found.items()):
+    figure = Figure(figsize=(wide * len(pairs) + 0.9, 2.5 * len(rows) + 0.3))
+    axes = figure.subplots(len(rows), len(pairs), squeeze=False, sharey=True)
+    for column, (group, pair) in enumerate(pairs.items()):
         for row, side in enumerate(rows):
             axis, base = axes[row, column], np.zeros(len(pair.shares["B to A"]))
             for to, shade in TO.items():

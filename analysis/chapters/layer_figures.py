@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Results
+from analysis.chapter_type import Results
 from analysis.drawing.style import (
     INK,
     NULL,
@@ -141,20 +141,20 @@ def _norm(results: Results[Record], panel: Panel) -> Normalize:
     """0 to 1; for a ratio the same distance up and down from 1, a power of 2, at most 64."""
     if not panel.ratio:
         return share_norm()
-    found = np.concatenate(
+    ratios = np.concatenate(
         [measured[0].detail.per_head()[panel.measure].ravel() for measured in results.measured.values()]
     )
-    found = found[np.isfinite(found) & (found > 0)]
-    most = 2.0 ** np.clip(np.ceil(np.abs(np.log2(found)).max(initial=1)), 1, 6)
+    ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
+    most = 2.0 ** np.clip(np.ceil(np.abs(np.log2(ratios)).max(initial=1)), 1, 6)
     return ratio_norm(float(most))
 
 
 def _limits(results: Results[Record]) -> tuple[float, float]:
     """One log axis for all groups, with a little air; 1 is always on it."""
     measured = [measured[0].detail.per_layer().values() for measured in results.measured.values()]
-    found = np.concatenate([np.ones(1), *(v for values in measured for v in values)])
-    found = found[np.isfinite(found) & (found > 0)]
-    return float(found.min()) / 1.5, float(found.max()) * 1.5
+    ratios = np.concatenate([np.ones(1), *(v for values in measured for v in values)])
+    ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
+    return float(ratios.min()) / 1.5, float(ratios.max()) * 1.5
 
 
 def _layer_ticks(axis: Axes, L: int) -> None:

@@ -10,14 +10,14 @@ import jax
 import numpy as np
 
 from analysis.capture.layers import attention_of, layers_with_null
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.shape_figures import Curves, show
 from analysis.measures import decay, structure
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble
 from jattn.taps import Seen
-from train.checkpoint import Run
+from train.runs import Run
 
 FIRST = 10  # positions whose queries are compared across texts (Vig and Belinkov 2019)
 LEAST_TOKENS = 12

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Results
+from analysis.chapter_type import Results
 from analysis.drawing.style import INK, PALE, Figure, plain
 from analysis.elements import Element, Plot, Table
 from analysis.measures import decay
@@ -76,8 +76,8 @@ def _rows(results: Results[Curves], group: str, heads: list[tuple[int, int]]) ->
     rows = []
     for layer, head in heads:
         curves = results.measured[group][0].detail.layers[layer][head]
-        found = decay.decaying_dimensions(curves)
-        named = ", ".join(map(str, found[:NAMED])) + (", ..." if len(found) > NAMED else "")
+        decaying = decay.decaying_dimensions(curves)
+        named = ", ".join(map(str, decaying[:NAMED])) + (", ..." if len(decaying) > NAMED else "")
         whole = curves.sum(0)
         rows.append(
             [
@@ -85,8 +85,8 @@ def _rows(results: Results[Curves], group: str, heads: list[tuple[int, int]]) ->
                 f"{layer}.{head}",
                 round(float(decay.rank_correlation(whole)), 3),
                 round(float(decay.fall(whole)), 3),
-                f"{len(found)} of {len(curves)}",
-                round(float(decay.fall(curves[found].sum(0))), 3) if found else 0.0,
+                f"{len(decaying)} of {len(curves)}",
+                round(float(decay.fall(curves[decaying].sum(0))), 3) if decaying else 0.0,
                 named or "none",
             ]
         )
@@ -103,13 +103,13 @@ def _curves(results: Results[Curves], falling: dict[str, list[tuple[int, int]]])
             axis.set_visible(False)
         for axis, (layer, head) in zip(row, falling[group], strict=False):
             curves = results.measured[group][0].detail.layers[layer][head]
-            whole, found = curves.sum(0), decay.decaying_dimensions(curves)
+            whole, decaying = curves.sum(0), decay.decaying_dimensions(curves)
             axis.axhline(0, color=PALE, lw=0.8, zorder=0)
-            for h in found:
+            for h in decaying:
                 axis.plot(_above_far(curves[h]), color=colour, lw=0.7, alpha=0.45)
             axis.plot(_above_far(whole), color=colour, lw=2)
             rho = f"ρ = {decay.rank_correlation(whole):.2f}"
-            title = f"{group} {layer}.{head}   {rho}   {len(found)} of {len(curves)} decay"
+            title = f"{group} {layer}.{head}   {rho}   {len(decaying)} of {len(curves)} decay"
             axis.set_title(title, fontsize=7.5, color=INK)
             axis.set_xticks(range(0, len(whole), max(1, len(whole) // 4)))
             plain(axis)

@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import numpy as np
 
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Unfit
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.side_effects_figures import Detail, show
 from analysis.interventions import int8, streaming
 from analysis.measures import outliers
@@ -16,7 +16,7 @@ from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
 from jattn.model import assemble, count_parameters
 from jattn.taps import Seen
-from train.checkpoint import Run
+from train.runs import Run
 from train.windows import predicts_next
 
 INITIAL = (0, 1, 4)  # keys at the start that a cache keeps (StreamingLLM, table 3, without 2)
@@ -67,9 +67,9 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]
     values |= {"parameters_added": np.array([added]), "parameters_added_share": np.array([share])}
     loss = late = None
     if predicts_next(config) and not config.mlp.experts:
-        found = int8.losses(config, run.parameters, windows, _others(reading.windows, windows))
-        values |= {f"int8_{name}": found[name] - found["full"] for name in _INT8}
-        loss = float(found["full"].mean())
+        quantised = int8.losses(config, run.parameters, windows, _others(reading.windows, windows))
+        values |= {f"int8_{name}": quantised[name] - quantised["full"] for name in _INT8}
+        loss = float(quantised["full"].mean())
     progress(2, tasks)
     whole = None
     for i, (name, cache, keep) in enumerate(cached):
@@ -96,7 +96,7 @@ def _cache(T: int) -> int:
 
 def _cached(config: ModelConfig, T: int) -> list[tuple[str, tuple[int, ...], bool]]:
     """(measure, (initial, recent), whether the null is kept) of every cache to try, the whole text first."""
-    if not predicts_next(config) or any(kind.sigmoid for kind in config.pattern) or _cache(T) >= T:
+    if not predicts_next(config) or any(layer.sigmoid for layer in config.pattern) or _cache(T) >= T:
         return []
     nulls = {"": True, "_no_null": False} if config.has_null else {"": True}
     tried = [(f"cache_{s}{suffix}", (s, _cache(T) - s), keep) for s in INITIAL for suffix, keep in nulls.items()]
@@ -116,14 +116,14 @@ def _others(windows: np.ndarray, measured: np.ndarray) -> np.ndarray:
 @partial(jax.jit, static_argnums=0)
 def _step(config: ModelConfig, parameters, tokens):
     def observe(seen: Seen):
-        found = {
+        values = {
             "residual_max_over_median": outliers.max_over_median(seen["resid_post"]),
             "residual_norm_ratio": outliers.residual_norm_ratio(seen["resid_post"]),
         }
         for suffix, (site, _) in _SITES.items():
-            found[f"kurtosis{suffix}"] = outliers.kurtosis(seen[site])
-            found[f"infinity_norm{suffix}"] = outliers.infinity_norm(seen[site])
-        return found
+            values[f"kurtosis{suffix}"] = outliers.kurtosis(seen[site])
+            values[f"infinity_norm{suffix}"] = outliers.infinity_norm(seen[site])
+        return values
 
     return assemble(config, parameters)(tokens, observe=observe)[1]
 

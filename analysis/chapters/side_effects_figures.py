@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.chapter import Measurements, Results
+from analysis.chapter_type import Measurements, Results
 from analysis.drawing.style import INK, PALE, Figure, plain
 from analysis.elements import Element, Plot, Table
 
@@ -93,15 +93,15 @@ def _price_table(results: Results[Detail]) -> Table:
 
 def _cache_table(cached: dict[str, Sequence[Measurements[Detail]]]) -> Table:
     rows = []
-    for group, found in cached.items():
-        size = found[0].detail.cache
+    for group, measured in cached.items():
+        size = measured[0].detail.cache
         for suffix, title in (("", "kept"), ("_no_null", "evicted")):
-            if f"cache_0{suffix}" not in found[0].values:
+            if f"cache_0{suffix}" not in measured[0].values:
                 continue
-            late = np.array([f.detail.late_loss for f in found], float)
-            whole = late + [f.values["no_null"].mean() if suffix else 0.0 for f in found]
-            losses = [whole, *(late + [f.values[f"cache_{s}{suffix}"].mean() for f in found] for s in CACHES)]
-            has_null = "no_null" in found[0].values
+            late = np.array([m.detail.late_loss for m in measured], float)
+            whole = late + [m.values["no_null"].mean() if suffix else 0.0 for m in measured]
+            losses = [whole, *(late + [m.values[f"cache_{s}{suffix}"].mean() for m in measured] for s in CACHES)]
+            has_null = "no_null" in measured[0].values
             rows.append([group, title if has_null else "none", size, *(_rounded(np.exp(loss), 3) for loss in losses)])
     return Table(
         "cache",
@@ -112,8 +112,8 @@ def _cache_table(cached: dict[str, Sequence[Measurements[Detail]]]) -> Table:
     )
 
 
-def _number(found: Sequence[Measurements[Detail]], name: str, digits: int) -> float | None:
-    values = [{**f.values, **f.layers}.get(name) for f in found]
+def _number(measured: Sequence[Measurements[Detail]], name: str, digits: int) -> float | None:
+    values = [{**m.values, **m.layers}.get(name) for m in measured]
     return _rounded([None if v is None else v.mean() for v in values], digits)
 
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from analysis.capture.capture import capture, marks_of, random_repeats
 from analysis.capture.uniform import uniform_repeats, uniform_values
-from analysis.chapter import Chapter, Measure, Measurements, Progress, Reading, Results
+from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Results
 from analysis.chapters import text_figures
 from analysis.elements import Element
 from analysis.measures import text_measures
 from analysis.measures.text_measures import EPS, NATS, SHARE
 from analysis.record import Record
-from train.checkpoint import Run
+from train.runs import Run
 
 CHANCE_TEXTS = 16  # texts that chance is taken over where it depends on the text
 RATIO = "ratio"

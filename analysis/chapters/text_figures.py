@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.chapter import Measure, Results
+from analysis.chapter_type import Measure, Results
 from analysis.chapters.layer_figures import layer_maps
 from analysis.drawing.style import INK, Figure, draw_map, plain, tile, wrapped
 from analysis.elements import Plot
@@ -21,7 +21,7 @@ FRAME = ("cls_share", "sep_share")  # in the place of the null's share where no 
 
 
 def figures(results: Results[Record], measures: Mapping[str, Measure]) -> list[Plot]:
-    """The chapter's pictures, in order: no maps for a language whose truth is known, where the opening shows them."""
+    """The chapter's pictures, in order: no maps for a language whose truth is known, where the overview shows them."""
     groups = list(results.measured)
     _, first = results.first(groups[0])
     several = first.detail.mean_map[..., 0, 0].size > 1

@@ -71,8 +71,8 @@ def ablate(
     model = assemble(config, parameters)
     one = lambda place: loss_nats(model, windows, edit=silence(place[0][0], place[0][1], place[1]))
     whole = jnp.full((1, 2), -1)  # in the same program, so that rounding is the same
-    found = jax.lax.map(one, (jnp.concatenate([whole, heads]), jnp.concatenate([values[:1], values])))
-    return found[1:] - found[0]
+    losses = jax.lax.map(one, (jnp.concatenate([whole, heads]), jnp.concatenate([values[:1], values])))
+    return losses[1:] - losses[0]
 
 
 @partial(jax.jit, static_argnums=0)

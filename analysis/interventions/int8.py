@@ -59,13 +59,13 @@ def losses(
         )
     small = quantise_weights(parameters)
     read, calibrate = jnp.asarray(windows), jnp.asarray(calibration)
-    found = {
+    by_name = {
         "full": _loss(config, parameters, read, None),
         "weights": _loss(config, small, read, None),
         "activations": _loss(config, parameters, read, _ranges(config, parameters, calibrate)),
         "both": _loss(config, small, read, _ranges(config, small, calibrate)),
     }
-    return {name: np.asarray(loss, np.float64) for name, loss in found.items()}
+    return {name: np.asarray(loss, np.float64) for name, loss in by_name.items()}
 
 
 @partial(jax.jit, static_argnums=0)

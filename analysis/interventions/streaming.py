@@ -91,7 +91,7 @@ def cached_losses(
     """
     if not predicts_next(config):
         raise InputError("streaming: the model predicts no next token, so it has no loss to compare")
-    if any(kind.sigmoid for kind in config.pattern):
+    if any(layer.sigmoid for layer in config.pattern):
         raise InputError("streaming: sigmoid attention has no normaliser, so eviction is another question there")
     if (first is None) != (recent is None):
         raise InputError(f"first and recent belong together, got {first} and {recent}; None for both is the whole text")
@@ -99,8 +99,8 @@ def cached_losses(
         at_least("first", first, 0)
         at_least("recent", recent, 1)
     cache = None if first is None or recent is None else CacheWindow(first, recent, config)
-    found = _losses(config, cache, jnp.asarray(keep_null), parameters, jnp.asarray(windows))
-    return np.asarray(found, np.float64)
+    losses = _losses(config, cache, jnp.asarray(keep_null), parameters, jnp.asarray(windows))
+    return np.asarray(losses, np.float64)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

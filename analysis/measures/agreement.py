@@ -45,8 +45,8 @@ def head_distances(maps_a: Maps, maps_b: OtherMaps, with_null: bool = False) -> 
     """
     _check(maps_a, maps_b)
     (a, kept_a), (b, kept_b) = (_rows(np.asarray(m, np.float32), with_null) for m in (maps_a, maps_b))
-    found = np.asarray(_distances(a, kept_a, b, kept_b), np.float64)
-    return found.reshape(maps_a.shape[1], maps_a.shape[2], maps_b.shape[1], maps_b.shape[2])
+    distances = np.asarray(_distances(a, kept_a, b, kept_b), np.float64)
+    return distances.reshape(maps_a.shape[1], maps_a.shape[2], maps_b.shape[1], maps_b.shape[2])
 
 
 def match(maps_a: Maps, maps_b: OtherMaps, *, with_null: bool = False, across_layers: bool = False) -> Match:
@@ -84,13 +84,13 @@ def agreement(maps_a: Maps, maps_b: OtherMaps, *, with_null: bool = False) -> di
     as `match` does, and for fewer than two windows.
     """
     at_least("maps: number of windows W", maps_a.shape[0], 2)
-    found, scored = (_square(head_distances(maps_a[i::2], maps_b[i::2], with_null)) for i in (0, 1))
+    matching, scored = (_square(head_distances(maps_a[i::2], maps_b[i::2], with_null)) for i in (0, 1))
     L, N = scored.shape[:2]
     layer = np.arange(L)
     own = np.stack(np.broadcast_arrays(layer[:, None], np.arange(N)), -1)
     chosen = {
-        "matched": match_distances(found).partner,
-        "across": match_distances(found, across_layers=True).partner,
+        "matched": match_distances(matching).partner,
+        "across": match_distances(matching, across_layers=True).partner,
         "identity": own,
     }
     result = {name: known_mean(_of(scored, partner), -1) for name, partner in chosen.items()}

@@ -29,14 +29,14 @@ class Bigram:
     def losses(self, rows: Integer[np.ndarray, "W columns"]) -> Float[np.ndarray, "W columns-1"]:
         """-log P(next | current) in nats of every target of rows of token ids."""
         current, following = rows[:, :-1].ravel(), rows[:, 1:].ravel()
-        found = np.asarray(self.counts[current, following]).ravel()
-        log_probs = self._smoothed(current, found[:, None], self.unigram[following][:, None])
+        counts = np.asarray(self.counts[current, following]).ravel()
+        log_probs = self._smoothed(current, counts[:, None], self.unigram[following][:, None])
         return -log_probs[:, 0].reshape(len(rows), -1)
 
     def _smoothed(self, current, counts, unigram):
-        of_a, kinds = self.counts.sum(1)[current][:, None], np.diff(self.counts.indptr)[current][:, None]
-        known = of_a + kinds
-        return np.log(np.where(known > 0, (counts + kinds * unigram) / np.maximum(known, 1), unigram))
+        of_a, types = self.counts.sum(1)[current][:, None], np.diff(self.counts.indptr)[current][:, None]
+        known = of_a + types
+        return np.log(np.where(known > 0, (counts + types * unigram) / np.maximum(known, 1), unigram))
 
 
 def bigram(tokens: Integer[np.ndarray, " n"] | Integer[np.ndarray, "rows length"], vocab_size: int) -> Bigram:

@@ -79,7 +79,7 @@ def best_readout(scores: Sequence[Mapping[str, Score | None]], *, other_than: Se
     """The readout with the highest AUROC, mean over runs: chosen with hindsight, which favours whoever offers it."""
 
     def mean(name: str) -> float:
-        values = [found.auroc for s in scores if (found := s.get(name)) is not None]
+        values = [score.auroc for s in scores if (score := s.get(name)) is not None]
         return float(np.mean(values)) if len(values) == len(scores) and np.isfinite(values).all() else -np.inf
 
     return max((name for name in READOUTS if name not in other_than), key=mean)

@@ -42,7 +42,7 @@ def check_circuits(config: ModelConfig, parameters: Parameters | None = None) ->
         reason = "its norms stand after each part, so no projection reads the residual stream alone"
     elif config.output.kind != "linear":
         reason = f"its output layer is {config.output.kind!r}, no linear map of the residual stream"
-    elif any(kind.gate == "elementwise" for kind in config.pattern):
+    elif any(layer.gate == "elementwise" for layer in config.pattern):
         reason = "attention 'gate' scales each dimension of a head anew at every query; gate:headwise scales all alike"
     if reason:
         raise InputError(f"circuits: {reason}")
@@ -118,8 +118,8 @@ def eigenvalue_scores(config: ModelConfig, parameters: Parameters, distance: int
         w = head_weights(config, parameters, layer, distance)
         circuits = (w.W_V, w.W_O @ to_output), (w.W_V, w.W_O), (w.W_Q, w.W_K.swapaxes(1, 2) @ to_itself)
         rows.append([positive_share(eigenvalues(*pair)) for pair in circuits])
-    found = np.array(rows, np.float64).reshape(config.layers, 3, config.heads)
-    return Scores(*found.swapaxes(0, 1))
+    shares = np.array(rows, np.float64).reshape(config.layers, 3, config.heads)
+    return Scores(*shares.swapaxes(0, 1))
 
 
 def norm(left: Float[Matrix, "*n m r"], right: Float[Matrix, "*n r k"]) -> Float[Matrix, "*n"]:
@@ -143,7 +143,7 @@ def composition_scores(
     check_circuits(config, parameters)
     L, N = config.layers, config.heads
     layers = [head_weights(config, parameters, layer, distance) for layer in range(L)]
-    writers, readers, found = [], [], {name: np.full((L, N, L, N), np.nan) for name in COMPOSITION}
+    writers, readers, scores = [], [], {name: np.full((L, N, L, N), np.nan) for name in COMPOSITION}
     for w in layers:  # ||A B C D|| = ||sqrt(A^T A) B C sqrt(D D^T)||: all that is left of a head's far side is H x H
         V, O, Q, K = w.W_V, w.W_O, w.W_Q, w.W_K
         writers.append(_scaled(_root(V) @ O))
@@ -153,8 +153,8 @@ def composition_scores(
         for late in range(early + 1, L):
             for name, reader in zip(COMPOSITION, readers[late], strict=True):
                 product = np.tensordot(writers[early], reader, ((2,), (2,)))  # N H N H
-                found[name][early, :, late] = np.sqrt(np.square(product, dtype=np.float64).sum((1, 3)))
-    return found
+                scores[name][early, :, late] = np.sqrt(np.square(product, dtype=np.float64).sum((1, 3)))
+    return scores
 
 
 def composition_baseline(config: ModelConfig) -> float:

@@ -72,8 +72,8 @@ def _scores(weights, null_mass, visible, fixed, of_text) -> tuple[Scores, Scores
     if fixed:
         stack = jnp.stack(list(fixed.values())) & visible
         asked = kept[:, :, None] & stack.any(-1)
-        found = patterns.conditional_from_rows(patterns.stack_rows(rest, stack), real, asked)
+        shares = patterns.conditional_from_rows(patterns.stack_rows(rest, stack), real, asked)
         even = patterns.chance(stack, visible)
         for i, name in enumerate(fixed):
-            scores[name], levels[name] = found[..., i], even[i]
+            scores[name], levels[name] = shares[..., i], even[i]
     return scores, {name: jnp.broadcast_to(level, weights.shape[:2]) for name, level in levels.items()}

@@ -69,5 +69,5 @@ def fall(curves: Float[np.ndarray, "*x D"]) -> Float[np.ndarray, "*x"]:
 def decaying_dimensions(curves: Float[np.ndarray, "H D"], threshold: float = DECAYS) -> Sequence[int]:
     """The dimensions (from 0) whose rank correlation is at or below the threshold, those that fall most first."""
     falls = fall(curves)
-    found = np.flatnonzero(np.nan_to_num(rank_correlation(curves)) <= threshold)
-    return [int(h) for h in sorted(found, key=lambda h: -falls[h])]
+    decaying = np.flatnonzero(np.nan_to_num(rank_correlation(curves)) <= threshold)
+    return [int(h) for h in sorted(decaying, key=lambda h: -falls[h])]

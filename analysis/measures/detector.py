@@ -63,10 +63,10 @@ def detected(
     even attention counts as a key. The null is not excluded: abs counts what it gets as an error.
     """
     B, T = tokens.shape
-    found = {"duplicate": duplicate_pattern(tokens), "induction": induction_pattern(tokens)}
+    of_text = {"duplicate": duplicate_pattern(tokens), "induction": induction_pattern(tokens)}
     even = jnp.broadcast_to(visible / jnp.maximum(visible.sum(-1, keepdims=True) + null, 1), (B, 1, T, T))
     scores, levels = {}, {}
-    for name, pattern in {"previous": previous_pattern(T), **found}.items():
+    for name, pattern in {"previous": previous_pattern(T), **of_text}.items():
         for suffix, score in (("abs", abs_score), ("mul_excl", mul_score)):
             of = lambda a, s=score, p=pattern: s(a, p, exclude_bos=True, exclude_current_token=True)
             scores[f"{name}_{suffix}"] = of(weights)

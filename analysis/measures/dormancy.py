@@ -69,10 +69,10 @@ def counted_queries(visible: Mask, null: bool, first: int = FIRST_QUERY) -> Bool
     Raises InputError if no query is left.
     """
     even = of_even(visible, null)
-    found = (np.arange(len(even)) >= at_least("first (query)", first, 1) - 1) & np.isfinite(even)
-    if not found.any():
+    counted = (np.arange(len(even)) >= at_least("first (query)", first, 1) - 1) & np.isfinite(even)
+    if not counted.any():
         raise InputError(f"windows: no query from {first} on counts at T = {len(even)} and this mask; read longer ones")
-    return found
+    return counted
 
 
 def active_share(real: Real, counted: Bool[Array | np.ndarray, " T"]) -> Float[Array, "B N"]:
@@ -113,10 +113,10 @@ def histogram(real: Float[np.ndarray, "L B N T"], counted: Bool[np.ndarray, "L T
     """How many counted queries of each head have `real` in each of 40 equal bins from 0 to 1; add them over batches."""
     L, _, N, _ = real.shape
     place = np.clip((real * BINS).astype(int), 0, BINS - 1)
-    found = np.zeros((L, N, BINS), int)
+    counts = np.zeros((L, N, BINS), int)
     for layer, head in np.ndindex(L, N):
-        found[layer, head] = np.bincount(place[layer, :, head][:, counted[layer]].ravel(), minlength=BINS)
-    return found
+        counts[layer, head] = np.bincount(place[layer, :, head][:, counted[layer]].ravel(), minlength=BINS)
+    return counts
 
 
 def both_ends(bars: Int[np.ndarray, "*N bins"]) -> Float[np.ndarray, "*N"]:
@@ -165,24 +165,24 @@ def candidates(
 
 
 def add_contexts(
-    found: Contexts,
+    contexts: Contexts,
     real: Float[np.ndarray, "L B N"],
     query: Int[np.ndarray, "L B N"],
     rows: Float[np.ndarray, "L B N T"],
     tokens: Int[np.ndarray, "B T"],
     start: int,
 ) -> Contexts:
-    """`found` with a batch of candidates; the batch's first window is number `start`. Of equals the one with the
+    """`contexts` with a batch of candidates; the batch's first window is number `start`. Of equals the one with the
     largest weight on a key goes first, then the earlier."""
-    (L, B, N), k = real.shape, found.real.shape[-1]
+    (L, B, N), k = real.shape, contexts.real.shape[-1]
     windows = np.broadcast_to(start + np.arange(B), (L, N, B))
     heads_first = lambda a: np.moveaxis(a, 1, 2)
     both = Contexts(
-        np.concatenate([found.real, heads_first(real)], -1),
-        np.concatenate([found.window, windows], -1).astype(np.int32),
-        np.concatenate([found.query, heads_first(query)], -1),
-        np.concatenate([found.weights, heads_first(rows)], -2),
-        np.concatenate([found.tokens, np.broadcast_to(tokens, (L, N, *tokens.shape))], -2),
+        np.concatenate([contexts.real, heads_first(real)], -1),
+        np.concatenate([contexts.window, windows], -1).astype(np.int32),
+        np.concatenate([contexts.query, heads_first(query)], -1),
+        np.concatenate([contexts.weights, heads_first(rows)], -2),
+        np.concatenate([contexts.tokens, np.broadcast_to(tokens, (L, N, *tokens.shape))], -2),
     )
     best = np.lexsort((-both.weights.max(-1), -both.real), axis=-1)[..., :k]
     pick = lambda a: np.take_along_axis(a, best if a.ndim == 3 else best[..., None], 2)

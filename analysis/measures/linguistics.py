@@ -118,7 +118,7 @@ def best(over: Blocks, under: np.ndarray) -> tuple[Float[np.ndarray, " X"], tupl
         scores = np.where(asked >= 0.1 * asked.max(), np.nan_to_num(ratio(over[which].sum(0), asked)), -np.inf)
         return tuple(int(i) for i in np.unravel_index(scores.argmax(), scores.shape))
 
-    found = np.full(len(over), np.nan)
+    scores = np.full(len(over), np.nan)
     if len(over) > 1:
-        found[odd], found[~odd] = values[(odd, *argbest(~odd))], values[(~odd, *argbest(odd))]
-    return found, argbest(np.ones(len(over), bool))
+        scores[odd], scores[~odd] = values[(odd, *argbest(~odd))], values[(~odd, *argbest(odd))]
+    return scores, argbest(np.ones(len(over), bool))

@@ -71,14 +71,14 @@ def guess(labels: Labels, texts: Labels, given: Labels | None = None, seed: int 
     """
     _of_one_length(labels=labels, texts=texts, **({} if given is None else {"given": given}))
     classes, fold = np.unique(labels, return_inverse=True)[1], deal(texts, seed=seed)
-    kinds = np.zeros(len(classes), int) if given is None else np.unique(given, return_inverse=True)[1]
+    groups = np.zeros(len(classes), int) if given is None else np.unique(given, return_inverse=True)[1]
     right = np.zeros(len(classes), bool)
     for held_out in range(2):
         train = fold != held_out
-        counts = np.zeros((kinds.max() + 1, classes.max() + 1))
-        np.add.at(counts, (kinds[train], classes[train]), 1)
+        counts = np.zeros((groups.max() + 1, classes.max() + 1))
+        np.add.at(counts, (groups[train], classes[train]), 1)
         counts[counts.sum(1) == 0] = counts.sum(0)
-        right[~train] = counts.argmax(1)[kinds[~train]] == classes[~train]
+        right[~train] = counts.argmax(1)[groups[~train]] == classes[~train]
     return right
 
 
@@ -168,10 +168,10 @@ def _checked(vectors, labels, texts, seed) -> tuple[np.ndarray, np.ndarray, np.n
         raise InputError(f"labels: all {len(classes)} are {names[0]!s}; a probe needs at least two classes")
     fold = deal(texts, seed=seed)
     for held_out in range(2):
-        found = np.unique(classes[fold != held_out])
-        if len(found) < 2:
+        present = np.unique(classes[fold != held_out])
+        if len(present) < 2:
             raise InputError(
-                f"labels: half of the texts hold only {names[found[0]]!s}; give more texts with each of the classes"
+                f"labels: half of the texts hold only {names[present[0]]!s}; give more texts with each of the classes"
             )
     return np.asarray(vectors, np.float64), classes, fold
 

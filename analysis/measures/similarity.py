@@ -71,15 +71,15 @@ def sense_separation(
     0 where the vectors do not tell the senses apart. A word needs two senses, two vectors of one of them; others are
     left out. Give standardised vectors. After Ethayarajh 2019 (arXiv 1909.00512), section 3.2 (self-similarity).
     """
-    found = {}
+    separation = {}
     for word in np.unique(words):
         of_word = words == word
         near = cosines(vectors[of_word], vectors[of_word])
         same = senses[of_word][:, None] == senses[of_word]
         pairs = ~np.eye(len(near), dtype=bool)
         if (same & pairs).any() and (~same).any():
-            found[str(word)] = float(near[same & pairs].mean() - near[~same].mean())
-    return found
+            separation[str(word)] = float(near[same & pairs].mean() - near[~same].mean())
+    return separation
 
 
 def _ready(x: np.ndarray) -> np.ndarray:

@@ -108,8 +108,8 @@ def sink_positions(
     where the alpha is well above `alpha_floors`. Source: the definition of alpha_k, Gu et al. 2024, section 3.2.
     """
     seen = (_causal(weights.shape[-1]) if visible is None else jnp.asarray(visible)).sum(-2)
-    found = jnp.where(2 * seen >= seen.max(), alphas(weights, visible), -1)
-    return found.argmax(-1) + 1, found.max(-1)
+    alpha = jnp.where(2 * seen >= seen.max(), alphas(weights, visible), -1)
+    return alpha.argmax(-1) + 1, alpha.max(-1)
 
 
 def modal_position(

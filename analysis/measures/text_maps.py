@@ -70,18 +70,18 @@ def text_patterns(T: int, causal: bool, marks: Marks | None) -> dict[str, Bool[A
     """The patterns that need a mask: [T, T], or [B, T, T] where they depend on the text."""
     apart = jnp.arange(T)[:, None] - jnp.arange(T)
     seen = apart >= 0 if causal else jnp.ones((T, T), bool)
-    found: dict[str, Array] = {
+    patterns: dict[str, Array] = {
         "local": (apart >= 0) & (apart < LOCAL_WIDTH),
         "long": seen & (jnp.abs(apart) >= LONG),
     }
     if marks is not None:
         if marks.tokens is not None:
-            found |= {"duplicate": duplicate_pattern(marks.tokens), "follower": induction_pattern(marks.tokens)}
+            patterns |= {"duplicate": duplicate_pattern(marks.tokens), "follower": induction_pattern(marks.tokens)}
         if marks.delimiters is not None:
-            found["delimiter"] = seen & delimiter_pattern(marks.delimiters)
+            patterns["delimiter"] = seen & delimiter_pattern(marks.delimiters)
         if marks.paragraphs is not None:
-            found["paragraph"] = seen & paragraph_pattern(marks.paragraphs)
-    return found
+            patterns["paragraph"] = seen & paragraph_pattern(marks.paragraphs)
+    return patterns
 
 
 def _asked(pattern: Array) -> Array:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.chapter import Measure
+from analysis.chapter_type import Measure
 from analysis.chapters.cause_margin import told_apart
 from analysis.comparison import Comparison
 from analysis.estimates import Estimate, run_value
@@ -51,11 +51,11 @@ def _told_apart(comparison: Comparison, group: str) -> Claim:
         f"1 - null mass must find the queries at which a head matters by {MARGIN} of AUROC better than the baseline's "
         "best readout, chosen with hindsight"
     )
-    found = told_apart(comparison.results["cause"]).get(group)
-    if found is None:
+    margin = told_apart(comparison.results["cause"]).get(group)
+    if margin is None:
         return Claim(TOLD_APART, group, UNDECIDED, threshold, "No seed of both groups has heads that matter and not.")
-    why = f"AUROC {found.null:.3f} against {found.other:.3f} ({READOUTS[found.readout]})"
-    return Claim(TOLD_APART, group, found.verdict, threshold, f"{why}; margin {found.difference:+.3f}.")
+    why = f"AUROC {margin.null:.3f} against {margin.other:.3f} ({READOUTS[margin.readout]})"
+    return Claim(TOLD_APART, group, margin.verdict, threshold, f"{why}; margin {margin.difference:+.3f}.")
 
 
 def _cleaner(comparison: Comparison, group: str) -> Claim:
@@ -65,15 +65,15 @@ def _cleaner(comparison: Comparison, group: str) -> Claim:
         "as well, or for which that was not tried, is not counted as cleaner"
     )
     better, worse, level, fooled = [], [], [], []
-    for row, measure in _sided_measures(comparison, group):
-        assert row.difference is not None
-        moved = _sided(_times(row.difference, measure.cleaner))
-        told = f"{measure.title} {row.difference:+.3f}"
+    for estimate, measure in _sided_measures(comparison, group):
+        assert estimate.difference is not None
+        moved = _sided(_times(estimate.difference, measure.cleaner))
+        told = f"{measure.title} {estimate.difference:+.3f}"
         if moved == NOT:
             worse.append(told)
         elif moved == UNDECIDED:
             level.append(measure.title)
-        elif _control_improves(comparison, row, measure):
+        elif _control_improves(comparison, estimate, measure):
             fooled.append(told)
         else:
             better.append(told)
@@ -107,22 +107,22 @@ def _loss(comparison: Comparison, group: str) -> Claim:
 
 def _sided_measures(comparison: Comparison, group: str) -> Iterator[tuple[Estimate, Measure]]:
     for name, measure in comparison.measures.items():
-        row = comparison.find(name, group) if measure.cleaner else None
-        if row is not None and row.difference is not None:
-            yield row, measure
+        estimate = comparison.find(name, group) if measure.cleaner else None
+        if estimate is not None and estimate.difference is not None:
+            yield estimate, measure
 
 
-def _control_improves(comparison: Comparison, row: Estimate, measure: Measure) -> bool:
+def _control_improves(comparison: Comparison, estimate: Estimate, measure: Measure) -> bool:
     """Whether the baseline with a null of random mass is cleaner by this measure than the baseline as it is.
 
     By more than a tenth of the difference seen: the random null is one draw, whose own chance is far below that. True
     where the control was not run, so that nothing counts that was not tried.
     """
-    values = _control(comparison, row.measure)
-    if values is None or row.difference is None:
+    values = _control(comparison, estimate.measure)
+    if values is None or estimate.difference is None:
         return True
     control, plain = values
-    return measure.cleaner * (control - plain) > 0.1 * abs(row.difference.mean)
+    return measure.cleaner * (control - plain) > 0.1 * abs(estimate.difference.mean)
 
 
 def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None:
@@ -135,9 +135,9 @@ def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None
         pairs = chapter.between(results).get(base, {}) if chapter.between else {}
         if name in pairs:
             return float(np.mean(pairs[name])), float(np.mean(pairs[measure]))
-        found = [f for f in results.measured[base] if name in f.heads or name in f.values]
-        if found:
-            control, plain = ([run_value(f, m) for f in found] for m in (name, measure))
+        measured = [m for m in results.measured[base] if name in m.heads or name in m.values]
+        if measured:
+            control, plain = ([run_value(m, which) for m in measured] for which in (name, measure))
             return float(np.mean(control)), float(np.mean(plain))
     return None
 
@@ -145,7 +145,7 @@ def _control(comparison: Comparison, measure: str) -> tuple[float, float] | None
 def _by_seed(comparison: Comparison, chapter: str, group: str, measure: str) -> dict[int, float]:
     results = comparison.results[chapter]
     pairs = zip(results.runs[group], results.measured[group], strict=True)
-    values = {run.config.seed: run_value(found, measure) for run, found in pairs}
+    values = {run.config.seed: run_value(measured, measure) for run, measured in pairs}
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
 
 

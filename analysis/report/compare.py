@@ -7,15 +7,16 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from analysis.chapter import Chapter
+from analysis.chapter_type import Chapter
 from analysis.chapters import ALWAYS, NAMES, chapter
 from analysis.comparison import Comparison, read_groups
 from analysis.report import page
 from analysis.report.told import Told, tell
 from jattn.errors import InputError, one_of
-from train.checkpoint import Run, load
+from train.checkpoint import load
 from train.folders import find_runs
 from train.progress import Tick, ticking
+from train.runs import Run
 
 WINDOWS = 256  # read by default
 
@@ -91,7 +92,7 @@ def _chosen(names: str | Sequence[str] | None) -> list[Chapter[Any]]:
 def _runs(value: Any) -> list[Run]:
     if isinstance(value, Run):
         return [value]
-    found = []
+    runs = []
     for item in [value] if isinstance(value, str | Path) else value:
-        found += [item] if isinstance(item, Run) else [load(p) for p in find_runs(str(item))]
-    return found
+        runs += [item] if isinstance(item, Run) else [load(p) for p in find_runs(str(item))]
+    return runs

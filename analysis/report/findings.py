@@ -31,8 +31,8 @@ def unchanged(comparison: Comparison) -> list[str]:
             about.title
             for m, about in comparison.measures.items()
             if m in SENTENCE_MEASURES
-            and (row := comparison.find(m, group))
-            and (d := row.difference)
+            and (estimate := comparison.find(m, group))
+            and (d := estimate.difference)
             and no_change(d, about.unit)
         ]
         if same:
@@ -120,7 +120,7 @@ def _frame(comparison: Comparison) -> list[str]:
     for group in comparison.groups:
         shares = [comparison.find(name, group) for name in ("cls_share", "sep_share")]
         if all(shares):
-            cls, sep = (f"{row.value.mean:.1%} (at most {row.best_head:.0%} in a head)" for row in shares if row)
+            cls, sep = (f"{e.value.mean:.1%} (at most {e.best_head:.0%} in a head)" for e in shares if e)
             told.append(f"In the {group} model [CLS] gets {cls} of attention, [SEP] {sep}.")
     return told
 
@@ -131,14 +131,14 @@ def _massive(comparison: Comparison) -> list[str]:
     for group, records in comparison.records.items():
         measured = records[0].per_layer()
         largest = measured["residual_max_over_median"]
-        found, top = np.flatnonzero(largest >= MASSIVE), f"{np.nanmax(largest, initial=0):,.0f} times the median entry"
-        if not len(found):
+        layers, top = np.flatnonzero(largest >= MASSIVE), f"{np.nanmax(largest, initial=0):,.0f} times the median entry"
+        if not len(layers):
             told.append(f"The {group} model has no massive activations: at most {top}.")
             continue
         any_found = True
         told.append(
-            f"In the {group} model the residual stream has massive activations after {len(found)} of {len(largest)} "
-            f"layers ({found[0]} to {found[-1]}): up to {top}; the first token is up to "
+            f"In the {group} model the residual stream has massive activations after {len(layers)} of {len(largest)} "
+            f"layers ({layers[0]} to {layers[-1]}): up to {top}; the first token is up to "
             f"{np.nanmax(measured['residual_norm_ratio'], initial=0):,.0f} times as long as the others."
         )
     return told if any_found else []
@@ -149,8 +149,8 @@ def _loss(comparison: Comparison) -> list[str]:
     others = list(comparison.groups)[1:]
     for measure, name in (("valid_loss", "Validation loss"), ("window_loss", "Loss on the windows read")):
         base = comparison.find(measure, comparison.baseline)
-        rows = [comparison.find(measure, g) for g in others]
-        told = [f"{row.difference:+.4f} ({row.group})" for row in rows if row and row.difference]
+        estimates = [comparison.find(measure, g) for g in others]
+        told = [f"{e.difference:+.4f} ({e.group})" for e in estimates if e and e.difference]
         if base and len(told) == len(others):
             value = f"{name} is {base.value:.4f} nats in the {comparison.baseline} model"
             return [f"{value}; the others differ by {', '.join(told)}." if told else f"{value}."]

@@ -1,4 +1,4 @@
-"""The pictures that open a comparison: one example, every head, where sinks sit, every measure, the loss."""
+"""The overview that opens a comparison: one example, every head, where sinks sit, every measure, the loss."""
 
 import numpy as np
 
@@ -23,8 +23,8 @@ LOSS = (
 )
 
 
-def opening_plots(comparison: Comparison) -> list[Plot]:
-    """The opening plots, in order; the first is the example."""
+def overview_plots(comparison: Comparison) -> list[Plot]:
+    """The plots that stand first, in order; the first is the example."""
     layer, head = _example_head(comparison)
     example = (
         f"One text of {comparison.corpus} in every group, layer {layer}, head {head}: rows are queries, columns keys."

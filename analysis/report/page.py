@@ -57,7 +57,7 @@ def write(
     comparisons = [t.comparison for t in told]
     sections = [_section(t, f"{i + 1}-" if len(told) > 1 else "") for i, t in enumerate(told)]
     for section in sections:
-        for element in [*section["opening"], *(e for c in section["chapters"] for e in c["elements"])]:
+        for element in [*section["overview"], *(e for c in section["chapters"] for e in c["elements"])]:
             _keep(folder, element)
         if section["look"]:
             section["look"].write(folder / section["look_name"])
@@ -104,7 +104,7 @@ def _section(told: Told, prefix: str) -> dict[str, Any]:
         "unchanged": findings.unchanged(comparison),
         "look": comparison_page(comparison),
         "look_name": f"{prefix}attention.html",
-        "opening": [_element(plot, prefix) for plot in overview.opening_plots(comparison)],
+        "overview": [_element(plot, prefix) for plot in overview.overview_plots(comparison)],
         "chapters": [c for c in _chapters(comparison, prefix) if c["elements"]],
         "readouts": tables.readout_rows(comparison),
         "masses": tables.mass_rows(comparison),

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from analysis.capture.truth import SCORED
-from analysis.chapter import Measurements
+from analysis.chapter_type import Measurements
 from analysis.comparison import Comparison
 from analysis.estimates import per_head, per_layer
 from analysis.measures.readouts import READOUTS
 from analysis.report.told import Told
-from train.checkpoint import Run
+from train.runs import Run
 
 
 def to_json(told: Told) -> dict[str, Any]:
@@ -39,29 +39,29 @@ def to_json(told: Told) -> dict[str, Any]:
 def measures_table(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per measure and group."""
     rows = []
-    for row in comparison.estimates:
-        d = row.difference
+    for estimate in comparison.estimates:
+        d = estimate.difference
         rows.append(
             {
                 "comparison": comparison.title,
-                "measure": row.measure,
-                "title": comparison.measures[row.measure].title,
-                "unit": comparison.measures[row.measure].unit,
-                "group": row.group,
-                "mean": row.value.mean,
-                "low": row.value.low,
-                "high": row.value.high,
-                "texts_low": row.bounds and row.bounds[0],
-                "texts_high": row.bounds and row.bounds[1],
-                "seeds": row.value.n,
-                "largest_head": row.best_head,
-                "uniform": row.floor,
+                "measure": estimate.measure,
+                "title": comparison.measures[estimate.measure].title,
+                "unit": comparison.measures[estimate.measure].unit,
+                "group": estimate.group,
+                "mean": estimate.value.mean,
+                "low": estimate.value.low,
+                "high": estimate.value.high,
+                "texts_low": estimate.bounds and estimate.bounds[0],
+                "texts_high": estimate.bounds and estimate.bounds[1],
+                "seeds": estimate.value.n,
+                "largest_head": estimate.best_head,
+                "uniform": estimate.floor,
                 "difference": d and d.mean,
                 "difference_low": d and d.low,
                 "difference_high": d and d.high,
-                "difference_texts_low": row.difference_bounds and row.difference_bounds[0],
-                "difference_texts_high": row.difference_bounds and row.difference_bounds[1],
-                "effect": row.effect,
+                "difference_texts_low": estimate.difference_bounds and estimate.difference_bounds[0],
+                "difference_texts_high": estimate.difference_bounds and estimate.difference_bounds[1],
+                "effect": estimate.effect,
             }
         )
     return rows
@@ -86,18 +86,18 @@ def _by_run(comparison: Comparison, measured: Any) -> list[dict[str, Any]]:
     """Every measure of every run as nested lists, layers first; None where it is undefined."""
     return [
         {"group": g, "run": str(run.path), "chapter": chapter}
-        | {name: _rounded(values) for name, values in measured(found).items()}
-        for chapter, g, run, found in _found(comparison)
-        if measured(found)
+        | {name: _rounded(values) for name, values in measured(measurements).items()}
+        for chapter, g, run, measurements in _of_every_run(comparison)
+        if measured(measurements)
     ]
 
 
-def _found(comparison: Comparison) -> Iterator[tuple[str, str, Run, Measurements]]:
-    """(chapter, group, run, what it found in it), in order."""
+def _of_every_run(comparison: Comparison) -> Iterator[tuple[str, str, Run, Measurements]]:
+    """(chapter, group, run, what was measured in it), in order."""
     for name, results in comparison.results.items():
         for group, runs in results.runs.items():
-            for run, found in zip(runs, results.measured[group], strict=True):
-                yield name, group, run, found
+            for run, measurements in zip(runs, results.measured[group], strict=True):
+                yield name, group, run, measurements
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
@@ -112,8 +112,8 @@ def heads_table(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per group, run, measure, layer and head: what the CSV holds."""
     return [
         _where(group, run) | {"layer": at[0], "head": at[1], "measure": measure, "value": _cell(value)}
-        for _, group, run, found in _found(comparison)
-        for measure, values in per_head(found).items()
+        for _, group, run, measurements in _of_every_run(comparison)
+        for measure, values in per_head(measurements).items()
         for at, value in np.ndenumerate(values)
     ]
 
@@ -122,8 +122,8 @@ def layers_table(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per group, run, measure and layer, for what is measured after a whole layer."""
     return [
         _where(group, run) | {"layer": layer, "measure": measure, "value": _cell(value)}
-        for _, group, run, found in _found(comparison)
-        for measure, values in per_layer(found).items()
+        for _, group, run, measurements in _of_every_run(comparison)
+        for measure, values in per_layer(measurements).items()
         for layer, value in enumerate(values)
     ]
 
@@ -170,15 +170,17 @@ def measure_rows(comparison: Comparison) -> list[dict[str, Any]]:
         cells = []
         digits = about.digits
         for g in comparison.groups:
-            row = comparison.find(measure, g)
+            estimate = comparison.find(measure, g)
             cells.append(
                 {
-                    "value": f"{row.value:.{digits}f}" if row else "–",
-                    "difference": f"{row.difference:+.{digits}f}" if row and row.difference else "",
-                    "texts": _bounds(row.bounds, digits) if row else "",
-                    "effect": "" if row is None or row.effect is None else f"g {row.effect:+.1f}",
-                    "top": f"{row.best_head:.{min(digits, 2)}f}" if row and row.best_head is not None else "",
-                    "floor": "" if row is None or row.floor is None else f"{row.floor:.2f}",
+                    "value": f"{estimate.value:.{digits}f}" if estimate else "–",
+                    "difference": f"{estimate.difference:+.{digits}f}" if estimate and estimate.difference else "",
+                    "texts": _bounds(estimate.bounds, digits) if estimate else "",
+                    "effect": "" if estimate is None or estimate.effect is None else f"g {estimate.effect:+.1f}",
+                    "top": f"{estimate.best_head:.{min(digits, 2)}f}"
+                    if estimate and estimate.best_head is not None
+                    else "",
+                    "floor": "" if estimate is None or estimate.floor is None else f"{estimate.floor:.2f}",
                 }
             )
         rows.append({"title": about.title, "unit": about.unit, "cells": cells})

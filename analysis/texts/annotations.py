@@ -73,7 +73,7 @@ def silver(texts: Iterable[str], tag: Callable[[list[str]], Sequence[str]] | Non
     tag: words of a sentence -> a class for each; None for a rule of thumb (closed classes, suffixes, capitals, else
     NOUN). Raises InputError if `tag` gives another number of classes than words.
     """
-    found = []
+    sentences = []
     for text in texts:
         matches = list(re.finditer(r"\w+|[^\w\s]", text))
         words = [match.group() for match in matches]
@@ -81,8 +81,8 @@ def silver(texts: Iterable[str], tag: Callable[[list[str]], Sequence[str]] | Non
         if len(classes) != len(words):
             raise InputError(f"tag: gave {len(classes)} classes for {len(words)} words; give one for each")
         spans = tuple(match.span() for match in matches)
-        found.append(Annotated(text, spans, classes, (-1,) * len(words), gold=False))
-    return found
+        sentences.append(Annotated(text, spans, classes, (-1,) * len(words), gold=False))
+    return sentences
 
 
 def align(annotated: Annotated, tokenizer: Tokenizer) -> Int[np.ndarray, " T"]:
@@ -155,16 +155,16 @@ def _pair(annotated: Annotated, tokenizer: Tokenizer) -> tuple[np.ndarray, np.nd
     first, second = annotated.text[:cut].rstrip(), annotated.text[cut:]
     ids, types = tokenizer.encode_pair(first, second)
     word_of = np.full(len(ids), APART)
-    apart = np.isin(ids, sorted(tokenizer.special))
+    apart = np.isin(ids, sorted(tokenizer.special_ids))
     spans, middle = annotated.spans, annotated.second or 0
     for side, text, words in ((0, first, spans[:middle]), (1, second, spans[middle:])):
         shift, start = (0, 0) if side == 0 else (cut, middle)
         part = Annotated(text, tuple((a - shift, b - shift) for a, b in words), ("",) * len(words), (-1,) * len(words))
-        inner, found = _aligned(part, tokenizer)
+        inner, inner_words = _aligned(part, tokenizer)
         at = np.flatnonzero((types == side) & ~apart)
         if not np.array_equal(ids[at], inner):
             raise InputError("tokenizer: encodes a pair of sentences other than the two alone; pairs cannot be aligned")
-        word_of[at] = np.where(found >= 0, found + start, found)
+        word_of[at] = np.where(inner_words >= 0, inner_words + start, inner_words)
     return ids, word_of, types
 
 

@@ -19,7 +19,7 @@ def delimiters(tokenizer: Tokenizer) -> Bool[np.ndarray, " V"]:
 
     The white space that a token carries, and the marks that other libraries write for it (▁, ##), do not count.
     """
-    return np.array([i in tokenizer.special or _delimits(tokenizer.token(i)) for i in range(tokenizer.vocab_size)])
+    return np.array([i in tokenizer.special_ids or _delimits(tokenizer.token(i)) for i in range(tokenizer.vocab_size)])
 
 
 def paragraphs(tokenizer: Tokenizer, tokens: Int[Array | np.ndarray, "B T"], breaks: int = 2) -> Int[np.ndarray, "B T"]:

@@ -101,7 +101,7 @@ def of_grammar(tokenizer: Tokenizer, config: ModelConfig, limit: int, share: flo
     rows = [row for s, text in enumerate(texts) for row in _rows(s, text, s < int(GENERAL * share))]
     column = lambda name: np.array([row[name] for row in rows])
     asked = {name: _asked(name, [row.get(name) for row in rows]) for name in FACTS}
-    known = {name: found for name, found in asked.items() if found is not None}
+    known = {name: labels for name, labels in asked.items() if labels is not None}
     ids, types, lengths = _filled([t.ids for t in texts], [t.types for t in texts])
     return Words(
         ids,
@@ -126,8 +126,8 @@ def of_windows(windows: np.ndarray, limit: int, most: int = 1200) -> Words:
     text = np.repeat(np.arange(S), per_text)
     kind = ids[text, columns]
     values = {"position": columns, "token": kind, "previous": ids[text, columns - 1]}
-    asked = {name: _asked(name, list(found)) for name, found in values.items()}
-    known = {name: found for name, found in asked.items() if found is not None}
+    asked = {name: _asked(name, list(labels)) for name, labels in values.items()}
+    known = {name: items for name, items in asked.items() if items is not None}
     return Words(*_filled(list(ids), list(np.zeros_like(ids))), text, columns, kind, known)
 
 
@@ -161,24 +161,24 @@ def _rows(s: int, text: Encoded, general: bool) -> Iterator[dict[str, Any]]:
 
 def _numbers(a: Annotated, forms: Sequence[str]) -> dict[int, str]:
     """The number of the subject at each word between it and its verb."""
-    found = {}
+    numbers = {}
     for name in ("agreement", "agreement across attractor"):
         for verb, noun in a.links.get(name, ()):
             known = grammar.words.OF.get(forms[noun])
             if known is not None:
                 many = "plural" if forms[noun] == known.many else "singular"
-                found |= {w: many for w in range(noun + 1, verb)}
-    return found
+                numbers |= {w: many for w in range(noun + 1, verb)}
+    return numbers
 
 
 def _topics(a: Annotated, forms: Sequence[str]) -> list[str | None]:
     """At each word that is no noun the commonest topic of the nouns before it, the latest if level."""
     before: list[str] = []
-    found: list[str | None] = []
+    topics: list[str | None] = []
     for form, word_class in zip(forms, a.classes, strict=True):
-        found.append(Counter[str](reversed(before)).most_common(1)[0][0] if before and word_class != "NOUN" else None)
+        topics.append(Counter[str](reversed(before)).most_common(1)[0][0] if before and word_class != "NOUN" else None)
         before += [topic] if (topic := grammar.topic_of(form)) else []
-    return found
+    return topics
 
 
 def _asked(name: str, values: Sequence[Any]) -> Asked | None:

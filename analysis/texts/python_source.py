@@ -31,15 +31,15 @@ def python_source(
     """
     rng = np.random.default_rng([seed, 3])
     texts = stdlib_code.documents() if documents is None else list(documents)
-    found: list[Annotated] = []
+    statements: list[Annotated] = []
     for i in rng.permutation(len(texts)):
-        if len(found) >= count:
+        if len(statements) >= count:
             break
         pieces = list(_statements(texts[int(i)], longest))
-        found += [pieces[j] for j in sorted(rng.permutation(len(pieces))[:PER_FILE])]
-    if not found:
+        statements += [pieces[j] for j in sorted(rng.permutation(len(pieces))[:PER_FILE])]
+    if not statements:
         raise InputError(f"corpus: no Python statement of 20 to {longest} characters in it; give Python source")
-    return found[:count]
+    return statements[:count]
 
 
 def annotate(source: str) -> Annotated | None:
@@ -69,8 +69,8 @@ def _statements(document: str, longest: int) -> Iterator[Annotated]:
         if not isinstance(node, ast.stmt) or _is_text(node):
             continue
         source = textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno])).strip("\n")
-        if 20 <= len(source) <= longest and source.isascii() and (found := annotate(source)) is not None:
-            yield found
+        if 20 <= len(source) <= longest and source.isascii() and (annotated := annotate(source)) is not None:
+            yield annotated
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -38,20 +38,20 @@ def members(sentences: Sequence[Annotated], W: int) -> dict[str, Bool[np.ndarray
     names = sorted({name for sentence in sentences for name in sentence.classes})
     if len(names) < 2:
         raise InputError(f"sentences: all words are of one class, {names}; shares by class need two or more")
-    found = {name: np.zeros((len(sentences), W), bool) for name in names}
+    members = {name: np.zeros((len(sentences), W), bool) for name in names}
     for s, sentence in enumerate(sentences):
         for i, name in enumerate(sentence.classes):
-            found[name][s, i] = True
-    return found
+            members[name][s, i] = True
+    return members
 
 
 def backward(links: Sequence[Pair]) -> dict[int, set[int]]:
     """Links as later word -> the earlier words that it belongs to: what a model that reads left to right can find."""
-    found: dict[int, set[int]] = {}
+    earlier: dict[int, set[int]] = {}
     for a, b in links:
         if a != b:
-            found.setdefault(max(a, b), set()).add(min(a, b))
-    return found
+            earlier.setdefault(max(a, b), set()).add(min(a, b))
+    return earlier
 
 
 def sides(sentences: Sequence[Annotated], W: int) -> tuple[Bool[np.ndarray, "S W"], Bool[np.ndarray, "S W"]]:

@@ -48,10 +48,10 @@ def coding_of(attention: Attention, layer: int, bits: Bits) -> Coding:
     return Coding(bits, codec.shape_of(attention.causal, at.window, at.first), at.window)
 
 
-def leading(found: Sequence[Measured]) -> list[tuple[int, int]]:
+def leading(layers: Sequence[Measured]) -> list[tuple[int, int]]:
     """The head that is most of its class, for each class that a side has, in the order of the classes."""
     best: dict[str, tuple[float, int, int]] = {}
-    for layer, of_layer in enumerate(found):
+    for layer, of_layer in enumerate(layers):
         for head, (pattern, score) in enumerate(zip(of_layer.pattern_class, of_layer.score, strict=True)):
             if pattern not in best or score > best[pattern][0]:
                 best[pattern] = float(score), layer, head

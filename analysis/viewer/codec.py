@@ -58,8 +58,8 @@ def pack(weights: Float[np.ndarray, "T S"], coding: Coding) -> bytes:
 def unpack(data: bytes, coding: Coding, T: int, S: int) -> Float32[np.ndarray, "T S"]:
     """The map that `pack` wrote, as the page sees it."""
     values = np.zeros((T, S), np.float32)
-    found = np.frombuffer(zlib.decompress(data), np.uint8 if coding.bits == 8 else "<u2").astype(np.float32)
-    values[cells(coding, T, S)] = (found / 255) ** 2 if coding.bits == 8 else found / 65535
+    codes = np.frombuffer(zlib.decompress(data), np.uint8 if coding.bits == 8 else "<u2").astype(np.float32)
+    values[cells(coding, T, S)] = (codes / 255) ** 2 if coding.bits == 8 else codes / 65535
     return values
 
 

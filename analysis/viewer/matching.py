@@ -27,11 +27,11 @@ def partners(side: Attention, first: Attention) -> Partners | None:
     if not alike(side, first):
         return None
     queries = _queries(side.T)
-    found = []
+    pairs = []
     for i, (own, other) in enumerate(zip(side.layers, first.layers, strict=True)):
         partner = match(_outcomes(own, queries), _outcomes(other, queries)).partner[0]
-        found.append([(i, int(head)) for _, head in partner])
-    return found
+        pairs.append([(i, int(head)) for _, head in partner])
+    return pairs
 
 
 def _queries(T: int) -> np.ndarray:

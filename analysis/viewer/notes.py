@@ -8,8 +8,8 @@ from typing import Any
 from analysis.viewer.attention import Attention
 from analysis.viewer.matching import alike
 from analysis.viewer.read import Reading
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 OF_THIS_TEXT = (
     "Statistics and classes describe this text alone. A class says what a head does with the attention that goes to "
@@ -43,12 +43,12 @@ def provenance(sides: Sequence[Attention]) -> list[tuple[str, str]]:
         facts = runs.setdefault(side.run or side.name, {})
         for what, value in side.source:
             facts.setdefault(what, {})[value] = None
-    found = [
+    named = [
         (what if all(other.get(what) == values for other in runs.values()) else f"{name}: {what}", ", ".join(values))
         for name, facts in runs.items()
         for what, values in facts.items()
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(named))
 
 
 def command(named: Sequence[tuple[str | None, Any]], reading: Reading) -> str:

@@ -71,7 +71,7 @@ def page(packed: Packed) -> Page:
         "script": script,
     }
     template = (HERE / "page.html").read_text(encoding="utf-8")
-    return Page(title, re.sub("<!--([a-z]+)-->", lambda found: parts[found[1]], template))
+    return Page(title, re.sub("<!--([a-z]+)-->", lambda match: parts[match[1]], template))
 
 
 def script_hash() -> str:

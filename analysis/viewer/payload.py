@@ -36,7 +36,7 @@ class Packed:
 
 def pack(
     sides: Sequence[Attention],
-    found: Sequence[Sequence[Measured]],
+    measured: Sequence[Sequence[Measured]],
     plan: Plan,
     *,
     title: str,
@@ -46,8 +46,8 @@ def pack(
 ) -> Packed:
     """The sides with their measures, packed as `plan` says."""
     texts, text_of = _texts(sides)
-    stats = columns([list(f) for f in found])
-    used = {str(name) for side in found for layer in side for name in layer.pattern_class}
+    stats = columns([list(layers) for layers in measured])
+    used = {str(name) for side in measured for layer in side for name in layer.pattern_class}
     blobs, made = [], []
     for i, side in enumerate(sides):
         writer = Blobs()
@@ -59,7 +59,7 @@ def pack(
                 "step": side.step,
                 "text": text_of[i],
                 "causal": side.causal,
-                "layers": _layers(i, side, found[i], stats, plan, writer),
+                "layers": _layers(i, side, measured[i], stats, plan, writer),
                 **_small(side, writer),
                 "match": partners(side, sides[0]) if i else None,
             }
@@ -124,10 +124,10 @@ def _small(side: Attention, writer: Blobs) -> dict[str, Any]:
 
 
 def _layers(
-    index: int, side: Attention, found: Sequence[Measured], stats: Sequence[Statistic], plan: Plan, writer: Blobs
+    index: int, side: Attention, measured: Sequence[Measured], stats: Sequence[Statistic], plan: Plan, writer: Blobs
 ) -> list[dict[str, Any]]:
     made = []
-    for i, (layer, measures) in enumerate(zip(side.layers, found, strict=True)):
+    for i, (layer, measures) in enumerate(zip(side.layers, measured, strict=True)):
         coding = coding_of(side, i, plan.bits)
         kept = [n for n in range(len(layer.weights)) if plan.maps is None or (index, i, n) in plan.maps]
         maps = dict(zip(kept, codec.pack_all([layer.weights[n] for n in kept], coding), strict=True))

@@ -25,8 +25,8 @@ from jattn.model import assemble
 from jattn.scores import alibi_slopes, scale_of
 from jattn.sigmoid import default_bias
 from jattn.taps import Seen
-from train.checkpoint import Run
 from train.corpora.annotated import Annotated
+from train.runs import Run
 
 LONGEST = 300  # characters of the text that the reader is told
 BLOCK_BYTES = 256 << 20  # of weights that leave the model at once, about: a block of queries of all layers
@@ -142,13 +142,13 @@ def encode(run: Run, text: str | Annotated, text_b: str | None = None) -> Encode
 
 
 def _annotated(run: Run, text: Annotated) -> Encoded:
-    found = annotations.encode(text, run.tokenizer, run.config.model)
+    encoded = annotations.encode(text, run.tokenizer, run.config.model)
     split = None
     if text.second is not None:
-        split = int((found.word_of >= text.second).argmax())
-    word_classes = [text.classes[w] if w >= 0 else None for w in found.word_of]
+        split = int((encoded.word_of >= text.second).argmax())
+    word_classes = [text.classes[w] if w >= 0 else None for w in encoded.word_of]
     gold = "the annotated text's own" if text.gold else "guesses, by a rule of thumb or a tagger"
-    return Encoded(found.ids, found.types, split, word_classes, f"Word classes are {gold}.")
+    return Encoded(encoded.ids, encoded.types, split, word_classes, f"Word classes are {gold}.")
 
 
 def _layers(config: ModelConfig, layers: Sequence[int] | None) -> list[int]:
@@ -169,8 +169,8 @@ def _arrays(run: Run, ids: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, .
     rest: Any = None
     for start in range(0, T, size):
         block = min(size, T - start)
-        found, others = _step(config, start, block, run.parameters, ids[None], types[None])
-        weights[:, :, start : start + block] = found[:, 0]
+        part, others = _step(config, start, block, run.parameters, ids[None], types[None])
+        weights[:, :, start : start + block] = part[:, 0]
         rest = others if rest is None else rest
     null, q, k, s_null = (np.asarray(a, np.float32)[:, 0] for a in rest)
     return weights, null.swapaxes(1, 2), q, k, s_null

@@ -16,9 +16,10 @@ from analysis.viewer.read import Reading, read
 from analysis.viewer.statistics import Measured, measured
 from jattn.errors import InputError, one_of
 from jattn.interop.external import is_external
-from train.checkpoint import Run, load
+from train.checkpoint import load
 from train.corpora.annotated import Annotated
 from train.folders import finished_steps
+from train.runs import Run
 
 LIMIT = 25.0  # MB
 Neurons = Sequence[tuple[int, int]]
@@ -79,14 +80,14 @@ def draw(
     one_of("precision", precision, ("auto", "exact", "display"))
     if not limit_mb > 0:
         raise InputError(f"limit_mb must be > 0, got {limit_mb}")
-    found = [measured(side) for side in sides]
-    chosen = _asked(sides, neurons) if neurons else _leading(found)
+    measures = [measured(side) for side in sides]
+    chosen = _asked(sides, neurons) if neurons else _leading(measures)
     others = [] if neurons else _beside(sides, chosen)
     plan = budget.plan(sides, chosen, precision, limit_mb * budget.MB, others)
     *first, last = dict.fromkeys(side.name for side in sides)
     name = title or (f"{', '.join(first)} and {last}" if first else last)
     told = {"notes": notes.notes(sides), "provenance": notes.provenance(sides), "command": command}
-    return page(pack(sides, found, plan, title=name, **told))
+    return page(pack(sides, measures, plan, title=name, **told))
 
 
 def parse_heads(text: str) -> list[tuple[int, int]]:
@@ -141,9 +142,11 @@ def _of_run(name: str | None, thing: str | Path | Run, reading: Reading) -> list
     return [ask(load(path, step), name=name) for step in dict.fromkeys(wanted)]
 
 
-def _leading(found: Sequence[Sequence[Measured]]) -> list[HeadOf]:
+def _leading(measures: Sequence[Sequence[Measured]]) -> list[HeadOf]:
     """The leading head of each class of each side; the sides in turn, for there may not be room for all."""
-    heads = [(rank, i, *head) for i, of_side in enumerate(found) for rank, head in enumerate(budget.leading(of_side))]
+    heads = [
+        (rank, i, *head) for i, of_side in enumerate(measures) for rank, head in enumerate(budget.leading(of_side))
+    ]
     return [(i, layer, head) for _, i, layer, head in sorted(heads)]
 
 

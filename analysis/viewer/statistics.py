@@ -146,9 +146,9 @@ def measured(attention: Attention) -> list[Measured]:
     return [_of_layer(attention, i) for i in range(len(attention.layers))]
 
 
-def columns(found: list[list[Measured]]) -> list[Statistic]:
+def columns(measured: list[list[Measured]]) -> list[Statistic]:
     """The columns that at least one head has a number in."""
-    values = [layer.values for side in found for layer in side]
+    values = [layer.values for side in measured for layer in side]
     return [c for c in COLUMNS if any(np.isfinite(v[c.measure]).any() for v in values if c.measure in v)]
 
 
@@ -180,12 +180,12 @@ def _square(attention: Attention, weights: np.ndarray, null: np.ndarray, visible
     """Of the same text on both sides: measures [N], and for the class scores and their chance, [1, N]."""
     tokens = attention.tokens
     marks = Marks(tokens.ids[None], {}, tokens.delimiters[None], tokens.paragraphs[None])
-    found, scores, chance = jax.tree.map(
+    values, scores, chance = jax.tree.map(
         lambda a: np.asarray(a, np.float64), _compiled(weights[None], null[None], visible, marks, attention.causal)
     )
     repeats = (np.asarray(duplicate_pattern(jnp.asarray(tokens.ids[None])))[0] & visible).any(-1).sum()
     known = [name for name in scores if name not in ("duplicate", "induction") or repeats >= FEWEST]
-    return {n: v[0] for n, v in found.items()}, {n: scores[n] for n in known}, {n: chance[n] for n in known}
+    return {n: v[0] for n, v in values.items()}, {n: scores[n] for n in known}, {n: chance[n] for n in known}
 
 
 @partial(jax.jit, static_argnames="causal")
@@ -197,12 +197,12 @@ def _compiled(
     causal: bool,
 ):
     values = text_measures(weights, null, visible, marks, causal)
-    found = {
+    asked = {
         c.measure: values[c.measure] for c in COLUMNS if c.measure in values
     }  # what is not asked for costs nothing
     scores, chance = text_scores(weights, null, visible, marks.delimiters, marks.paragraphs)
     repeated, by_chance = repeat_scores(weights, null, visible, marks.tokens)
-    return found, scores | repeated, chance | by_chance
+    return asked, scores | repeated, chance | by_chance
 
 
 def _rectangular(weights: np.ndarray, null: np.ndarray) -> dict[str, np.ndarray]:

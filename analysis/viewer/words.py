@@ -73,7 +73,7 @@ def of_ids(
     text = [b.decode() if w is None else "" for b, w in zip(raw, whole, strict=True)]
     ends = [None, *text] if tokenizer.kind != "wordpiece" else [None] * len(text)
     known = [
-        "special" if int(i) in tokenizer.special else "byte" if w is not None else _word_class(t, before)
+        "special" if int(i) in tokenizer.special_ids else "byte" if w is not None else _word_class(t, before)
         for i, t, w, before in zip(ids, text, whole, ends, strict=False)
     ]
     if word_classes is not None:
@@ -166,11 +166,11 @@ def _characters_of(raw: Sequence[bytes]) -> list[str | None]:
     characters = b"".join(raw).decode("utf-8", "surrogateescape")
     ends = np.cumsum([0] + [len(c.encode("utf-8", "surrogateescape")) for c in characters])
     stops = np.cumsum([0] + [len(b) for b in raw])
-    found: list[str | None] = []
+    wholes: list[str | None] = []
     for start, stop in pairwise(stops):
         first, last = np.searchsorted(ends, start, "right") - 1, np.searchsorted(ends, stop, "left")
         whole = characters[first:last]
         broken = any("\udc80" <= c <= "\udcff" for c in whole)  # bytes that are no character at all
         inside = ends[first] != start or ends[last] != stop
-        found.append(whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if inside or broken else None)
-    return found
+        wholes.append(whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if inside or broken else None)
+    return wholes

@@ -1,6 +1,6 @@
 """Models of other libraries in and out: Hugging Face folders (safetensors) and GGUF files, never pickles.
 
-    found = interop.read("path/to/SmolLM2")      config, parameters, tokenizer, where it comes from
+    external = interop.read("path/to/SmolLM2")      config, parameters, tokenizer, where it comes from
     interop.write(config, parameters, tokenizer_json, "out", "llama")
 
 Add a family: one file with a `Family` (jattn/interop/family.py), and its row in FAMILIES (families.py).

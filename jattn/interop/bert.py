@@ -59,7 +59,7 @@ def completed(config: ModelConfig, names: Collection[str]) -> ModelConfig:
 def layout(c: ModelConfig) -> list[Entry]:
     """Where every parameter stands."""
     e = "bert.embeddings"
-    found = [
+    entries = [
         entry(f"{e}.word_embeddings.weight", "token_rows"),
         entry(f"{e}.position_embeddings.weight", "position_rows"),
         entry(f"{e}.token_type_embeddings.weight", "type_rows"),
@@ -68,17 +68,17 @@ def layout(c: ModelConfig) -> list[Entry]:
     for i in range(c.layers):
         theirs, ours = f"bert.encoder.layer.{i}", f"blocks.{i}"
         for n, name in (("q", "query"), ("k", "key"), ("v", "value")):
-            found += linear(f"{theirs}.attention.self.{name}", f"{ours}.attention.{n}", True)
-        found += linear(f"{theirs}.attention.output.dense", f"{ours}.attention.out", True)
-        found += _norm(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm")
-        found += linear(f"{theirs}.intermediate.dense", f"{ours}.mlp.up", True)
-        found += linear(f"{theirs}.output.dense", f"{ours}.mlp.down", True)
-        found += _norm(f"{theirs}.output.LayerNorm", f"{ours}.mlp_norm")
+            entries += linear(f"{theirs}.attention.self.{name}", f"{ours}.attention.{n}", True)
+        entries += linear(f"{theirs}.attention.output.dense", f"{ours}.attention.out", True)
+        entries += _norm(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm")
+        entries += linear(f"{theirs}.intermediate.dense", f"{ours}.mlp.up", True)
+        entries += linear(f"{theirs}.output.dense", f"{ours}.mlp.down", True)
+        entries += _norm(f"{theirs}.output.LayerNorm", f"{ours}.mlp_norm")
     if c.output.kind == "mlm":
-        found += linear("cls.predictions.transform.dense", "transform.dense", True)
-        found += _norm("cls.predictions.transform.LayerNorm", "transform.norm")
-        found.append(entry("cls.predictions.bias", "output_bias"))
-    return found
+        entries += linear("cls.predictions.transform.dense", "transform.dense", True)
+        entries += _norm("cls.predictions.transform.LayerNorm", "transform.norm")
+        entries.append(entry("cls.predictions.bias", "output_bias"))
+    return entries
 
 
 def _norm(theirs: str, ours: str) -> list[Entry]:

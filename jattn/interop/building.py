@@ -17,7 +17,7 @@ from jattn.interop.family import Family
 class Imported:
     """A model from elsewhere: `tokenizer` is the JSON of the `tokenizers` library, `sha256` that of the files.
 
-    `special` says which tokens begin and end a text (jattn/interop/special_tokens.py).
+    `special_tokens` says which tokens begin and end a text (jattn/interop/special_tokens.py).
     """
 
     config: ModelConfig
@@ -26,7 +26,7 @@ class Imported:
     kind: str
     path: str
     sha256: str
-    special: dict[str, Any]
+    special_tokens: dict[str, Any]
 
 
 def build(
@@ -34,7 +34,7 @@ def build(
     family: Family,
     config: ModelConfig,
     tokenizer: str,
-    special: dict[str, Any],
+    special_tokens: dict[str, Any],
     kind: str,
     dtype: str,
     files: list[Path],
@@ -54,7 +54,7 @@ def build(
     _check_copies(source, family, {e.theirs for e in table})
     with np.errstate(over="ignore"):  # a value too large for the type is found there as one that is not finite
         parameters = layout.read(source, table, shapes, dtype)
-    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files), special)
+    return Imported(config, parameters, tokenizer, kind, source.path, _sha256(files), special_tokens)
 
 
 def _check_copies(source: layout.Source, family: Family, used: set[str]) -> None:

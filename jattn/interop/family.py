@@ -48,5 +48,5 @@ def config_from(family: Family, keys: Keys, kind: str) -> ModelConfig:
     except InputError as error:
         if not str(error).startswith("model."):
             raise
-        said = re.sub(r"model\.([\w.]*\w)", lambda found: repr(family.names.get(found[1], found[1])), str(error))
+        said = re.sub(r"model\.([\w.]*\w)", lambda match: repr(family.names.get(match[1], match[1])), str(error))
         raise InputError(f"{keys.where}: {said}") from None

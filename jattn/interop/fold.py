@@ -25,11 +25,11 @@ def fold_norms(config: ModelConfig, parameters: dict[str, Any]) -> tuple[ModelCo
         )
     if config.output.kind == "none":
         raise InputError("fold norms: there is no output layer for the last norm; keep the raw weights")
-    if any(kind.gate for kind in config.pattern) and config.norm.kind == "layernorm" and config.bias.norm:
+    if any(layer.gate for layer in config.pattern) and config.norm.kind == "layernorm" and config.bias.norm:
         raise InputError("fold norms: the norms have biases and the gate has none; keep the raw weights")
     if config.mlp.experts:
         raise InputError("fold norms: experts are not supported; keep the raw weights")
-    if any(kind.token for kind in config.pattern) and config.layers:
+    if any(layer.token for layer in config.pattern) and config.layers:
         raise InputError("fold norms: a sink token reads the same norms; keep the raw weights")
     biased = config.norm.kind == "layernorm" and config.bias.norm
     folded = replace(

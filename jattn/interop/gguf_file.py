@@ -184,16 +184,16 @@ def _scaling(get: Any, only: Any, context: int) -> dict[str, Any]:
     }
 
 
-def _stretch(found: np.ndarray, config: ModelConfig, where: str) -> RopeConfig:
+def _stretch(divisors: np.ndarray, config: ModelConfig, where: str) -> RopeConfig:
     """The stretch whose divisors a file stores: that of Llama 3.1 (factor 8) or Llama 3.2 (factor 32)."""
     half = config.H // 2
-    if config.rope.scaling == "none" and found.shape == (half,):
+    if config.rope.scaling == "none" and divisors.shape == (half,):
         with np.errstate(all="ignore"):
             plain, _ = frequencies(half, config.rope)
             for factor in (8.0, 32.0):
                 stretch = RopeConfig(config.rope.theta, "llama3", factor, 8192, 1.0, 4.0)
                 # The converter computes them in float32, so not to the last digit.
-                if np.allclose(found, plain / frequencies(half, stretch)[0], rtol=1e-4, atol=0):
+                if np.allclose(divisors, plain / frequencies(half, stretch)[0], rtol=1e-4, atol=0):
                     return stretch
     raise InputError(f"{where}: {STRETCH} is not that of Llama 3.1 or 3.2, so the rotary frequencies are not known")
 

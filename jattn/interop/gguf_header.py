@@ -69,17 +69,17 @@ def read_header(data: Any, where: str) -> Header:
     for _ in range(keys):
         key = walk.name(values)
         values[key] = walk.value(walk.number("u4"), key)
-    found = [walk.tensor(names) for names in [set()] for _ in range(tensors)]
-    return Header(values, _placed(found, walk, values.get("general.alignment", 32)))
+    stored = [walk.tensor(names) for names in [set()] for _ in range(tensors)]
+    return Header(values, _placed(stored, walk, values.get("general.alignment", 32)))
 
 
-def _placed(found: list[tuple[str, Stored]], walk: "_Walk", alignment: Any) -> dict[str, Stored]:
+def _placed(stored: list[tuple[str, Stored]], walk: "_Walk", alignment: Any) -> dict[str, Stored]:
     """The tensors with their place in the file; InputError where one lies beyond the end or over another."""
     if type(alignment) is not int or not 0 < alignment <= 1 << 16 or alignment & (alignment - 1):
         raise InputError(f"{walk.where}: general.alignment must be a power of two, got {shown(alignment)}")
     begin, total = -(-walk.at // alignment) * alignment, len(walk.data)
     placed, end, before = {}, begin, ""
-    for name, t in sorted(found, key=lambda pair: pair[1].start):
+    for name, t in sorted(stored, key=lambda pair: pair[1].start):
         t = t._replace(start=begin + t.start)
         if t.start + t.size > total:
             raise InputError(f"{walk.where}: {name} ends at byte {t.start + t.size:,}, the file at {total:,}: {AGAIN}")
@@ -104,19 +104,19 @@ class _Walk:
             raise InputError(
                 f"{self.where}: {what} needs {size:,} more bytes, {len(self.data) - self.at:,} are left: {AGAIN}"
             )
-        found = np.frombuffer(self.data, np.dtype(kind).newbyteorder("<"), count, self.at)
+        values = np.frombuffer(self.data, np.dtype(kind).newbyteorder("<"), count, self.at)
         self.at += size
-        return found
+        return values
 
     def number(self, kind: str, what: str = "the header") -> Any:
         return self.array(kind, 1, what)[0].item()
 
     def count(self, what: str, least: int) -> int:
         """A count of things of at least so many bytes."""
-        found = self.number("u8", what)
-        if found > min(MOST, (len(self.data) - self.at) // least):
-            raise InputError(f"{self.where}: a count of {found:,} {what} does not fit into the file: {AGAIN}")
-        return found
+        number = self.number("u8", what)
+        if number > min(MOST, (len(self.data) - self.at) // least):
+            raise InputError(f"{self.where}: a count of {number:,} {what} does not fit into the file: {AGAIN}")
+        return number
 
     def string(self, what: str) -> str:
         # The only part that runs a hundred thousand times, so without numpy.
@@ -134,12 +134,12 @@ class _Walk:
 
     def name(self, taken: Any) -> str:
         """A new name that can be printed."""
-        found = self.string("a name")
-        if not found.isprintable() or not 0 < len(found) <= 200:
-            raise InputError(f"{self.where}: {shown(found)} is no name: {AGAIN}")
-        if found in taken:
-            raise InputError(f"{self.where}: {found} stands there twice; which one is meant?")
-        return found
+        name = self.string("a name")
+        if not name.isprintable() or not 0 < len(name) <= 200:
+            raise InputError(f"{self.where}: {shown(name)} is no name: {AGAIN}")
+        if name in taken:
+            raise InputError(f"{self.where}: {name} stands there twice; which one is meant?")
+        return name
 
     def value(self, kind: int, key: str) -> Any:
         if kind in NUMBERS:

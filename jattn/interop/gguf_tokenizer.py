@@ -143,15 +143,15 @@ def piece_merges(tokens: list[str], types: list[int], scores: list[float], where
         for i, (token, kind, score) in enumerate(zip(tokens, types, scores, strict=True))
         if kind == NORMAL
     }
-    found = []
+    merges = []
     for piece, rank in pieces.items():
         if len(piece) > LONGEST_PIECE:
             raise InputError(f"{where}: a piece of {len(piece):,} characters; sentencepiece has none over 512: {AGAIN}")
         for cut in range(1, len(piece)):
             left, right = piece[:cut], piece[cut:]
             if left in pieces and right in pieces:
-                found.append((rank, pieces[left], left, right))
-    return [(left, right) for _, _, left, right in sorted(found)]
+                merges.append((rank, pieces[left], left, right))
+    return [(left, right) for _, _, left, right in sorted(merges)]
 
 
 KINDS: dict[str, Callable[..., Any]] = {"gpt2": _byte_level, "llama": _sentencepiece}
@@ -182,10 +182,10 @@ def _add_template(made: Any, values: dict[str, Any], tokens: list[str], front: b
 
 
 def _needed(values: dict[str, Any], name: str, tokens: list[str], where: str) -> str:
-    found = _token(values, name, tokens, where)
-    if found is None:
+    token = _token(values, name, tokens, where)
+    if token is None:
         raise InputError(f"{where}: {P}add_{name}_token needs {P}{name}_token_id, which is missing")
-    return found
+    return token
 
 
 def _token(values: dict[str, Any], name: str, tokens: list[str], where: str) -> str | None:

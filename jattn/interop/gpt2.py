@@ -37,30 +37,30 @@ def config(keys: Keys, kind: str) -> ModelConfig:
 
 def layout(c: ModelConfig) -> list[Entry]:
     """Where every parameter stands. GPT-2's Conv1D stores (in, out), as we do."""
-    found = [
+    entries = [
         entry("transformer.wte.weight", "token_rows"),
         entry("transformer.wpe.weight", "position_rows"),
         entry("transformer.ln_f.weight", "final_norm.scale"),
         entry("transformer.ln_f.bias", "final_norm.bias"),
     ]
     if not c.output.tied:
-        found.append(entry("lm_head.weight", "head.kernel", "transposed"))
+        entries.append(entry("lm_head.weight", "head.kernel", "transposed"))
     for i in range(c.layers):
         theirs, ours = f"transformer.h.{i}", f"blocks.{i}"
         for norm, name in (("ln_1", "attention_norm"), ("ln_2", "mlp_norm")):
-            found += [
+            entries += [
                 entry(f"{theirs}.{norm}.weight", f"{ours}.{name}.scale"),
                 entry(f"{theirs}.{norm}.bias", f"{ours}.{name}.bias"),
             ]
         for stored, part in (("weight", "kernel"), ("bias", "bias")):
             qkv = tuple(f"{ours}.attention.{n}.{part}" for n in "qkv")
-            found += [
+            entries += [
                 Entry(f"{theirs}.attn.c_attn.{stored}", qkv, "joined"),
                 entry(f"{theirs}.attn.c_proj.{stored}", f"{ours}.attention.out.{part}"),
                 entry(f"{theirs}.mlp.c_fc.{stored}", f"{ours}.mlp.up.{part}"),
                 entry(f"{theirs}.mlp.c_proj.{stored}", f"{ours}.mlp.down.{part}"),
             ]
-    return found
+    return entries
 
 
 def dropped(name: str) -> bool:

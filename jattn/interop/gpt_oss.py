@@ -40,10 +40,10 @@ def config(keys: Keys, kind: str) -> ModelConfig:
     rope = llama.rotary(keys, context, 150_000.0)
     window = keys("sliding_window", int, 128)
     default = ["sliding_attention" if i % 2 == 0 else "full_attention" for i in range(layers)]
-    kinds = windows(llama.layer_types(keys, layers, default), window)
+    windowed = windows(llama.layer_types(keys, layers, default), window)
     bias = keys("attention_bias", bool, True)
     return ModelConfig(
-        attention=repeating([f"logit+{k}" if k != "standard" else "logit" for k in kinds]),
+        attention=repeating([f"logit+{k}" if k != "standard" else "logit" for k in windowed]),
         vocab_size=keys("vocab_size", int, 201088),
         context=context,
         layers=layers,
@@ -68,11 +68,11 @@ def config(keys: Keys, kind: str) -> ModelConfig:
 
 def layout(c: ModelConfig) -> list[Entry]:
     """Where every parameter stands."""
-    found = llama.layout(c)
+    entries = llama.layout(c)
     for i in range(c.layers):
         theirs, ours = f"model.layers.{i}", f"blocks.{i}"
         experts, mlp = f"{theirs}.mlp.experts", f"{ours}.mlp"
-        found += [
+        entries += [
             entry(f"{theirs}.self_attn.sinks", f"{ours}.attention.null.logit"),
             entry(f"{theirs}.mlp.router.weight", f"{mlp}.router.kernel", "transposed"),
             entry(f"{theirs}.mlp.router.bias", f"{mlp}.router.bias"),
@@ -81,13 +81,13 @@ def layout(c: ModelConfig) -> list[Entry]:
             entry(f"{experts}.down_proj", f"{mlp}.down"),
             entry(f"{experts}.down_proj_bias", f"{mlp}.down_bias"),
         ]
-    return found
+    return entries
 
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json."""
     written = llama.to_keys(c, "gpt_oss")
-    kinds = [c.layer(i) for i in range(c.layers)]
+    pattern = [c.layer(i) for i in range(c.layers)]
     return written | {
         "architectures": ["GptOssForCausalLM"],
         "model_type": "gpt_oss",
@@ -96,8 +96,8 @@ def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
         "num_experts_per_tok": c.mlp.experts_per_token,
         "swiglu_limit": c.mlp.limit,
         # transformers makes the mask of a window even where no layer has one
-        "sliding_window": max((k.window or 0 for k in kinds), default=0) or c.context,
-        "layer_types": ["sliding_attention" if k.window else "full_attention" for k in kinds],
+        "sliding_window": max((layer.window or 0 for layer in pattern), default=0) or c.context,
+        "layer_types": ["sliding_attention" if layer.window else "full_attention" for layer in pattern],
     }
 
 

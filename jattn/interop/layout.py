@@ -77,9 +77,9 @@ def check(source: Source, layout: list[Entry], shapes: dict[str, Shape], dropped
     if missing:
         raise InputError(f"{source.path}: {_some(missing)} missing; the config asks for it. Is the file complete?")
     for e in layout:
-        wanted, found = FORMS[e.form].shape([shapes[o] for o in e.ours]), source.shapes[e.theirs]
-        if tuple(found) != tuple(wanted):
-            raise InputError(f"{source.path}: {e.theirs} has shape {list(found)}, the config makes it {list(wanted)}")
+        wanted, given = FORMS[e.form].shape([shapes[o] for o in e.ours]), source.shapes[e.theirs]
+        if tuple(given) != tuple(wanted):
+            raise InputError(f"{source.path}: {e.theirs} has shape {list(given)}, the config makes it {list(wanted)}")
     known = {e.theirs for e in layout}
     extra = sorted(n for n in source.shapes if n not in known and not dropped(n))
     if extra:

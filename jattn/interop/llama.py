@@ -81,13 +81,13 @@ def _attention(keys: Keys, kind: str, layers: int) -> str:
 
 def layer_types(keys: Keys, layers: int, default: list[str]) -> list[str]:
     """The list of "full_attention" and "sliding_attention", one per layer."""
-    kinds = keys("layer_types", list, default)
-    if len(kinds) != layers or not set(kinds) <= {"full_attention", "sliding_attention"}:
+    types = keys("layer_types", list, default)
+    if len(types) != layers or not set(types) <= {"full_attention", "sliding_attention"}:
         raise InputError(
             f"{keys.where}: 'layer_types' must name full_attention or sliding_attention for each of {layers} layers, "
-            f"got {len(kinds)}: {', '.join(sorted(set(map(repr, kinds))))}"
+            f"got {len(types)}: {', '.join(sorted(set(map(repr, types))))}"
         )
-    return kinds
+    return types
 
 
 def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> RopeConfig:
@@ -101,11 +101,11 @@ def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> RopeConfig:
     named = rope.values.pop("type", "default"), rope.values.pop("rope_type", None)
     kind = named[1] or named[0]
     if kind == "default":
-        found = RopeConfig(theta)
+        config = RopeConfig(theta)
     elif kind == "linear":
-        found = RopeConfig(theta, "linear", rope("factor", float))
+        config = RopeConfig(theta, "linear", rope("factor", float))
     elif kind == "llama3":
-        found = RopeConfig(
+        config = RopeConfig(
             theta,
             "llama3",
             rope("factor", float),
@@ -114,11 +114,11 @@ def rotary(keys: Keys, context: int, theta: float = 10_000.0) -> RopeConfig:
             high_freq_factor=rope("high_freq_factor", float),
         )
     elif kind == "yarn":
-        found = _yarn(rope, context, theta)
+        config = _yarn(rope, context, theta)
     else:
         raise InputError(f"{rope.where}: rope_type {kind!r} is not supported, only default, linear, llama3, yarn")
     rope.done()
-    return found
+    return config
 
 
 def _yarn(rope: Keys, context: int, theta: float) -> RopeConfig:
@@ -162,32 +162,32 @@ def rope_parameters(c: ModelConfig) -> dict[str, Any]:
 def attention_entries(c: ModelConfig, i: int) -> list[Entry]:
     """The projections of a layer's attention."""
     theirs, ours = f"model.layers.{i}.self_attn", f"blocks.{i}.attention"
-    found = [e for n in "qkv" for e in linear(f"{theirs}.{n}_proj", f"{ours}.{n}", c.bias.qkv)]
-    found += linear(f"{theirs}.o_proj", f"{ours}.out", c.bias.out)
+    entries = [e for n in "qkv" for e in linear(f"{theirs}.{n}_proj", f"{ours}.{n}", c.bias.qkv)]
+    entries += linear(f"{theirs}.o_proj", f"{ours}.out", c.bias.out)
     if c.norm.qk:
-        found += [entry(f"{theirs}.{n}_norm.weight", f"{ours}.{n}_norm.scale") for n in "qk"]
-    return found
+        entries += [entry(f"{theirs}.{n}_norm.weight", f"{ours}.{n}_norm.scale") for n in "qk"]
+    return entries
 
 
 def layout(c: ModelConfig) -> list[Entry]:
     """Where every parameter stands."""
-    found = [
+    entries = [
         entry("model.embed_tokens.weight", "token_rows"),
         entry("model.norm.weight", "final_norm.scale"),
     ]
     if not c.output.tied:
-        found.append(entry("lm_head.weight", "head.kernel", "transposed"))
+        entries.append(entry("lm_head.weight", "head.kernel", "transposed"))
     for i in range(c.layers):
         theirs, ours = f"model.layers.{i}", f"blocks.{i}"
-        found += [
+        entries += [
             entry(f"{theirs}.input_layernorm.weight", f"{ours}.attention_norm.scale"),
             entry(f"{theirs}.post_attention_layernorm.weight", f"{ours}.mlp_norm.scale"),
             *attention_entries(c, i),
         ]
         if c.mlp.experts == 0:
             for n in ("up", "gate", "down"):
-                found += linear(f"{theirs}.mlp.{n}_proj", f"{ours}.mlp.{n}", c.bias.mlp)
-    return found
+                entries += linear(f"{theirs}.mlp.{n}_proj", f"{ours}.mlp.{n}", c.bias.mlp)
+    return entries
 
 
 def dropped(name: str) -> bool:
@@ -197,9 +197,9 @@ def dropped(name: str) -> bool:
 
 def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
     """The config.json of a member of the family that holds this model, if any does."""
-    kinds = [c.layer(i) for i in range(c.layers)]
-    window = max((k.window or 0 for k in kinds), default=0) or None
-    types = ["sliding_attention" if k.window else "full_attention" for k in kinds]
+    pattern = [c.layer(i) for i in range(c.layers)]
+    window = max((layer.window or 0 for layer in pattern), default=0) or None
+    types = ["sliding_attention" if layer.window else "full_attention" for layer in pattern]
     written = {
         "architectures": [{"mistral": "MistralForCausalLM"}.get(kind, f"{kind.capitalize()}ForCausalLM")],
         "model_type": kind,

@@ -46,8 +46,8 @@ def read(path: str | Path, *, dtype: str = "float32") -> Imported:
     source = SafetensorsFolder(path, family.prefix)
     config = family.completed(config, source.shapes)
     tokenizer = read_tokenizer(path)
-    special = from_folder(path, told, config.vocab_size)
-    return build(source, family, config, tokenizer, special, kind, dtype, [path / "config.json", *source.files])
+    special_tokens = from_folder(path, told, config.vocab_size)
+    return build(source, family, config, tokenizer, special_tokens, kind, dtype, [path / "config.json", *source.files])
 
 
 def _json(file: Path) -> Any:

@@ -69,9 +69,9 @@ def _names(folder: Path) -> list[str]:
         return names
     if (folder / "model.safetensors").is_file():
         return ["model.safetensors"]
-    found = sorted(p.name for p in folder.iterdir() if p.name.endswith(PICKLES))
-    if found:
-        raise InputError(refusal(folder / found[0]))
+    pickles = sorted(p.name for p in folder.iterdir() if p.name.endswith(PICKLES))
+    if pickles:
+        raise InputError(refusal(folder / pickles[0]))
     others = sorted(p.name for p in folder.iterdir() if p.name.endswith(".safetensors"))
     named = f"; rename {others[0]} to it if that is the model" if len(others) == 1 else ""
     raise InputError(f"{folder}: there is no model.safetensors{named}")
@@ -91,7 +91,7 @@ def _header(file: Path) -> list[tuple[str, tuple[int, ...]]]:
 
     try:
         with safe_open(file, "np") as opened:
-            found = []
+            arrays = []
             for name in opened.keys():  # noqa: SIM118 (not a dict)
                 if not name.isprintable() or len(name) > 200:
                     raise InputError(f"{file}: {shown(name)} is no name of an array; the file is damaged")
@@ -100,8 +100,8 @@ def _header(file: Path) -> list[tuple[str, tuple[int, ...]]]:
                     kind = part.get_dtype()
                     if not name.endswith((".attn.bias", ".attn.masked_bias", "position_ids")):
                         raise InputError(f"{file}: {name} is stored as {kind}; only F64, F32, F16 and BF16 are read")
-                found.append((name, tuple(part.get_shape())))
-            return found
+                arrays.append((name, tuple(part.get_shape())))
+            return arrays
     except (SafetensorError, OSError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise

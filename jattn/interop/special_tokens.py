@@ -33,38 +33,38 @@ def from_folder(folder: Path, config: dict[str, Any], size: int) -> dict[str, An
 
     Raises InputError for a file that is no JSON object.
     """
-    found: dict[str, Any] = {"config": {n: config[n] for n in IDS if n in config and _named(config[n], size)}}
+    special_tokens: dict[str, Any] = {"config": {n: config[n] for n in IDS if n in config and _named(config[n], size)}}
     if (folder / "generation_config.json").is_file():
-        found["generation"] = read_object(folder / "generation_config.json")
+        special_tokens["generation"] = read_object(folder / "generation_config.json")
     told = read_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     words = {n: told[n]["content"] if isinstance(told[n], dict) else told[n] for n in WORDS if told.get(n)}
     template = told.get(TEMPLATE)
     if (folder / f"{TEMPLATE}.jinja").is_file():
         template = read_text(folder / f"{TEMPLATE}.jinja")
-    found["tokenizer"] = {n: word for n, word in words.items() if isinstance(word, str)} | _template(template)
-    return found
+    special_tokens["tokenizer"] = {n: word for n, word in words.items() if isinstance(word, str)} | _template(template)
+    return special_tokens
 
 
 def from_gguf(values: dict[str, Any], tokens: list[str]) -> dict[str, Any]:
     """The special tokens in the metadata of a GGUF file; numbers that are none of its tokens are left out."""
     number = {n: values.get(f"tokenizer.ggml.{theirs}_token_id") for n, theirs in GGUF.items()}
     number = {n: i for n, i in number.items() if type(i) is int and 0 <= i < len(tokens)}
-    found: dict[str, Any] = {"config": {n: number[n[:3]] for n in IDS if n[:3] in number}}
+    special_tokens: dict[str, Any] = {"config": {n: number[n[:3]] for n in IDS if n[:3] in number}}
     turns = [i for n in GGUF_TURNS if _named(i := values.get(f"tokenizer.ggml.{n}_token_id"), len(tokens)) and i]
     ends = list(dict.fromkeys([*([number["eos"]] if "eos" in number else []), *turns]))
     if len(ends) > 1:
-        found["generation"] = found["config"] | {"eos_token_id": ends}
+        special_tokens["generation"] = special_tokens["config"] | {"eos_token_id": ends}
     words = {f"{n}_token": tokens[i] for n, i in number.items()}
-    found["tokenizer"] = words | _template(values.get(f"tokenizer.{TEMPLATE}"))
-    return found
+    special_tokens["tokenizer"] = words | _template(values.get(f"tokenizer.{TEMPLATE}"))
+    return special_tokens
 
 
-def ends_of(special: dict[str, Any], size: int) -> tuple[int, ...]:
+def ends_of(special_tokens: dict[str, Any], size: int) -> tuple[int, ...]:
     """The ids, of `size` tokens, at which a text of the model ends; none for a model that has none."""
     for part in ("generation", "config"):
-        found = special.get(part, {}).get("eos_token_id")
-        if found is not None:
-            return tuple(i for i in (found if isinstance(found, list) else [found]) if _named(i, size))
+        ids = special_tokens.get(part, {}).get("eos_token_id")
+        if ids is not None:
+            return tuple(i for i in (ids if isinstance(ids, list) else [ids]) if _named(i, size))
     return ()
 
 

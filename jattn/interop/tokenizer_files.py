@@ -78,9 +78,9 @@ def _wordpiece(folder: Path) -> str:
 def read_object(file: Path) -> dict[str, Any]:
     """The object in a JSON file; InputError if it holds anything else."""
     try:
-        found = json.loads(read_text(file))
+        value = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{file}: expected an object, got {type(found).__name__}")
-    return found
+    if not isinstance(value, dict):
+        raise InputError(f"{file}: expected an object, got {type(value).__name__}")
+    return value

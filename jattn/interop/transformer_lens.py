@@ -23,15 +23,17 @@ STREAM = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
 
 def cannot_hold(config: ModelConfig) -> list[str]:
     """The fields of a model that a HookedTransformer has no place for, each as `model.name = value (why)`."""
-    c, found = config, []
-    kinds = [c.layer(i) for i in range(c.layers)]
-    windows = {kind.window for kind in kinds} - {None}
-    beyond = any(k.has_null or k.first or k.value_bias or k.gate or k.sigmoid for k in kinds)
+    c, fields = config, []
+    pattern = [c.layer(i) for i in range(c.layers)]
+    windows = {layer.window for layer in pattern} - {None}
+    beyond = any(layer.has_null or layer.first or layer.value_bias or layer.gate or layer.sigmoid for layer in pattern)
     if beyond or len(windows) > 1:
-        found.append(f"model.attention = {c.attention!r} ({attention_features(c)})")
+        fields.append(f"model.attention = {c.attention!r} ({attention_features(c)})")
     power_of_two = c.heads & (c.heads - 1) == 0
     if c.positions == "alibi" and not power_of_two:
-        found.append(f"model.positions = 'alibi' with model.heads = {c.heads} (its slopes are those of a power of two)")
+        fields.append(
+            f"model.positions = 'alibi' with model.heads = {c.heads} (its slopes are those of a power of two)"
+        )
     refused = {
         "mlp.activation": c.mlp.activation not in ACTIVATIONS,
         "mlp.experts": c.mlp.experts > 0,
@@ -52,8 +54,8 @@ def cannot_hold(config: ModelConfig) -> list[str]:
     }
     for name, is_refused in refused.items():
         if is_refused:
-            found.append(f"model.{name} = {flatten(c)[name]!r} ({why.get(name, 'it has none')})")
-    return found
+            fields.append(f"model.{name} = {flatten(c)[name]!r} ({why.get(name, 'it has none')})")
+    return fields
 
 
 def config_of(config: ModelConfig) -> dict[str, Any]:
@@ -106,18 +108,18 @@ def state_dict(config: ModelConfig, parameters: dict[str, Any]) -> dict[str, np.
     of = {name: np.asarray(p) for name, p in parameters.items()}
     zeros = lambda name, *shape: of[name] if name in of else np.zeros(shape, dtype)  # noqa: E731
     table = of["token_rows"]
-    found = {
+    arrays = {
         "embed.W_E": table,
         "unembed.W_U": of.get("head.kernel", table.T),
         "unembed.b_U": zeros("output_bias", c.vocab_size),
     }
     if c.positions in ("learned", "none"):
-        found["pos_embed.W_pos"] = zeros("position_rows", c.context, c.width)
+        arrays["pos_embed.W_pos"] = zeros("position_rows", c.context, c.width)
 
     def norm(theirs: str, ours: str) -> None:
-        found[f"{theirs}.w"] = of[f"{ours}.scale"]
+        arrays[f"{theirs}.w"] = of[f"{ours}.scale"]
         if c.norm.kind == "layernorm":
-            found[f"{theirs}.b"] = zeros(f"{ours}.bias", c.width)
+            arrays[f"{theirs}.b"] = zeros(f"{ours}.bias", c.width)
 
     norm("ln_final", "final_norm")
     for i in range(c.layers):
@@ -127,22 +129,22 @@ def state_dict(config: ModelConfig, parameters: dict[str, Any]) -> dict[str, np.
             heads = c.heads if name == "q" else c.N_kv
             mark = "_" if heads != c.heads else ""
             kernel = of[f"{ours}.{name}.kernel"].reshape(c.width, heads, c.H)
-            found[f"{attn}.{mark}W_{name.upper()}"] = kernel.transpose(1, 0, 2)
+            arrays[f"{attn}.{mark}W_{name.upper()}"] = kernel.transpose(1, 0, 2)
             bias = zeros(f"{ours}.{name}.bias", heads * c.H)
-            found[f"{attn}.{mark}b_{name.upper()}"] = bias.reshape(heads, c.H)
-        found[f"{attn}.W_O"] = of[f"{ours}.out.kernel"].reshape(c.heads, c.H, c.width)
-        found[f"{attn}.b_O"] = zeros(f"{ours}.out.bias", c.width)
+            arrays[f"{attn}.{mark}b_{name.upper()}"] = bias.reshape(heads, c.H)
+        arrays[f"{attn}.W_O"] = of[f"{ours}.out.kernel"].reshape(c.heads, c.H, c.width)
+        arrays[f"{attn}.b_O"] = zeros(f"{ours}.out.bias", c.width)
         if c.norm.qk:
-            found |= {f"{attn}.{name}_norm.w": of[f"{ours}.{name}_norm.scale"] for name in "qk"}
+            arrays |= {f"{attn}.{name}_norm.w": of[f"{ours}.{name}_norm.scale"] for name in "qk"}
         if c.mlp.activation == "none":
             continue
         norm(f"{block}.ln2", f"blocks.{i}.mlp_norm")
         mlp = f"blocks.{i}.mlp"
-        found |= {f"{mlp}.W_in": of[f"{mlp}.up.kernel"], f"{mlp}.W_out": of[f"{mlp}.down.kernel"]}
-        found |= {f"{mlp}.b_in": zeros(f"{mlp}.up.bias", c.F), f"{mlp}.b_out": zeros(f"{mlp}.down.bias", c.width)}
+        arrays |= {f"{mlp}.W_in": of[f"{mlp}.up.kernel"], f"{mlp}.W_out": of[f"{mlp}.down.kernel"]}
+        arrays |= {f"{mlp}.b_in": zeros(f"{mlp}.up.bias", c.F), f"{mlp}.b_out": zeros(f"{mlp}.down.bias", c.width)}
         if c.mlp.activation == "swiglu":
-            found[f"{mlp}.W_gate"] = of[f"{mlp}.gate.kernel"]
-    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+            arrays[f"{mlp}.W_gate"] = of[f"{mlp}.gate.kernel"]
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def activations(model: Any, tokens: Int[Any, "B T"]) -> dict[str, np.ndarray]:
@@ -161,25 +163,25 @@ def activations(model: Any, tokens: Int[Any, "B T"]) -> dict[str, np.ndarray]:
 
     seen = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(model, tokens)
     of = {name: np.asarray(array) for name, array in (seen or {}).items()}
-    found = {"hook_tokens": np.asarray(tokens)}
+    hooks = {"hook_tokens": np.asarray(tokens)}
     if c.norm.position == "pre":
-        found["hook_embed"] = np.asarray(model.token_rows[...])[np.asarray(tokens)]
+        hooks["hook_embed"] = np.asarray(model.token_rows[...])[np.asarray(tokens)]
         if c.positions in ("learned", "none"):
             rows = 0.0 if c.positions == "none" else np.asarray(model.position_rows[...])[: tokens.shape[1]]
-            found["hook_pos_embed"] = np.zeros_like(found["hook_embed"]) + rows
+            hooks["hook_pos_embed"] = np.zeros_like(hooks["hook_embed"]) + rows
     for i in range(c.layers):
         block = f"blocks.{i}"
-        found |= {f"{block}.attn.hook_{n}": of[n][i] for n in (*SITES, "pattern", "null_mass")}
+        hooks |= {f"{block}.attn.hook_{n}": of[n][i] for n in (*SITES, "pattern", "null_mass")}
         stream = {n: of[n][i] for n in STREAM if c.mlp.activation != "none" or n not in ("resid_mid", "mlp_out")}
         if c.norm.position == "post":  # its hooks stand before the norms, ours after
             stream["normalized_resid_mid"], stream["normalized_resid_post"] = of["resid_mid"][i], of["resid_post"][i]
             stream["resid_mid"] = of["resid_pre"][i] + of["attn_out"][i]
             stream["resid_post"] = of["resid_mid"][i] + of["mlp_out"][i]
-        found |= {f"{block}.hook_{n}": a for n, a in stream.items()}
+        hooks |= {f"{block}.hook_{n}": a for n, a in stream.items()}
     last = of["resid_post"][-1] if c.layers else None
     if last is not None and c.norm.position == "pre":
-        found |= _final_norm(model, last)
-    return found
+        hooks |= _final_norm(model, last)
+    return hooks
 
 
 def _final_norm(model: Any, x: np.ndarray) -> dict[str, np.ndarray]:

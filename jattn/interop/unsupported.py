@@ -19,7 +19,7 @@ _PART_OF = {
 
 def unsupported(config: ModelConfig, again: ModelConfig) -> list[str]:
     """The fields in which a model and what is read again differ in meaning, as `model.name = value (why)`."""
-    found = []
+    fields = []
     ours, theirs = _meanings(config), _meanings(again)
     for name, value in flatten(config).items():
         group = name.partition(".")[0]
@@ -27,33 +27,33 @@ def unsupported(config: ModelConfig, again: ModelConfig) -> list[str]:
         if group in _FREE or ours[name] == theirs[name] or (whole != name and ours[whole] != theirs[whole]):
             continue
         if name == "attention":
-            found.append(f"model.attention = {value!r} ({attention_features(config, again)})")
+            fields.append(f"model.attention = {value!r} ({attention_features(config, again)})")
         else:
             other = flatten(again)[name] if theirs[name] is None else theirs[name]
-            found.append(f"model.{name} = {value!r} (it has {other!r})")
-    return found
+            fields.append(f"model.{name} = {value!r} (it has {other!r})")
+    return fields
 
 
 def attention_features(config: ModelConfig, again: ModelConfig | None = None) -> str:
     """In words, what the layers' attention has that `again` (plain attention, if not given) has not."""
     theirs = [again.layer(i) if again else LayerAttention() for i in range(config.layers)]
-    found: dict[str, None] = {}
+    features: dict[str, None] = {}
     for i, other in enumerate(theirs):
-        found |= dict.fromkeys(_features(config.layer(i), other))
-    return ", ".join(found) or "another pattern of layers"
+        features |= dict.fromkeys(_features(config.layer(i), other))
+    return ", ".join(features) or "another pattern of layers"
 
 
 def _features(layer: LayerAttention, other: LayerAttention) -> list[str]:
-    found = []
+    features = []
     if layer.null != other.null:
-        found.append(NULLS[layer.null].described if layer.null else "a layer without a sink logit")
+        features.append(NULLS[layer.null].described if layer.null else "a layer without a sink logit")
     if (layer.window, layer.first) != (other.window, other.first):
-        found.append(f"a window of {layer.window}" if layer.window else "a layer without a window")
+        features.append(f"a window of {layer.window}" if layer.window else "a layer without a window")
     if layer.first:
-        found.append("first tokens that a window keeps")
+        features.append("first tokens that a window keeps")
     named = {"token": "a sink token", "value_bias": "a value bias", "gate": "an output gate"}
     named["sigmoid"] = "sigmoid attention"
-    return found + [words for name, words in named.items() if getattr(layer, name) != getattr(other, name)]
+    return features + [words for name, words in named.items() if getattr(layer, name) != getattr(other, name)]
 
 
 def _meanings(config: ModelConfig) -> dict[str, Any]:

@@ -33,11 +33,11 @@ def write(
     tokenizer: str,
     folder: str | Path,
     form: str,
-    special: dict[str, Any] | None = None,
+    special_tokens: dict[str, Any] | None = None,
 ) -> Path:
     """Save a model in a format of `FORMATS` into a new folder (or an empty one); the folder.
 
-    special: the special tokens and the chat template that an imported model brought along (`Imported.special`).
+    special_tokens: with the chat template, what an imported model brought along (`Imported.special_tokens`).
     transformers loads the formats of FAMILIES with equal logits. Raises InputError naming what the format cannot hold.
     """
     check(config, form)
@@ -47,7 +47,7 @@ def write(
             save_arrays(transformer_lens.state_dict(config, parameters), part / "weights.safetensors")
         else:
             member = _nearest(config, form)
-            texts, ids = tokenizer_files(tokenizer, config, special or {})
+            texts, ids = tokenizer_files(tokenizer, config, special_tokens or {})
             keys = member.keys | ids | {"torch_dtype": config.compute.param_dtype}
             parameters = parameters_for(member.config, config, parameters)
             table = FAMILIES[form].layout(member.config)
@@ -59,14 +59,14 @@ def write(
 
 def check(config: ModelConfig, form: str) -> None:
     """InputError, in one line, if a format cannot hold a model: what it cannot hold, and which formats can."""
-    found = cannot_hold(config, form)
-    if not found:
+    fields = cannot_hold(config, form)
+    if not fields:
         return
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    more = f" and {len(fields) - SHOWN} more" if len(fields) > SHOWN else ""
     able = [other for other in FORMATS if not cannot_hold(config, other)]
     none = "no format of weights can (--text TEXT with npz has its attention, with transformerlens its activations)"
     hint = f"--format {' or '.join(able)} can" if able else none
-    raise InputError(f"--format {form} cannot hold {', '.join(found[:SHOWN])}{more}; {hint}")
+    raise InputError(f"--format {form} cannot hold {', '.join(fields[:SHOWN])}{more}; {hint}")
 
 
 def cannot_hold(config: ModelConfig, form: str) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters import agreement as chapter
 from analysis.elements import Plot, Table
 from analysis.measures.agreement import agreement, head_distances, match

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters.cause import CHAPTER, HEADS, Plan, by_head, chosen_heads
 from analysis.drawing.style import png
 from analysis.elements import Plot, Table

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.chapter import Measurements, Reading, Results
+from analysis.chapter_type import Measurements, Reading, Results
 from analysis.chapters import chapter
 from analysis.comparison import Comparison
 from analysis.estimates import estimates_of
 from analysis.measures.cause_scores import Score
 from analysis.measures.readouts import READOUTS
 from analysis.report.claims import NOT, SUPPORTED, UNDECIDED, claims
-from train.checkpoint import Run
 from train.config import RunConfig, override
+from train.runs import Run
 
 READING = Reading(np.zeros((4, 9), np.int32), 8, "text")
 COLOURS = {"standard": "#000000", "null": "#111111"}

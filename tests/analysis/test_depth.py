@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters import depth, depth_ladder
 from analysis.chapters.depth import CHAPTER, Ladder
 from analysis.texts import probing_tasks

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kurtosis, skew
 
 from analysis.capture.dormancy import affordable, dormancy_of, even
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters.dormancy import CHAPTER, MEASURES
 from analysis.drawing.style import png
 from analysis.elements import Cards, Plot, Table

@@ -7,7 +7,7 @@ import pytest
 
 import train
 from analysis.capture.formation import NEGLIGIBLE, formation, onset_index
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters import circuits as circuits_chapter
 from analysis.chapters import formation as formation_chapter
 from analysis.measures.incontext import early_and_late, icl_score, said_twice, second_copy_gain

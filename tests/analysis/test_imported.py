@@ -11,7 +11,7 @@ import analysis
 import train
 from analysis.capture.capture import batch_size, capture
 from analysis.capture.uniform import uniform_values
-from analysis.chapter import Measurements
+from analysis.chapter_type import Measurements
 from analysis.chapters import layer_figures
 from analysis.record import Sums
 from analysis.report import findings

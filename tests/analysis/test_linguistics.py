@@ -8,7 +8,7 @@ import pytest
 
 from analysis.capture import language
 from analysis.capture.words import WordMaps, pinned_at_random, read_words
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters.language import CHAPTER
 from analysis.measures.linguistics import (
     best,

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from analysis.chapter import Reading, Results, Unfit
+from analysis.chapter_type import Reading, Results, Unfit
 from analysis.chapters import side_effects
 from analysis.elements import Plot, Table
 from analysis.texts.sample import few

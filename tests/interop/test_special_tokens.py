@@ -20,7 +20,7 @@ GGUF = {
 
 def test_gguf_keeps_ids_words_and_template_and_an_export_says_them_again(tiny, tmp_path):
     found = interop.read(tiny().gguf(tmp_path / "tiny.gguf", **GGUF))
-    assert found.special == {
+    assert found.special_tokens == {
         "config": {"bos_token_id": 256, "eos_token_id": 257, "pad_token_id": 256},
         "tokenizer": {
             "bos_token": "<|end|>",
@@ -29,19 +29,23 @@ def test_gguf_keeps_ids_words_and_template_and_an_export_says_them_again(tiny, t
             "chat_template": TEMPLATE,
         },
     }
-    out = interop.write(found.config, found.parameters, found.tokenizer, tmp_path / "out", "llama", found.special)
+    out = interop.write(
+        found.config, found.parameters, found.tokenizer, tmp_path / "out", "llama", found.special_tokens
+    )
     told, words = (json.loads((out / name).read_text()) for name in ("config.json", "tokenizer_config.json"))
-    assert found.special["config"].items() <= told.items()
-    assert found.special["tokenizer"].items() <= words.items()
+    assert found.special_tokens["config"].items() <= told.items()
+    assert found.special_tokens["tokenizer"].items() <= words.items()
     assert not (out / "generation_config.json").exists()
-    assert interop.read(out).special == found.special
+    assert interop.read(out).special_tokens == found.special_tokens
 
 
 def test_end_of_a_turn_ends_a_text_too(tiny, tmp_path):
     found = interop.read(tiny().gguf(tmp_path / "tiny.gguf", **GGUF, **{ID.format("eot"): 256}))
-    assert found.special["generation"]["eos_token_id"] == [257, 256]
-    assert ends_of(found.special, 262) == (257, 256)
-    out = interop.write(found.config, found.parameters, found.tokenizer, tmp_path / "out", "llama", found.special)
+    assert found.special_tokens["generation"]["eos_token_id"] == [257, 256]
+    assert ends_of(found.special_tokens, 262) == (257, 256)
+    out = interop.write(
+        found.config, found.parameters, found.tokenizer, tmp_path / "out", "llama", found.special_tokens
+    )
     assert json.loads((out / "generation_config.json").read_text())["eos_token_id"] == [257, 256]
 
 
@@ -53,9 +57,11 @@ def test_folder_keeps_its_files_words_and_settings(tiny, tmp_path):
     told = {"eos_token": {"content": "<|user|>"}, "bos_token": "not a token of it", "pad_token": None}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
     run = load(folder)
-    assert run.special["config"] == {"eos_token_id": 257, "bos_token_id": None}
+    assert run.special_tokens["config"] == {"eos_token_id": 257, "bos_token_id": None}
     assert run.ends == (257, 256)
-    out = interop.write(run.config.model, run.parameters, run.tokenizer.json, tmp_path / "out", "llama", run.special)
+    out = interop.write(
+        run.config.model, run.parameters, run.tokenizer.json, tmp_path / "out", "llama", run.special_tokens
+    )
     words = json.loads((out / "tokenizer_config.json").read_text())
     assert words["eos_token"] == "<|user|>" and words["chat_template"] == TEMPLATE
     assert "bos_token" not in words  # transformers would add it as a new token
@@ -66,7 +72,7 @@ def test_run_that_was_imported_keeps_them(tiny, tmp_path):
     run = load(tiny().gguf(tmp_path / "tiny.gguf", **GGUF))
     save_imported(run, tmp_path / "run")
     again = load(tmp_path / "run")
-    assert again.special == run.special and again.ends == (257,)
+    assert again.special_tokens == run.special_tokens and again.ends == (257,)
 
 
 def test_model_that_names_no_end_has_none(tiny, tmp_path):

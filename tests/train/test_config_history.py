@@ -101,6 +101,11 @@ def test_every_old_name_leads_to_a_field_and_is_none_itself():
     assert len(set(RENAMED.values())) == len(RENAMED)
 
 
+def test_what_a_run_of_earlier_versions_started_from_is_what_it_was_initialised_from():
+    config = from_dict(RunConfig, renamed({"start": "runs/base", "null_start": "sink"}))
+    assert (config.init_from, config.null_init) == ("runs/base", "sink")
+
+
 def test_field_that_no_version_has_known_is_refused_by_name():
     with pytest.raises(InputError, match=r"unknown value 'model.layrs'\. Did you mean 'model.layers'"):
         from_dict(RunConfig, renamed({"model": {"layrs": 3}}))

@@ -4,6 +4,7 @@ import pytest
 
 from jattn.errors import InputError
 from train.command_line import Command, Commands, Option, Value, run
+from train.commands import TRAIN
 from train.config import RunConfig, field_types, flatten, parse_value
 from train.config_history import RENAMED
 from train.options import ADVICE, COMMON, OWN, SYNONYMS, field_options, spellings
@@ -52,7 +53,9 @@ def test_every_spelling_stands_for_one_field_and_its_name_within_its_part_is_sho
         }
 
 
-@pytest.mark.parametrize(("word", "name"), [(old.rpartition(".")[2], name) for old, name in RENAMED.items()])
+@pytest.mark.parametrize(
+    ("word", "name"), [(old.rpartition(".")[2], name) for old, name in RENAMED.items() if name not in OWN]
+)
 def test_a_field_keeps_the_word_that_it_had_in_earlier_versions(word, name):
     default, kind = flatten(RunConfig())[name], field_types()[name][0]
     assert changes(f"--{word}={default}") == {name: parse_value(name, str(default), kind)}
@@ -95,6 +98,11 @@ WORDS = {
 def test_words_of_other_libraries_are_understood(word):
     (name,) = [name for name, several in spellings().items() if several[0] == WORDS[word]]
     assert changes(word, "3") == {name: 3}
+
+
+@pytest.mark.parametrize("word", ["--from", "--init-from", "--init_from", "--start"])
+def test_run_to_start_from_is_given_in_the_words_of_others_and_of_earlier_versions(word):
+    assert TRAIN.make_context("train", [word, "runs/base"]).params["init_from"] == "runs/base"
 
 
 def test_a_part_of_the_config_stands_for_its_first_field_where_that_is_a_word():

@@ -87,7 +87,7 @@ def test_text_that_has_ended_is_filled_with_the_end_while_others_go_on(plain, en
 
 def test_special_tokens_are_shown_by_name_where_asked():
     tokenizer = Tokenizer.symbols("ab", bos=True)
-    assert tokenizer.decode([2, 0, 1]) == "ab" and tokenizer.decode([2, 0, 1], special=True) == "<bos>ab"
+    assert tokenizer.decode([2, 0, 1]) == "ab" and tokenizer.decode([2, 0, 1], skip_special_tokens=False) == "<bos>ab"
 
 
 def test_tokens_to_write_are_understood_as_the_length_and_a_slip_names_it(plain, capsys):

@@ -36,13 +36,13 @@ def find(folder: Path, extensions: tuple[str, ...] = EXTENSIONS, exclude: frozen
     def refuse(error: OSError):
         raise InputError(f"corpus: cannot list {error.filename}: {error.strerror}; check its permissions")
 
-    found: list[Path] = []
+    paths: list[Path] = []
     for parent, folders, names in os.walk(folder, followlinks=False, onerror=refuse):
         folders[:] = [name for name in folders if name not in exclude]
-        found += [Path(parent, name) for name in names if name.lower().endswith(extensions)]
-    if not found:
+        paths += [Path(parent, name) for name in names if name.lower().endswith(extensions)]
+    if not paths:
         raise InputError(f"corpus: no {', '.join(extensions)} file in folder {folder}; add one or name another folder")
-    return sorted(found)
+    return sorted(paths)
 
 
 def documents(path: Path) -> list[str]:

@@ -215,9 +215,9 @@ def pair(sketch: Sketch, draw: Draw) -> None:
     noun = draw.pick((*words.PEOPLE[draw.topic], *words.OBJECTS["home"][-2:]))
     places = draw.two([words.OF[word] for word in draw.pick(words.TWINS)])
     many, preposition = draw.chance(0.3), draw.pick(("on", "near", "behind"))
-    found = []
+    clauses = []
     for verb, place in zip(draw.two(words.POSTURE), places, strict=True):
-        if found:
+        if clauses:
             sketch.second = len(sketch.forms)
         who, where = (
             Thing(of, number, adjectives=(draw.pick(words.ADJECTIVES),) if draw.chance(0.4) else ())
@@ -230,8 +230,8 @@ def pair(sketch: Sketch, draw: Draw) -> None:
         end = say_place(sketch, preposition, where) if front is None else front
         sketch.hang(end, act)
         say_stop(sketch, act)
-        found.append((subject, act, end))
-    (subject, act, end), (subject_b, act_b, end_b) = found
+        clauses.append((subject, act, end))
+    (subject, act, end), (subject_b, act_b, end_b) = clauses
     sketch.link("equal", subject_b, subject)
     sketch.link("substitutable", act_b, act)
     sketch.link("substitutable", end_b, end)

@@ -41,7 +41,7 @@ rng = np.random.default_rng(0)
 
 
 def main() -> None:
-    found = {
+    cases = {
         "maps": [one_map(*case) for case in MAPS],
         "thumbs": thumbs(),
         "floats": [floats(bits) for bits in (16, 32)],
@@ -50,7 +50,7 @@ def main() -> None:
         "stages": [stage(**case) for case in STAGES],
         "pooled": [pooled(*case) for case in ((5, 5, 5, 5), (7, 11, 3, 4), (50, 41, 40, 40), (1, 9, 1, 4))],
     }
-    text = json.dumps(found, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(cases, separators=(",", ":"), allow_nan=False)
     assert len(text) < 200_000, len(text)
     Path(__file__).with_name("golden.json").write_text(text + "\n")
 

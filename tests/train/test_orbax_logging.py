@@ -10,7 +10,7 @@ import pytest
 
 from jattn.errors import InputError
 from train.checkpoint import load
-from train.quiet import LOGGERS, quiet
+from train.orbax_logging import LOGGERS, orbax_silenced
 from train.sizes import SIZES
 
 
@@ -43,7 +43,7 @@ def test_other_threads_are_heard_while_orbax_is_not(caplog, unraised, fails):
     for name in LOGGERS:
         logging.getLogger(name).warning(f"{name} before")
     try:
-        with quiet():
+        with orbax_silenced():
             in_a_thread(speak)
             for name in LOGGERS:
                 logging.getLogger(name).error(f"{name} of Orbax")
@@ -65,10 +65,10 @@ def test_other_threads_are_heard_while_orbax_is_not(caplog, unraised, fails):
 
 def test_hooks_are_as_they_were_and_one_that_came_meanwhile_stays(unraised):
     before = sys.unraisablehook
-    with quiet():
+    with orbax_silenced():
         pass
     assert sys.unraisablehook is before and logging.root.manager.disable == 0
-    with quiet():
+    with orbax_silenced():
         inner = sys.unraisablehook
         sys.unraisablehook = around = lambda unraisable: inner(unraisable)
     assert sys.unraisablehook is around
@@ -80,7 +80,7 @@ DAMAGE = {
     "manifest gone": lambda folder: (folder / "state" / "manifest.ocdbt").unlink(),
     "data zeroed": lambda folder: [f.write_bytes(bytes(f.stat().st_size)) for f in folder.glob("state/d/*")],
     "another shape": lambda folder: (folder / "_CHECKPOINT_METADATA").write_text(
-        (folder / "_CHECKPOINT_METADATA").read_text().replace('"width": 16', '"width": 32')
+        (folder / "_CHECKPOINT_METADATA").read_text().replace('"width": 16', '"width": 64')
     ),
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.elements import Element
 from analysis.measures.measure import Measure
-from train.checkpoint import Run
+from train.runs import Run
 
 D = TypeVar("D")
 """What a chapter keeps of a run beside its numbers, for its own figures and tables."""

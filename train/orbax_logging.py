@@ -21,7 +21,7 @@ STRAGGLERS_SECONDS = 0.5  # for reads that are on their way in threads of Tensor
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def orbax_silenced() -> Iterator[None]:
     """Orbax is not heard inside; where it failed, what that left behind is settled before it may be heard again."""
     thread, complaints = threading.get_ident(), []
 
