@@ -38,7 +38,7 @@ def compare(
     return 0
 
 
-def _groups(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+def _groups(_ctx: click.Context, _param: click.Parameter, words: Sequence[str]) -> dict[str, str]:
     """NAME=RUNS of every word, by name."""
     groups: dict[str, str] = {}
     for word in words:
@@ -72,7 +72,7 @@ COMPARE = Command(
             *("--only", "--chapters"),
             metavar="CHAPTERS",
             help=f"read only these, by comma: {', '.join(NAMES)} [all]",
-            callback=lambda ctx, param, names: names and names.split(","),
+            callback=lambda _ctx, _param, names: names and names.split(","),
         ),
         Option("--windows", type=Value(int), metavar="N", help="validation windows to read [256]"),
         Option("--tokens", type=Value(int | None), metavar="N", help="length of a window [the context, at most 128]"),

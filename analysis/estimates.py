@@ -57,7 +57,7 @@ def _estimate(
     common = sorted(own.keys() & base.keys())
     difference = difference_bounds = effect = None
     if common:
-        others = {seed: run_value(m, measure) for seed, m in _baseline(results, base, measure).items()}
+        others = {seed: run_value(m, measure) for seed, m in _baseline(results, base).items()}
         difference = paired([values[s] for s in common], [others[s] for s in common])
         if len({a.shape for a in (*own.values(), *base.values())}) == 1:
             difference_bounds = bootstrap(np.stack([own[s] - base[s] for s in common]))
@@ -121,7 +121,7 @@ def _by_seed(results: Results, group: str, measure: str) -> dict[int, np.ndarray
     return by_seed
 
 
-def _baseline(results: Results, base: Mapping[int, np.ndarray], measure: str) -> dict[int, Measurements]:
+def _baseline(results: Results, base: Mapping[int, np.ndarray]) -> dict[int, Measurements]:
     group = next(iter(results.runs))
     return {seed: m for seed, m in _seeds(results, group).items() if seed in base}
 

@@ -81,7 +81,7 @@ def llama(run: Run) -> dict[str, Callable[[], Shot]]:
         attention = read(run, text, name="SmolLM2")
         return Shot(only(attention), asked(attention, state), (1180, 800), part)
 
-    lines = lambda text, query, *keys: one(text, view="lines", most=(query, *keys))  # noqa: E731
+    lines = lambda text, query, *keys: one(text, view="lines", most=(query, *keys))
     return {
         "fox": lambda: one(FOX, view="lines", head="2.3"),
         "heads": lambda: one(FOX, "main", view="map", head="2.3"),
@@ -119,7 +119,7 @@ def pair(standard: Run, null: Run) -> dict[str, Callable[[], Shot]]:
 
     windows = np.stack([window[:24] for window in corpus("backcopy", context=48).valid[:256]])
     text = null.tokenizer.decode(windows[is_trigger(windows).sum(-1).argmax()])
-    page = lambda: draw([read(standard, text, name="standard"), read(null, text, name="null")])  # noqa: E731
+    page = lambda: draw([read(standard, text, name="standard"), read(null, text, name="null")])
     state = {"view": "map", "head": "0.0"}
     return {
         "backcopy": lambda: Shot(page(), state | {"mode": "side"}, (1440, 860)),
@@ -154,7 +154,7 @@ def asked(attention: Attention, state: dict) -> dict[str, str | int]:
     text = list(attention.tokens.text)
     weights = np.stack([layer.weights for layer in attention.layers])
     if words := state.pop("most", None):
-        begins = lambda word, token: len(token) > 1 and word.replace(" ", "·").startswith(token)  # noqa: E731
+        begins = lambda word, token: len(token) > 1 and word.replace(" ", "·").startswith(token)
         query, *keys = (next(i for i, token in enumerate(text) if begins(word, token)) for word in words)
         state["query"], (layer, head) = query, best(weights[:, :, query, keys].min(-1))
         state["head"] = f"{layer}.{head}"

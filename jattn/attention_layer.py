@@ -56,7 +56,7 @@ class NullTerm(nnx.Module):
     def __init__(self, config: ModelConfig, layer: LayerAttention, *, rngs: nnx.Rngs):
         N, H, dtype = config.heads, config.H, jnp.dtype(config.compute.param_dtype)
         self.kind, self.number = NULLS[layer.null or ""], layer.null_number
-        draw = lambda std: std * jax.random.normal(rngs.extra(), (N, H), dtype)  # noqa: E731
+        draw = lambda std: std * jax.random.normal(rngs.extra(), (N, H), dtype)
         start = {
             "logit": lambda: jnp.full(N, config.null.logit_init, dtype),
             "key": lambda: draw(config.null.key_std),
@@ -180,7 +180,7 @@ class Attention(nnx.Module):
 
         Not exp(score - lse): lse comes from the kernel, which rounds its scores another way.
         """
-        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, size, 1)  # noqa: E731
+        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, size, 1)
         share, _ = shares(cut(real.lse), cut(null.s))
         mask: Mask = where["mask"]
         mask = replace(mask, documents=tuple((cut(of_t), of_s) for of_t, of_s in mask.documents))
@@ -208,5 +208,5 @@ class Attention(nnx.Module):
         return out
 
 
-def _no_weights(start: int, size: int) -> Array:
+def _no_weights(_start: int, _size: int) -> Array:
     raise InputError("weights: `attend` is replaced, and what it gives instead (out, lse) has no weights to show")

@@ -37,7 +37,7 @@ class LayerCache(NamedTuple):
         slot = jnp.where(positions < self.first, positions, self.first + (positions - self.first) % ring)
         stays = (positions < self.first) | (positions > positions[-1] - ring)
         slot = jnp.where(stays, slot, C)
-        put = lambda old, new: old.at[:, slot].set(new.astype(old.dtype), mode="drop")  # noqa: E731
+        put = lambda old, new: old.at[:, slot].set(new.astype(old.dtype), mode="drop")
         position = self.position.at[slot].set(positions, mode="drop")
         return all_k, all_v, all_positions, LayerCache(put(self.k, k), put(self.v, v), position, self.first)
 
@@ -71,8 +71,8 @@ def step(
     positions = start + jnp.arange(tokens.shape[1])
     new = []
     for i, (block, cache) in enumerate(zip(model.blocks, caches, strict=True)):
-        x, sink, cache = block(x, sink, positions=positions, tap=Tap(i, None, edit), cache=cache)
-        new.append(cache)
+        x, sink, extended = block(x, sink, positions=positions, tap=Tap(i, None, edit), cache=cache)
+        new.append(extended)
     return model.unembed(x), new
 
 

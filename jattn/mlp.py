@@ -58,14 +58,14 @@ class Experts(nnx.Module):
         self.config = config
         self.router = linear(config, D, E, True, rngs=rngs)
         std = config.init.std
-        draw = lambda shape, std: nnx.Param(std * jax.random.normal(rngs.params(), shape, dtype))  # noqa: E731
+        draw = lambda shape, std: nnx.Param(std * jax.random.normal(rngs.params(), shape, dtype))
         self.gate, self.up = draw((E, D, F), std), draw((E, D, F), std)
         self.down = draw((E, F, D), 0.0 if config.init.zero_outputs else std / (2 * config.layers) ** 0.5)
         self.gate_bias, self.up_bias = nnx.Param(jnp.zeros((E, F), dtype)), nnx.Param(jnp.zeros((E, F), dtype))
         self.down_bias = nnx.Param(jnp.zeros((E, D), dtype))
 
     def __call__(self, x: Float[Array, "B T D"], hidden: Hidden = lambda h: h) -> Float[Array, "B T D"]:
-        of = lambda p: p[...].astype(x.dtype)  # noqa: E731
+        of = lambda p: p[...].astype(x.dtype)
         gate = jnp.einsum("btd,edf->btef", x, of(self.gate)) + of(self.gate_bias)
         up = jnp.einsum("btd,edf->btef", x, of(self.up)) + of(self.up_bias)
         h = hidden(gated(self.config.mlp, gate, up))

@@ -89,7 +89,7 @@ class Transformer(nnx.Module):
         self.config = config
         D, dtype = config.width, jnp.dtype(config.compute.param_dtype)
         draw = nnx.initializers.normal(config.init.std)
-        rows = lambda n, key: nnx.Param(draw(key, (n, D), dtype))  # noqa: E731
+        rows = lambda n, key: nnx.Param(draw(key, (n, D), dtype))
         self.token_rows = rows(config.vocab_size, rngs.params())
         self.position_rows = rows(config.context, rngs.params()) if config.positions == "learned" else None
         self.type_rows = rows(config.token_types, rngs.params()) if config.token_types else None

@@ -12,7 +12,7 @@ from jattn.config import RopeConfig
 def rope(
     x: Float[Array, "B T N H"],
     positions: Int[Array, " T"],
-    config: RopeConfig = RopeConfig(),  # noqa: B008 (frozen)
+    config: RopeConfig = RopeConfig(),
 ) -> Float[Array, "B T N H"]:
     """Rotate the pair (x_i, x_{i + H/2}) by the angle position * frequency_i, so q . k depends on t - s alone.
 

@@ -91,7 +91,7 @@ def _null(name: str) -> Read:
     return lambda name, argument: {"null": name, "null_number": _number(name, argument or str(default), float, 0)}
 
 
-def _gate(name: str, argument: str) -> Fields:
+def _gate(_: str, argument: str) -> Fields:
     return {"gate": one_of("attention gate", argument or "elementwise", ("elementwise", "headwise"))}
 
 

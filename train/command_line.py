@@ -202,7 +202,7 @@ def run(commands: Commands, argv: list[str]) -> int:
 def _help_all(help: str | None) -> click.Option:
     """--help-all; without a `help` it is understood, not shown."""
 
-    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         if value:
             ctx.meta[EVERYTHING] = True
             click.echo(ctx.get_help())

@@ -65,7 +65,7 @@ def batches(tokens: Tokens, *, context: int, batch: int, seed: int, bos: int | N
     if tokens.ndim == 1:
         offsets = np.arange(width)
 
-        def windows_at_random(step: int, rng: np.random.Generator):
+        def windows_at_random(_: int, rng: np.random.Generator):
             starts = rng.integers(len(tokens) - width + 1, size=batch)
             return _with_bos(tokens[starts[:, None] + offsets], bos)
 

@@ -21,7 +21,7 @@ def is_run(folder: Path) -> bool:
 
 def find_runs(pattern: str) -> list[Path]:
     """Folders of runs that match a path or glob, sorted; InputError if there is none."""
-    from glob import glob
+    from glob import glob  # not Path.glob: a pattern may be absolute, and its folders patterns too
 
     from jattn.interop.external import is_external
 

@@ -150,7 +150,7 @@ def hidden_moved(run: Any, changed: Any, tokens: Any) -> list[float]:
 
     @jax.jit
     def share(one, other, tokens):
-        see = lambda seen: seen["resid_post"]  # noqa: E731
+        see = lambda seen: seen["resid_post"]
         a, b = (model(tokens, observe=see)[1] for model in (one, other))
         return jnp.sqrt(((b - a) ** 2).mean((1, 2, 3)) / (a**2).mean((1, 2, 3)))
 

@@ -20,7 +20,7 @@ class Interrupt:
                 break
         return self
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, _: FrameType | None) -> None:
         self.asked = True
         signal.signal(number, self._old[number])
 

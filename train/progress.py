@@ -26,7 +26,7 @@ def ticking(progress: bool | Tick | None, title: str) -> Iterator[Tick]:
     if progress is None:
         progress = console.is_terminal or console.is_jupyter
     if progress is False:
-        yield lambda what, done, total: None
+        yield lambda *_: None
     elif progress is not True:
         yield progress
     else:

@@ -65,8 +65,8 @@ def capture(
     put, parameters = batches_over_devices(), replicated(run.parameters)
     block = block_of(count, BLOCKS)
     state, before, kept = None, None, []
-    for start, n, (rows,) in in_batches(size, windows):
-        rows = rows.astype(np.int32)
+    for start, n, (batch,) in in_batches(size, windows):
+        rows = batch.astype(np.int32)
         blocks = np.pad(block[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
         batched = jax.tree.map(put, (rows, marks_of(run, rows[:, :T]), blocks))
         controlled = start < CONTROL

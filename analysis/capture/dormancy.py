@@ -68,7 +68,7 @@ def dormancy_of(
     *,
     contexts: int = 20,
     first_query: int = dormancy.FIRST_QUERY,
-    progress: Callable[[int, int], Any] = lambda done, total: None,
+    progress: Callable[[int, int], Any] = lambda *_: None,
 ) -> Dormancy:
     """Read windows of token ids [W, T]. Large models read fewer of them (`affordable`). Raises InputError where T is
     too short for a query to count, or parameters or attention are not finite.
@@ -163,7 +163,7 @@ def _step(config: ModelConfig, parameters, tokens, marks, of_paragraph, visible,
         weights, null = attention_of(seen, config)
         counts, mask, half = counted[seen.layer], visible[seen.layer], halves[:, seen.layer]
         with_null = jnp.asarray(layers_with_null(config))[seen.layer]
-        defined = jnp.where(with_null, dormancy.off_null(weights, null, mask), dormancy.sharp(weights, null, mask))
+        defined = jnp.where(with_null, dormancy.off_null(null), dormancy.sharp(weights, null, mask))
         real = jnp.where(counts, defined, 0)
         best, query, row = dormancy.candidates(real, weights, counts)
         position, alpha = sinks.sink_positions(weights, mask)

@@ -68,7 +68,7 @@ MEASURES = {
 }
 
 
-def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Detail]:
+def read(run: Run, _: Reading, progress: Progress) -> Measurements[Detail]:
     """Syntax, pairs, gender and, for a run on Python, code. Unfit where the grammar cannot be encoded or fits not."""
     share = 3 if count_parameters(run.config.model) > LARGE else 1
     count, of_pairs, probes = SENTENCES // share, PAIRS // share, coreference.templates()

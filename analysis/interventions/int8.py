@@ -36,7 +36,7 @@ def fake_quantise(x: Float[Array, "*x"], absmax: Float[Array, ""]) -> Float[Arra
 
 def quantise_weights(parameters: dict[str, Array]) -> dict[str, Array]:
     """The parameters with the matrices of all linear layers in the blocks in int8, each by its own absmax."""
-    linear = lambda name: name.startswith("blocks.") and name.endswith(".kernel")  # noqa: E731
+    linear = lambda name: name.startswith("blocks.") and name.endswith(".kernel")
     return {n: fake_quantise(p, jnp.abs(p).max()) if linear(n) else p for n, p in parameters.items()}
 
 

@@ -14,7 +14,6 @@ Axes: B windows, L layers, N heads, T queries. `counted` says which queries coun
 Source: active and dormant heads, Guo et al. 2024 (arXiv 2410.13835); the null as a readout, Vig 2019.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -31,13 +30,10 @@ ACTIVE, UNDECIDED = 0.5, (0.1, 0.9)
 FLAT = 1e-3  # a smaller standard deviation has no shape
 
 Mask = Bool[Array | np.ndarray, "T T"]
-Readout = Callable[[Array, Array, Mask], Array]  # (weights B N T T, null mass B N T, visible T T) -> real B N T
 Real = Float[Array | np.ndarray, "B N T"]
 
 
-def off_null(
-    weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], visible: Mask
-) -> Float[Array, "B N T"]:
+def off_null(null_mass: Float[Array, "B N T"]) -> Float[Array, "B N T"]:
     """1 - null mass: the readout of a layer with a null."""
     return 1 - null_mass
 
@@ -51,16 +47,12 @@ def sharp(weights: Float[Array, "B N T T"], null_mass: Float[Array, "B N T"], vi
     return jnp.where(keys > 1, jnp.clip(sharpness_conditional(weights, null_mass, keys), 0, 1), jnp.nan)
 
 
-def readout_of(null: bool) -> Readout:
-    """The readout of a layer with a null, or of one without."""
-    return off_null if null else sharp
-
-
 def of_even(visible: Mask, null: bool) -> Float[np.ndarray, " T"]:
     """A layer's readout of attention spread evenly over the keys a query sees, and the null; NaN where undefined."""
     even = uniform_over(visible, null)[None, None]
-    mass = 1 / (jnp.asarray(visible).sum(-1) + 1.0) if null else jnp.zeros(len(visible))
-    return np.asarray(readout_of(null)(even, mass[None, None], visible))[0, 0]
+    if null:
+        return np.asarray(off_null(1 / (jnp.asarray(visible).sum(-1) + 1.0)[None, None]))[0, 0]
+    return np.asarray(sharp(even, jnp.zeros((1, 1, len(visible))), visible))[0, 0]
 
 
 def counted_queries(visible: Mask, null: bool, first: int = FIRST_QUERY) -> Bool[np.ndarray, " T"]:

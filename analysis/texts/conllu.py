@@ -100,9 +100,10 @@ def _merged(text, spans, classes, heads, relations, forms, groups) -> Annotated:
     of = list(range(len(spans)))  # word -> the word that stands for it
     for first, last, (start, _), form in groups:
         if "".join(forms[first:last]) == form:
+            at = start
             for i in range(first, last):
-                spans[i] = (start, start + len(forms[i]))
-                start += len(forms[i])
+                spans[i] = (at, at + len(forms[i]))
+                at += len(forms[i])
             continue
         outside = [i for i in range(first, last) if not first <= heads[i] < last]
         kept = outside[0] if outside else first

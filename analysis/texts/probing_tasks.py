@@ -167,7 +167,7 @@ def _numbers(a: Annotated, forms: Sequence[str]) -> dict[int, str]:
             known = grammar.words.OF.get(forms[noun])
             if known is not None:
                 many = "plural" if forms[noun] == known.many else "singular"
-                numbers |= {w: many for w in range(noun + 1, verb)}
+                numbers |= dict.fromkeys(range(noun + 1, verb), many)
     return numbers
 
 

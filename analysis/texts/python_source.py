@@ -101,11 +101,12 @@ def _heads(tree: ast.AST, spans: Sequence[tuple[int, int]], starts: np.ndarray) 
             anchor.setdefault(node, i)
     heads = []
     for i, node in enumerate(owner):
+        above = node
         if node is not None and anchor[node] == i:
-            node = parent[node]
-            while node is not None and node not in anchor:
-                node = parent[node]
-        heads.append(-1 if node is None else anchor[node])
+            above = parent[node]
+            while above is not None and above not in anchor:
+                above = parent[above]
+        heads.append(-1 if above is None else anchor[above])
     return tuple(heads)
 
 

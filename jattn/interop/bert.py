@@ -19,7 +19,7 @@ COPIES = {  # stored again by some, though tied
 ACTIVATIONS: dict[str, Any] = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
 
 
-def config(keys: Keys, kind: str) -> ModelConfig:
+def config(keys: Keys, _: str) -> ModelConfig:
     """The config of a BERT without an output layer; whether there is one is seen by its arrays.
 
     Defaults are those of its class in transformers.
@@ -93,7 +93,7 @@ def dropped(name: str) -> bool:
     )
 
 
-def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
+def to_keys(c: ModelConfig, _: str) -> dict[str, Any]:
     """The config.json."""
     names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
     return {

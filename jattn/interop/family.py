@@ -38,7 +38,7 @@ class Family:
     to_keys: Callable[[ModelConfig, str], dict[str, Any]]
     nearest: Callable[[ModelConfig], ModelConfig]
     rewritten: Callable[[ModelConfig], ModelConfig] = lambda config: config
-    completed: Callable[[ModelConfig, Collection[str]], ModelConfig] = lambda config, names: config
+    completed: Callable[[ModelConfig, Collection[str]], ModelConfig] = lambda config, _: config
 
 
 def config_from(family: Family, keys: Keys, kind: str) -> ModelConfig:

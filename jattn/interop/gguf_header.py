@@ -79,8 +79,8 @@ def _placed(stored: list[tuple[str, Stored]], walk: "_Walk", alignment: Any) -> 
         raise InputError(f"{walk.where}: general.alignment must be a power of two, got {shown(alignment)}")
     begin, total = -(-walk.at // alignment) * alignment, len(walk.data)
     placed, end, before = {}, begin, ""
-    for name, t in sorted(stored, key=lambda pair: pair[1].start):
-        t = t._replace(start=begin + t.start)
+    for name, at in sorted(stored, key=lambda pair: pair[1].start):
+        t = at._replace(start=begin + at.start)
         if t.start + t.size > total:
             raise InputError(f"{walk.where}: {name} ends at byte {t.start + t.size:,}, the file at {total:,}: {AGAIN}")
         if t.start % alignment or t.start < end:

@@ -89,7 +89,7 @@ def _harmless(key: str) -> bool:
     return chat or key == "tokenizer.huggingface.json" or (key.startswith(P) and key.endswith("_token_id"))
 
 
-def _byte_level(tokens: list[str], types: list[int], keys: Keys, unknown: str | None) -> Any:
+def _byte_level(tokens: list[str], _types: list[int], keys: Keys, _unknown: str | None) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     pre = keys(P + "pre", str, None)

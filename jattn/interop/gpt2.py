@@ -14,7 +14,7 @@ NAMES = {"heads": "n_head", "width": "n_embd", "norm.eps": "layer_norm_epsilon"}
 COPIES = {"lm_head.weight": "transformer.wte.weight"}  # stored again by some, though tied
 
 
-def config(keys: Keys, kind: str) -> ModelConfig:
+def config(keys: Keys, _: str) -> ModelConfig:
     """The config of a GPT-2; defaults are those of its class in transformers."""
     keys.only("activation_function", "gelu_new", "gelu_pytorch_tanh")
     keys.only("scale_attn_weights", True)
@@ -68,7 +68,7 @@ def dropped(name: str) -> bool:
     return name.endswith((".attn.bias", ".attn.masked_bias")) or name == "lm_head.weight"
 
 
-def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
+def to_keys(c: ModelConfig, _: str) -> dict[str, Any]:
     """The config.json."""
     return {
         "architectures": ["GPT2LMHeadModel"],

@@ -26,7 +26,7 @@ YARN = {
 }
 
 
-def config(keys: Keys, kind: str) -> ModelConfig:
+def config(keys: Keys, _: str) -> ModelConfig:
     """The config of a gpt-oss; defaults are those of its class in transformers."""
     keys.only("hidden_act", "silu")
     keys.only("swiglu_alpha", CLAMPED_GAIN)
@@ -84,7 +84,7 @@ def layout(c: ModelConfig) -> list[Entry]:
     return entries
 
 
-def to_keys(c: ModelConfig, kind: str) -> dict[str, Any]:
+def to_keys(c: ModelConfig, _: str) -> dict[str, Any]:
     """The config.json."""
     written = llama.to_keys(c, "gpt_oss")
     pattern = [c.layer(i) for i in range(c.layers)]

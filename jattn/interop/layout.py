@@ -23,9 +23,9 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "same": Form(lambda s: s[0], lambda a, s: [a], lambda a: a[0]),
+    "same": Form(lambda s: s[0], lambda a, _: [a], lambda a: a[0]),
     # torch's Linear stores (out, in)
-    "transposed": Form(lambda s: s[0][::-1], lambda a, s: [a.T], lambda a: a[0].T),
+    "transposed": Form(lambda s: s[0][::-1], lambda a, _: [a.T], lambda a: a[0].T),
     # GPT-2's c_attn: columns of q, then k, then v
     "joined": Form(
         lambda s: (*s[0][:-1], sum(x[-1] for x in s)),
@@ -35,7 +35,7 @@ FORMS = {
     # gpt-oss's gate_up_proj: columns of gate and up in turn
     "interleaved": Form(
         lambda s: (*s[0][:-1], 2 * s[0][-1]),
-        lambda a, s: [a[..., ::2], a[..., 1::2]],
+        lambda a, _: [a[..., ::2], a[..., 1::2]],
         lambda a: np.stack(a, -1).reshape(*a[0].shape[:-1], -1),
     ),
 }

@@ -128,7 +128,7 @@ def _yarn(rope: Keys, context: int, theta: float) -> RopeConfig:
     if scale is None and own and all_dim:
         import math
 
-        of = lambda m: 0.1 * m * math.log(factor) + 1 if factor > 1 else 1.0  # noqa: E731
+        of = lambda m: 0.1 * m * math.log(factor) + 1 if factor > 1 else 1.0
         scale = of(own) / of(all_dim)
     return RopeConfig(
         theta,

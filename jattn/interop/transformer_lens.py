@@ -106,7 +106,7 @@ def state_dict(config: ModelConfig, parameters: dict[str, Any]) -> dict[str, np.
     """
     c, dtype = config, np.dtype(config.compute.param_dtype)
     of = {name: np.asarray(p) for name, p in parameters.items()}
-    zeros = lambda name, *shape: of[name] if name in of else np.zeros(shape, dtype)  # noqa: E731
+    zeros = lambda name, *shape: of[name] if name in of else np.zeros(shape, dtype)
     table = of["token_rows"]
     arrays = {
         "embed.W_E": table,

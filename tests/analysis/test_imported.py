@@ -256,7 +256,7 @@ def test_massive_activations_are_said_of_the_group_that_has_them(of_gpt2):
     record = of_gpt2.records["gpt2"][0]
     planted = record.layers | {"residual_max_over_median": Sums(np.array([[5, 2000, 1000]] * 8), np.ones((8, 3)))}
     both = {"gpt2": [record], "planted": [replace(record, layers=planted)]}
-    runs = {name: of_gpt2.groups["gpt2"] for name in both}
+    runs = dict.fromkeys(both, of_gpt2.groups["gpt2"])
     found = {name: [Measurements(detail=record) for record in records] for name, records in both.items()}
     text = replace(of_gpt2.results["text"], runs=runs, measured=found)
     pair = replace(of_gpt2, groups=runs, results={"text": text})

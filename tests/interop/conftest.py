@@ -83,7 +83,7 @@ class Tiny:
         save_file(self.arrays, path / "model.safetensors")
         return path
 
-    def gguf(self, path: Path, *, reorder: bool = True, raw: dict[str, Any] = {}, **keys: Any) -> Path:  # noqa: B006
+    def gguf(self, path: Path, *, reorder: bool = True, raw: dict[str, Any] = {}, **keys: Any) -> Path:
         """Save a GGUF file. `keys` (dots as __) replace metadata, None drops; `raw`: tensors as (bytes, type)."""
         import gguf
 
