@@ -20,9 +20,9 @@ def check_whole(checkpoint: Path) -> None:
     """InputError if a file of the checkpoint is missing or cut short."""
     sizes = checkpoint / SIZES
     for name, size in json.loads(sizes.read_text()).items() if sizes.exists() else []:
-        found = (checkpoint / name).stat().st_size if (checkpoint / name).exists() else None
-        if found != size:
-            what = "is missing" if found is None else f"has {found:,} bytes instead of {size:,}"
+        actual = (checkpoint / name).stat().st_size if (checkpoint / name).exists() else None
+        if actual != size:
+            what = "is missing" if actual is None else f"has {actual:,} bytes instead of {size:,}"
             raise InputError(unreadable(checkpoint, f"{name} {what}"))
 
 
