@@ -8,11 +8,13 @@ from jaxtyping import Array, Float, Int
 
 from jattn.config import RopeConfig
 
+PLAIN = RopeConfig()  # frozen, as all configs
+
 
 def rope(
     x: Float[Array, "B T N H"],
     positions: Int[Array, " T"],
-    config: RopeConfig = RopeConfig(),
+    config: RopeConfig = PLAIN,
 ) -> Float[Array, "B T N H"]:
     """Rotate the pair (x_i, x_{i + H/2}) by the angle position * frequency_i, so q . k depends on t - s alone.
 

@@ -50,7 +50,7 @@ def forget_programs():
 def maps() -> float:
     """The pieces of memory that this process maps; without Linux's list of them, more than any limit."""
     try:
-        with open("/proc/self/maps", "rb") as lines:
+        with Path("/proc/self/maps").open("rb") as lines:
             return sum(1 for _ in lines)
     except FileNotFoundError:
         return float("inf")

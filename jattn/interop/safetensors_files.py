@@ -92,7 +92,7 @@ def _header(file: Path) -> list[tuple[str, tuple[int, ...]]]:
     try:
         with safe_open(file, "np") as opened:
             arrays = []
-            for name in opened.keys():
+            for name in opened.keys():  # noqa: SIM118  (it is no dict)
                 if not name.isprintable() or len(name) > 200:
                     raise InputError(f"{file}: {shown(name)} is no name of an array; the file is damaged")
                 part = opened.get_slice(name)

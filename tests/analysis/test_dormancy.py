@@ -108,8 +108,7 @@ def test_even_attention_is_active_by_the_null_and_dormant_by_sharpness(attention
     np.testing.assert_allclose(found["undecided_share"], expected, rtol=1e-6)
 
 
-def test_readouts_leave_what_is_on_nothing():
-    weights = jnp.asarray(np.eye(T)[np.zeros(T, int)] * 0.6 + np.eye(T) * 0.1, jnp.float32)[None, None]
+def test_the_nulls_readout_is_what_it_leaves():
     null = jnp.full((1, 1, T), 0.3)
     np.testing.assert_allclose(dormancy.off_null(null), 0.7, rtol=1e-6)
 

@@ -83,7 +83,7 @@ class Tiny:
         save_file(self.arrays, path / "model.safetensors")
         return path
 
-    def gguf(self, path: Path, *, reorder: bool = True, raw: dict[str, Any] = {}, **keys: Any) -> Path:
+    def gguf(self, path: Path, *, reorder: bool = True, raw: dict[str, Any] | None = None, **keys: Any) -> Path:
         """Save a GGUF file. `keys` (dots as __) replace metadata, None drops; `raw`: tensors as (bytes, type)."""
         import gguf
 
@@ -109,12 +109,13 @@ class Tiny:
             if value is not None:
                 self._put(writer, name, value)
         for name, array in self.arrays.items():
-            if gguf_name(name) not in raw:
+            if gguf_name(name) not in (raw or {}):
                 heads = {"q_proj": HEADS, "k_proj": KV_HEADS}.get(name.split(".")[-2])
                 if heads and arch == "llama" and reorder:
-                    array = neighbours(array, heads)
-                writer.add_tensor(gguf_name(name), array)
-        for name, (blocks, kind) in raw.items():
+                    writer.add_tensor(gguf_name(name), neighbours(array, heads))
+                else:
+                    writer.add_tensor(gguf_name(name), array)
+        for name, (blocks, kind) in (raw or {}).items():
             writer.add_tensor(name, blocks, raw_dtype=kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()

@@ -38,8 +38,8 @@ def test_words_are_the_text_in_order_with_one_space_at_most_between_them():
 def test_heads_are_trees_with_one_root_per_sentence():
     for sentence in ALL:
         assert sentence.heads.count(-1) == sentence.text.count(".")
-        for word in range(len(sentence.heads)):
-            steps = 0
+        for start in range(len(sentence.heads)):
+            word, steps = start, 0
             while word >= 0:
                 word, steps = sentence.heads[word], steps + 1
                 assert steps <= len(sentence.heads), sentence.text

@@ -114,7 +114,7 @@ def test_cadence_of_reports_saves_and_evaluations_changes_nothing(straight, tmp_
     assert same(final_state(resumed), final_state(straight))
     assert finished_steps(tmp_path / "run") == [12]
     got = measured(resumed.path)
-    assert [key for key in got] == [(10, False), (10, True), (12, False), (12, True)]
+    assert list(got) == [(10, False), (10, True), (12, False), (12, True)]
     full = measured(straight.path)
     assert all(got[key] == full[key] for key in got if key in full)
 

@@ -65,7 +65,7 @@ def test_torch_is_never_imported():
     import sys
 
     code = "import analysis.viewer.show, sys; raise SystemExit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def set_at(value, *where):

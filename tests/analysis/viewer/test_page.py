@@ -46,8 +46,7 @@ def hostile():
 
 def skeleton(page):
     """Elements and attributes, without what is inside them."""
-    found = [(tag, tuple(sorted(attrs))) for tag, attrs, _ in Parts(page.html).elements]
-    return found
+    return [(tag, tuple(sorted(attrs))) for tag, attrs, _ in Parts(page.html).elements]
 
 
 def test_hostile_strings_leave_the_page_as_it_is(hostile):
