@@ -1,6 +1,6 @@
 """analysis: from checkpoints to understanding. `compare` compares groups of runs and shows itself.
 
-`view` shows what runs attend to on a text; `jattn` gives both.
+`view` shows what runs attend to on a text; `jattn` gives both, and `jattn.capture`, whose name is here that of a room.
 """
 
 from importlib import import_module
@@ -10,20 +10,18 @@ _HOME = {
     "Attention": "analysis.viewer.attention",
     "compare": "analysis.report.compare",
     "Comparison": "analysis.comparison",
-    "capture": "analysis.capture.capture",
     "Record": "analysis.record",
     "view": "analysis.viewer.show",
 }
 
 if TYPE_CHECKING:
-    from analysis.capture.capture import capture
     from analysis.comparison import Comparison
     from analysis.record import Record
     from analysis.report.compare import compare
     from analysis.viewer.attention import Attention
     from analysis.viewer.show import view
 
-__all__ = ["Attention", "Comparison", "Record", "capture", "compare", "view"]
+__all__ = ["Attention", "Comparison", "Record", "compare", "view"]
 
 
 def __getattr__(name: str):
