@@ -1,6 +1,6 @@
 """analysis: from checkpoints to understanding. `compare` compares groups of runs and shows itself.
 
-`view` shows what runs attend to on a text; `jattn` gives both.
+`view` shows what runs attend to on a text; `jattn` gives both, and `jattn.capture`, whose name is here that of a room.
 """
 
 from importlib import import_module
