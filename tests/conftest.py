@@ -19,22 +19,15 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import levels
+
 TESTS = Path(__file__).parent
-# These compile without most of XLA's optimisations; all others, the model and its training, compile as users do.
-QUICK = ("analysis", "browser", "interop")
+# The model, the kernels, decoding, the loop: their programs are what users run.
+OPTIMISED = [TESTS / "jattn", *(TESTS / "train" / f"test_{name}.py" for name in ("loop", "optimizer", "step"))]
 
 # No test may fail for the speed of the machine it runs on.
 settings.register_profile("jattn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("jattn")
-
-
-def compile_for(quick: bool) -> None:
-    """Sets how programs are compiled; those compiled in the other way are forgotten."""
-    import jax
-
-    if jax.config.values["jax_disable_most_optimizations"] != quick:
-        jax.config.update("jax_disable_most_optimizations", quick)
-        jax.clear_caches()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -71,8 +64,17 @@ def two_devices() -> dict[str, str]:
     return os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
 
+def optimised(item) -> bool:
+    return any(item.path.is_relative_to(path) for path in OPTIMISED)
+
+
+def pytest_collection_modifyitems(items):
+    """Those that compile as users do come last: a worker changes the level of optimisation once."""
+    items.sort(key=optimised)
+
+
 def pytest_runtest_setup(item):
-    compile_for(item.path.relative_to(TESTS).parts[0] in QUICK)
+    levels.set_level(optimised=optimised(item))
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing and item.get_closest_marker("peers"):
         pytest.skip(f"needs {' and '.join(missing)}: pip install 'jattn[peers]'")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import levels
+
 WORDS = (
     "the",
     "null",
@@ -57,8 +59,12 @@ def tiny(text):
 
 @pytest.fixture(scope="session")
 def straight(tiny, tmp_path_factory):
-    """A run of 12 steps without a stop: two kinds of layer, and dropout, so that its randomness must repeat too."""
+    """A run of 12 steps without a stop: two kinds of layer, and dropout, so that its randomness must repeat too.
+
+    Bytes are compared with it at the level of the tests of the loop, whichever test asks for it first.
+    """
     from train import loop
 
     config = tiny({"model.layers": 2, "model.attention": "null,local:4", "model.dropout.mlp": 0.1})
-    return loop.run(config, tmp_path_factory.mktemp("straight") / "run")
+    with levels.as_users_compile():
+        return loop.run(config, tmp_path_factory.mktemp("straight") / "run")

@@ -296,7 +296,8 @@ def test_a_command_is_a_function_of_plain_arguments(there, capsys):
     assert info("runs/tiny-standard-s0", json=True) == 0
     called = capsys.readouterr().out
     assert main(["info", "runs/tiny-standard-s0", "--json"]) == 0 and capsys.readouterr().out == called
-    changes = {"model.layers": 1, "model.heads": 2, "model.width": 16, "steps": 5}
+    changes = {"model.layers": 1, "model.heads": 2, "model.width": 16, "model.context": 16, "steps": 1000}
+    changes |= {"data.batch": 4, "optimizer.warmup": 1, "data.corpus": there[-1]}
     assert train(changes, preset="tiny", attention=["standard", "null"], seeds=[4], dry_run=True) == 0
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
         "tiny-standard-s4",
@@ -304,9 +305,9 @@ def test_a_command_is_a_function_of_plain_arguments(there, capsys):
     ]
 
 
-def test_reader_that_has_seen_enough_is_no_error(quick_env):
+def test_reader_that_has_seen_enough_is_no_error():
     program = "import sys; from analysis.cli import main; sys.exit(main(['train', '--help-all']))"
-    env = quick_env | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
