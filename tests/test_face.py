@@ -191,7 +191,7 @@ def test_command_among_strangers_runs_none_of_theirs(tmp_path, strangers):
 OURS = sorted(f for package in launcher.PACKAGES for f in (ROOT / package).rglob("*.py"))
 FACE_FILES = {"jattn/__init__.py", "jattn/__main__.py", "jattn/launcher.py"}
 # What only the command line reads: there ours hold the names.
-COMMANDS = ("analysis/cli.py", "analysis/commands.py", "analysis/demo.py", "train/commands.py", "train/importing.py")
+COMMANDS = ("analysis/demo.py", "train/commands.py", "train/importing.py")
 
 
 def test_of_jattn_only_the_face_names_what_stands_above_it_and_only_lazily():
