@@ -1,7 +1,7 @@
 """Whether two reports of the same runs hold the same numbers, names apart: python benchmarks/same_numbers.py OLD NEW
 
 OLD was written before the names of 2026-12, NEW after. Every row of measures.csv and heads.csv and every entry of
-comparison.json is found in the other under its new name; prints the largest relative difference of each file, and exits
+comparison.json is found in the other under its new name; prints the largest difference of each file, and exits
 with 1 if a name is missing on either side or a number differs by more than what another order of float32 sums gives.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from analysis.measures.readouts import READOUTS
 from train.config_history import RENAMED as FIELDS
 
-TOLERANCE = 2e-5
+TOLERANCE = 1e-5
 MEASURES = {"awake_share": "active_share", "block": "paragraph", "block_raw": "paragraph_raw"}
 CHAPTERS = {"waking": "dormancy"}
 SCORES = {title: name for name, title in READOUTS.items()}  # of the known truth: by title once, by name now
@@ -62,7 +62,7 @@ def today(at: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def differences(old: dict[Any, Any], new: dict[Any, Any]) -> tuple[float, list[str]]:
-    """The largest relative difference of two tables of the same names, and what does not agree."""
+    """The largest difference of two tables of the same names, and what does not agree."""
     wrong = [f"only before: {at}" for at in old.keys() - new.keys()] + [
         f"only after: {at}" for at in new.keys() - old.keys()
     ]
@@ -70,7 +70,7 @@ def differences(old: dict[Any, Any], new: dict[Any, Any]) -> tuple[float, list[s
     for at in old.keys() & new.keys():
         a, b = number(old[at]), number(new[at])
         if isinstance(a, float) and isinstance(b, float):
-            apart = abs(a - b) / max(abs(a), abs(b), 1e-3)
+            apart = abs(a - b) / max(abs(a), abs(b), 1)
             largest = max(largest, apart)
             wrong += [f"{at}: {a} and {b}"] if apart > TOLERANCE else []
         elif renamed(str(a)) != renamed(str(b)):
@@ -106,11 +106,11 @@ def main(before: Path, after: Path) -> int:
     ):
         largest, wrong = differences(table(before, name, keys, True), table(after, name, keys, False))
         bad += len(wrong)
-        print(f"{name}: largest relative difference {largest:.1e}; {len(wrong)} that do not agree")
+        print(f"{name}: largest difference {largest:.1e}; {len(wrong)} that do not agree")
         print(*wrong[:20], sep="\n")
     largest, wrong = differences(entries(before, True), entries(after, False))
     bad += len(wrong)
-    print(f"comparison.json: largest relative difference {largest:.1e}; {len(wrong)} that do not agree")
+    print(f"comparison.json: largest difference {largest:.1e}; {len(wrong)} that do not agree")
     print(*wrong[:20], sep="\n")
     return int(bad > 0)
 
