@@ -22,7 +22,7 @@ from analysis.drawing.style import (
     ratio_norm,
     share_norm,
 )
-from analysis.measures.text_measures import EPS
+from analysis.measures.sinks import EPS
 from analysis.record import Record
 
 SINK = f"sink_1_{EPS[-1]}"

@@ -10,7 +10,8 @@ from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Read
 from analysis.chapters import text_figures
 from analysis.elements import Element
 from analysis.measures import text_measures
-from analysis.measures.text_measures import EPS, NATS, SHARE
+from analysis.measures.sinks import EPS
+from analysis.measures.text_measures import NATS, SHARE
 from analysis.record import Record
 from train.runs import Run
 

@@ -8,7 +8,7 @@ from analysis.chapter_type import Measure, Results
 from analysis.chapters.layer_figures import layer_maps
 from analysis.drawing.style import INK, Figure, draw_map, plain, tile, wrapped
 from analysis.elements import Plot
-from analysis.measures.text_measures import EPS
+from analysis.measures.sinks import EPS
 from analysis.record import Record
 from analysis.stats import known_mean
 

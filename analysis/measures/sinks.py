@@ -17,6 +17,7 @@ from scipy.stats import mode
 from jattn.errors import InputError, at_least
 
 # A row with less real attention than this has no meaningful conditional distribution: dividing would show noise.
+EPS = (0.1, 0.2, 0.3)  # thresholds of the sink rate; 0.3 is Gu et al.'s
 MIN_REAL_MASS = 1e-6
 MOST_NULL = 0.9  # of a query's attention; above it the rest says little (Vig and Belinkov 2019, section 5.2.3)
 
@@ -34,6 +35,12 @@ def alpha(weights: Float[Array, "B N T T"], k: int = 1) -> Float[Array, "B N"]:
 def alpha_null(null_mass: Float[Array, "B N T"]) -> Float[Array, "B N"]:
     """alpha_* = mean over all queries of the null mass: alpha with the null as the key. In [0, 1]. Source: Gu 2024."""
     return null_mass.mean(-1)
+
+
+def sink_rate(alpha: Float[Array, "B N"], eps: float) -> Float[Array, "B N"]:
+    """1 where alpha is above eps, else 0: its mean over windows is the sink rate of the head. Source: Gu et al. 2024,
+    section 3.1."""
+    return (alpha > eps).astype(alpha.dtype)
 
 
 def null_share(null_mass: Float[Array, "B N T"]) -> Float[Array, "B N"]:

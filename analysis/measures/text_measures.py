@@ -20,11 +20,10 @@ from jaxtyping import Array, Bool, Float, Int
 from analysis.measures import sinks
 from analysis.measures.measure import Measure
 from analysis.measures.row_sums import LOCAL_WIDTH, LONG, RowSums, entropy
-from analysis.measures.sinks import MIN_REAL_MASS
+from analysis.measures.sinks import EPS, MIN_REAL_MASS
 from analysis.measures.spread import FAINT, query_keys_that_hold
 from analysis.measures.text_maps import Maps, Marks, maps_of
 
-EPS = (0.1, 0.2, 0.3)  # thresholds of the sink rate; 0.3 is Gu et al.'s
 HALVINGS = 10  # in the search for the keys that hold 90 %: each is one pass over millions of rows
 SHARE, NATS = "0-1", "nats"
 REAL, SINKLESS = "conditional on non-null", "without null and position 1"
@@ -60,9 +59,8 @@ def pinned_at_random(
     return rows * (1 - mass)[..., None], mass
 
 
-def sink_rate(alpha: Of, eps: float) -> Of:
-    """1 where alpha is above eps, else 0: its mean over windows is the sink rate of the head (Gu et al. 2024)."""
-    return lambda m: None if (value := alpha(m)) is None else (value > eps).astype(value.dtype)
+def _sink_rate(alpha: Of, eps: float) -> Of:
+    return lambda m: None if (value := alpha(m)) is None else sinks.sink_rate(value, eps)
 
 
 def _alpha(k: int) -> Of:
@@ -187,11 +185,11 @@ MEASURES: dict[str, tuple[Measure, Of]] = {
     **{f"alpha_{k}": (Measure(f"alpha_{k}: mean attention to position {k}", SHARE), _alpha(k)) for k in (1, 2, 3, 4)},
     "alpha_null": (Measure("alpha of the null", SHARE), _alpha_null),
     **{
-        f"sink_{k}_{e}": (Measure(f"sink rate, position {k}, eps {e}", SHARE), sink_rate(_alpha(k), e))
+        f"sink_{k}_{e}": (Measure(f"sink rate, position {k}, eps {e}", SHARE), _sink_rate(_alpha(k), e))
         for k, eps in ((1, EPS), *((k, EPS[-1:]) for k in (2, 3, 4)))
         for e in eps
     },
-    **{f"sink_null_{e}": (Measure(f"sink rate, null, eps {e}", SHARE), sink_rate(_alpha_null, e)) for e in EPS},
+    **{f"sink_null_{e}": (Measure(f"sink rate, null, eps {e}", SHARE), _sink_rate(_alpha_null, e)) for e in EPS},
     **_pattern("self", "the query's own token"),
     **_pattern("previous", "previous token", sinkless=True),
     **_pattern("local", f"last {LOCAL_WIDTH} keys", sinkless=True),

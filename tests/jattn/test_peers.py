@@ -1,5 +1,6 @@
 """Parity with independent implementations: torch's layers and attention modules of transformers, on random weights."""
 
+from inspect import signature
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -86,7 +87,8 @@ def test_sliding_window_of_mistral_is_our_window(torch, W):
         hidden_size=D, num_attention_heads=N, num_key_value_heads=K, sliding_window=W, attn_implementation="eager"
     )
     layer, x = MistralAttention(config, 0).eval(), torch.randn(B, T, D)
-    mask = create_sliding_window_causal_mask(config, x, attention_mask=None, past_key_values=None)
+    cache = "cache" if "cache" in signature(create_sliding_window_causal_mask).parameters else "past_key_values"
+    mask = create_sliding_window_causal_mask(config, x, attention_mask=None, **{cache: None})
     turn = torch.ones(B, T, H), torch.zeros(B, T, H)
     expected, expected_weights = layer(x, turn, mask)
 

@@ -396,11 +396,11 @@ def test_stop_in_the_second_run_keeps_the_first_and_says_how_to_go_on(there, tmp
 
 
 def test_ctrl_c_outside_of_training_stops_in_one_line(there, tmp_path, monkeypatch):
-    from train import loop
+    from train import material
 
     def prepare(config, start):
         raise KeyboardInterrupt  # what Python makes of SIGINT where nobody handles it
 
-    monkeypatch.setattr(loop, "prepare", prepare)
+    monkeypatch.setattr(material, "prepare", prepare)
     assert jattn("train", *there, "--out", tmp_path / "run") == (130, "", "jattn: stopped\n")
     assert not (tmp_path / "run").exists()
