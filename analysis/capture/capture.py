@@ -65,8 +65,8 @@ def capture(
     put, parameters = batches_over_devices(), replicated(run.parameters)
     block = block_of(count, BLOCKS)
     state, before, kept = None, None, []
-    for start, n, (batch,) in in_batches(size, windows):
-        rows = batch.astype(np.int32)
+    for start, n, (read,) in in_batches(size, windows):
+        rows = read.astype(np.int32)
         blocks = np.pad(block[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
         batched = jax.tree.map(put, (rows, marks_of(run, rows[:, :T]), blocks))
         controlled = start < CONTROL
@@ -121,14 +121,23 @@ def marks_of(run: Run, tokens: np.ndarray) -> Marks:
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)  # once per config: runs that differ in seed share it
 def _text_step(
-    config: ModelConfig, edit, maps: int, state, parameters, windows, marks: Marks, blocks, visible, controlled
+    config: ModelConfig,
+    edit: Edit | None,
+    maps: int,
+    state: Any,
+    parameters: Any,
+    windows: Any,
+    marks: Marks,
+    blocks: Any,
+    visible: Any,
+    controlled: Any,
 ):
 
-    def control(weights, null, layer, marks):
+    def control(weights: Any, null: Any, layer: Any, marks: Any):
         scores = text_measures(*pinned_at_random(weights, null, layer), visible[layer], marks, config.causal)
         return {f"{name}_control": scores[name] for name in CONTROLLED}
 
-    def nothing(weights, *_):
+    def nothing(weights: Any, *_):
         return {f"{name}_control": jnp.full(weights.shape[:2], jnp.nan, weights.dtype) for name in CONTROLLED}
 
     def observe(seen: Seen):
@@ -187,7 +196,7 @@ def _on_repeats(run: Run, T: int, count: int, size: int) -> dict[str, Sums]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _repeat_step(config: ModelConfig, parameters, tokens):
+def _repeat_step(config: ModelConfig, parameters: Any, tokens: Any):
     def observe(seen: Seen):
         return repeat_measures(*attention_of(seen, config), tokens)
 

@@ -119,7 +119,7 @@ def _eights(rows: np.ndarray) -> range:
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_probs(config: ModelConfig, parameters, tokens, asked):
+def _log_probs(config: ModelConfig, parameters: Any, tokens: Any, asked: Any):
     logits = assemble(config, parameters)(tokens)[:, :-1]
     return jnp.where(asked[:, 1:], -next_token_losses(logits, tokens[:, 1:]), 0).sum(-1)
 

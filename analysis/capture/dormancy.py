@@ -158,7 +158,16 @@ def even(config: ModelConfig, T: int, counted: np.ndarray) -> dict[str, float]:
 
 
 @partial(jax.jit, static_argnums=0)  # once per config
-def _step(config: ModelConfig, parameters, tokens, marks, of_paragraph, visible, counted, halves):
+def _step(
+    config: ModelConfig,
+    parameters: Any,
+    tokens: Any,
+    marks: Any,
+    of_paragraph: Any,
+    visible: Any,
+    counted: Any,
+    halves: Any,
+):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         counts, mask, half = counted[seen.layer], visible[seen.layer], halves[:, seen.layer]
@@ -198,7 +207,7 @@ def _on_repeats(run: Run, T: int, size: int, visible: np.ndarray) -> dict[str, n
 
 
 @partial(jax.jit, static_argnums=0)
-def _repeat_step(config: ModelConfig, parameters, tokens, visible):
+def _repeat_step(config: ModelConfig, parameters: Any, tokens: Any, visible: Any):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         mask, with_null = visible[seen.layer], jnp.asarray(layers_with_null(config))[seen.layer]
@@ -209,13 +218,13 @@ def _repeat_step(config: ModelConfig, parameters, tokens, visible):
     return assemble(config, parameters)(tokens, observe=observe)[1]
 
 
-def _on_text(weights, null, *known) -> tuple[dict[str, Any], dict[str, Any]]:
+def _on_text(weights: Any, null: Any, *known: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     shares = {"null_share": sinks.null_share(null), "first_token_share": sinks.first_token_share(weights)}
     scores, levels = text_scores(weights, null, *known)
     return scores | shares, levels
 
 
-def _classed(config: ModelConfig, scores_of, weights, null, layer, *known) -> dict[str, Any]:
+def _classed(config: ModelConfig, scores_of: Any, weights: Any, null: Any, layer: Any, *known: Any) -> dict[str, Any]:
     """What classes are decided on, with chance as `chance_...`; for a model without any null also as `pinned_...`,
     of the same attention with a null pinned at random, whose chance is the same."""
     N = weights.shape[1]

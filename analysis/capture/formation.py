@@ -122,7 +122,7 @@ def _saved_steps(run: Run) -> list[int]:
     return steps
 
 
-def _at_step(config: ModelConfig, parameters, windows, repeated):
+def _at_step(config: ModelConfig, parameters: Any, windows: Any, repeated: Any):
     """Measures of one checkpoint, and the shares of every head [L, N]."""
     losses, seen = (jax.device_get(a) for a in _text(config, parameters, jnp.asarray(windows)))
     twice, seen_twice = (jax.device_get(a) for a in _repeats(config, parameters, jnp.asarray(repeated)))
@@ -142,7 +142,7 @@ def _at_step(config: ModelConfig, parameters, windows, repeated):
 
 
 @partial(jax.jit, static_argnums=0)
-def _text(config: ModelConfig, parameters, windows):
+def _text(config: ModelConfig, parameters: Any, windows: Any):
     def observe(seen: Seen):
         weights, null = seen.weights(), seen.null_mass.swapaxes(1, 2)
         return {
@@ -156,14 +156,14 @@ def _text(config: ModelConfig, parameters, windows):
 
 
 @partial(jax.jit, static_argnums=0)
-def _repeats(config: ModelConfig, parameters, tokens):
+def _repeats(config: ModelConfig, parameters: Any, tokens: Any):
     pattern = patterns.induction_pattern(tokens[:, :-1])
     return _losses(
         config, parameters, tokens, lambda seen: {"induction": patterns.raw_mass(seen.weights(), pattern).mean(0)}
     )
 
 
-def _losses(config: ModelConfig, parameters, tokens, observe):
+def _losses(config: ModelConfig, parameters: Any, tokens: Any, observe: Any):
     """The loss of every target, and what `observe` saw."""
     logits, seen = assemble(config, parameters)(tokens[:, :-1], observe=observe)
     return next_token_losses(logits, tokens[:, 1:]), seen

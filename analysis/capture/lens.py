@@ -140,7 +140,7 @@ def _refuse_no_sum(config: ModelConfig) -> None:
     raise InputError(f"logit attribution: model.{name} = {value!r}: {why}; choose a model without it")
 
 
-def _direction(model: Transformer, final, right, against) -> tuple[Array, Array]:
+def _direction(model: Transformer, final: Any, right: Any, against: Any) -> tuple[Array, Array]:
     """The direction of the stream (B T D) that is the logit difference, the norm's scale fixed, and the biases'."""
     config = model.config
     norm: Any = model.final_norm

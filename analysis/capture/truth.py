@@ -6,6 +6,7 @@ A query on a trigger must look one symbol back; all others have nothing to atten
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -101,7 +102,7 @@ def truth(run: Run, rows: np.ndarray) -> Truth:
 
 
 @partial(jax.jit, static_argnums=0)
-def _readouts(config: ModelConfig, parameters, windows):
+def _readouts(config: ModelConfig, parameters: Any, windows: Any):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         heads = config.heads // config.N_kv

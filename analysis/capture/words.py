@@ -127,7 +127,9 @@ def _batch(encoded: Sequence[Encoded], T: int, W: int) -> tuple[np.ndarray, ...]
 
 
 @partial(jax.jit, static_argnums=0)
-def _read(config: ModelConfig, parameters, tokens: Array, types: Array, filler: Array, member: Array, apart: Array):
+def _read(
+    config: ModelConfig, parameters: Any, tokens: Array, types: Array, filler: Array, member: Array, apart: Array
+):
     mean = member / jnp.maximum(member.sum(-1, keepdims=True), 1)
 
     def observe(seen: Seen):

@@ -10,7 +10,7 @@ H head size, V vocabulary.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from jattn.config import ModelConfig
 from jattn.errors import InputError, one_of
 from jattn.model import assemble
-from jattn.taps import Edit
+from jattn.taps import Edit, Seen
 from train.losses import next_token_losses
 
 Heads = Int[Array, "P 2"]  # (layer, head) of each, counted from 0
@@ -35,10 +35,10 @@ class Means(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def means(config: ModelConfig, parameters, tokens: Int[Array, "B T"]) -> Means:
+def means(config: ModelConfig, parameters: Any, tokens: Int[Array, "B T"]) -> Means:
     """What a head puts out and what its values are on average over these texts; replacements for one of them."""
 
-    def observe(seen):
+    def observe(seen: Seen):
         return Means(seen["z"].mean((0, 1)), seen["v"][:, 1:].mean((0, 1)))
 
     return assemble(config, parameters)(tokens, observe=observe)[1]
@@ -47,13 +47,13 @@ def means(config: ModelConfig, parameters, tokens: Int[Array, "B T"]) -> Means:
 def silence(layer: Array | int, head: Array | int, value: Float[Array, " H"] | float = 0.0) -> Edit:
     """The edit that sets the output z of one head to `value` at every query. layer -1 silences nothing."""
 
-    def edit(site, array, index):
+    def edit(site: str, array: Any, index: Any):
         return jnp.where(index == layer, array.at[:, :, head].set(value), array) if site == "z" else array
 
     return edit
 
 
-def loss_nats(model, windows: Int[Array, "B columns"], **options) -> Float[Array, " B"]:
+def loss_nats(model: Any, windows: Int[Array, "B columns"], **options: Any) -> Float[Array, " B"]:
     """Mean of -log P(next token) of each text of T + 1 tokens; options as of `model(tokens, ...)`."""
     logits = model(windows[:, :-1], **options)
     return next_token_losses(logits, windows[:, 1:]).mean(-1)
@@ -61,7 +61,7 @@ def loss_nats(model, windows: Int[Array, "B columns"], **options) -> Float[Array
 
 @partial(jax.jit, static_argnums=0)
 def ablate(
-    config: ModelConfig, parameters, windows: Int[Array, "B columns"], heads: Heads, values: Float[Array, "P H"]
+    config: ModelConfig, parameters: Any, windows: Int[Array, "B columns"], heads: Heads, values: Float[Array, "P H"]
 ) -> Float[Array, "P B"]:
     """Loss with z of one head set to its value, minus the loss of the whole model, in nats: above 0 is harm.
 
@@ -76,7 +76,7 @@ def ablate(
 
 
 @partial(jax.jit, static_argnums=0)
-def evict(config: ModelConfig, parameters, windows: Int[Array, "B columns"], mean: Means) -> dict[str, Array]:
+def evict(config: ModelConfig, parameters: Any, windows: Int[Array, "B columns"], mean: Means) -> dict[str, Array]:
     """Loss without the null or without position 1 minus the loss of the whole model, in nats, each [B].
 
     null_column    s_null = -inf: the null gets nothing, each row is renormalised over its real keys
@@ -91,10 +91,10 @@ def evict(config: ModelConfig, parameters, windows: Int[Array, "B columns"], mea
     tokens = windows[:, :-1]
     later = jnp.broadcast_to(jnp.arange(tokens.shape[1]) > 0, tokens.shape)
 
-    def loss(evicted):
+    def loss(evicted: Any):
         this = dict(zip(EVICTIONS, evicted, strict=True))
 
-        def edit(site, array, layer):
+        def edit(site: str, array: Any, layer: Any):
             put = lambda name, new: jnp.where(this[name], new.astype(array.dtype), array)
             if site == "s_null":
                 return put("null_column", jnp.full_like(array, -jnp.inf))
@@ -140,7 +140,7 @@ class Patched(NamedTuple):
 
 def patch(
     config: ModelConfig,
-    parameters,
+    parameters: Any,
     clean: Int[Array, "B T"],
     corrupted: Int[Array, "B U"],
     places: Mapping[str, Int[Array, " P"]],
@@ -170,7 +170,17 @@ def patch(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _patch(config: ModelConfig, site: str, parameters, clean, corrupted, where, query, right, wrong) -> Patched:
+def _patch(
+    config: ModelConfig,
+    site: str,
+    parameters: Any,
+    clean: Any,
+    corrupted: Any,
+    where: Any,
+    query: Any,
+    right: Any,
+    wrong: Any,
+) -> Patched:
     model = assemble(config, parameters)
     of = lambda logits, index: jnp.take_along_axis(logits, index[:, None], 1)[:, 0]
 
@@ -181,10 +191,10 @@ def _patch(config: ModelConfig, site: str, parameters, clean, corrupted, where, 
     wrong = corrupted_logits.argmax(-1) if wrong is None else wrong
     metrics = lambda x: (kl_nats(clean_logits, x), of(x, right) - of(x, wrong))
 
-    def one(place):
+    def one(place: Any):
         layer, head, position = place
 
-        def edit(name, array, index):
+        def edit(name: str, array: Any, index: Any):
             if name != site:
                 return array
             here = (jnp.arange(array.shape[1]) == position) | (position < 0)

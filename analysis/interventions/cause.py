@@ -12,6 +12,7 @@ Axes: B texts, T queries of a text, Q queries drawn from it, L layers, N heads, 
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from jattn.config import ModelConfig
 from jattn.decode import EMPTY, LayerCache, step
 from jattn.errors import at_least
 from jattn.model import assemble
-from jattn.taps import Seen
+from jattn.taps import Edit, Seen
 
 SILENCED = {"zero": "set to zero", "mean": "set to its mean"}
 EVICTIONS = {
@@ -39,7 +40,7 @@ EVICTIONS = {
 @partial(jax.jit, static_argnums=0)
 def cause_nats(
     config: ModelConfig,
-    parameters,
+    parameters: Any,
     tokens: Int[Array, "B T"],
     queries: Int[Array, "B Q"],
     heads: Heads,
@@ -57,13 +58,13 @@ def cause_nats(
     caches = [LayerCache(empty, empty, jnp.full(T, EMPTY), 0) for _ in range(config.layers)]
     kept = [(cache.k, cache.v) for cache in step(model, tokens, caches, 0)[1]]
 
-    def logits_at(text, past, t, edit):
+    def logits_at(text: Any, past: Any, t: Any, edit: Edit):
         """Logits after token t of one text: its own key is computed anew, the slot of its clean one stays hidden."""
         position = jnp.arange(T).at[t].set(EMPTY)
         caches = [LayerCache(k[None], v[None], position, 0) for k, v in past]
         return step(model, text[t][None, None], caches, t, edit)[0][0, 0]
 
-    def logits(place):
+    def logits(place: Any):
         head, value = place
         edit = silence(head[0], head[1], value)
         of_text = lambda text, past, ts: jax.vmap(lambda t: logits_at(text, past, t, edit))(ts)
@@ -74,7 +75,7 @@ def cause_nats(
 
 
 @partial(jax.jit, static_argnums=0)
-def readings(config: ModelConfig, parameters, tokens: Int[Array, "B T"]) -> dict[str, Float[Array, "L B N T"]]:
+def readings(config: ModelConfig, parameters: Any, tokens: Int[Array, "B T"]) -> dict[str, Float[Array, "L B N T"]]:
     """Every readout of every query and head; those that need a null are NaN in layers without one.
 
     written = w / (w + r): w the norm of what the head adds, z W_O, and r that of the residual stream it is added to.

@@ -11,6 +11,7 @@ zero point (asymmetric); here they have none.
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from jaxtyping import Array, Float, Int
 from jattn.config import ModelConfig
 from jattn.errors import InputError
 from jattn.model import assemble
-from jattn.taps import SINK_SITES
+from jattn.taps import SINK_SITES, Seen
 from train.losses import next_token_losses
 from train.windows import predicts_next
 
@@ -69,10 +70,10 @@ def losses(
 
 
 @partial(jax.jit, static_argnums=0)
-def _ranges(config: ModelConfig, parameters, windows) -> dict[str, Float[Array, " L"]]:
+def _ranges(config: ModelConfig, parameters: Any, windows: Any) -> dict[str, Float[Array, " L"]]:
     """The absmax of what the linear layers read, by site; the larger one where a sink token's row is read as well."""
 
-    def observe(seen):
+    def observe(seen: Seen):
         of = {site: jnp.abs(seen[site]).max() for site in (*READ, *SINK_SITES) if site in seen.arrays}
         return {site: jnp.maximum(of[site], of.get(f"sink_{site}", 0)) for site in READ}
 
@@ -80,10 +81,12 @@ def _ranges(config: ModelConfig, parameters, windows) -> dict[str, Float[Array, 
 
 
 @partial(jax.jit, static_argnums=0)
-def _loss(config: ModelConfig, parameters, windows, ranges: dict[str, Float[Array, " L"]] | None) -> Float[Array, " W"]:
+def _loss(
+    config: ModelConfig, parameters: Any, windows: Any, ranges: dict[str, Float[Array, " L"]] | None
+) -> Float[Array, " W"]:
     """Loss of each window, the inputs of all linear layers in int8 if `ranges` are given."""
 
-    def quantise(site, array, layer):
+    def quantise(site: str, array: Any, layer: Any):
         absmax = (ranges or {}).get(site.removeprefix("sink_"))
         return array if absmax is None else fake_quantise(array, absmax[layer])
 

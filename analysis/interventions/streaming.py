@@ -16,6 +16,7 @@ Source: Xiao et al. 2023 (arXiv 2309.17453), section 3.2 and table 3.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ class CacheWindow:
         out = jnp.einsum("bkgts,bskh->btkgh", p, v).reshape(B, T, N, H)
         return Partial(out.astype(q.dtype), lse.swapaxes(1, 2))
 
-    def _moved(self, q, by):
+    def _moved(self, q: Array, by: Array):
         """Queries that were rotated at one position, rotated as at another."""
         if self.config.positions != "rope":
             return q
@@ -104,7 +105,7 @@ def cached_losses(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _losses(config: ModelConfig, cache: CacheWindow | None, keep_null: Array, parameters, windows):
+def _losses(config: ModelConfig, cache: CacheWindow | None, keep_null: Array, parameters: Any, windows: Any):
     evict = at("s_null", lambda s: jnp.where(keep_null, s, -jnp.inf))
     logits = assemble(config, parameters)(windows[:, :-1], edit=evict, attend=cache)
     return next_token_losses(logits, windows[:, 1:])

@@ -9,7 +9,7 @@ Queries 1 and 2 are left out: they have next to no choice. Rows with less than 0
 reading. Sources: Lin 1991 (Jensen-Shannon divergence); Clark et al. 2019 (arXiv 1906.04341), section 6, between heads.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +100,7 @@ def agreement(maps_a: Maps, maps_b: OtherMaps, *, with_null: bool = False) -> di
     return result | {"random": random, "agreement": share}
 
 
-def _rows(maps, with_null: bool):
+def _rows(maps: np.ndarray, with_null: bool):
     """Distributions [L N, rows, outcomes] and which of them can be compared, [L N, rows].
 
     Whether a layer has a null shows in its column: one is 0 everywhere only where there is none.
@@ -119,13 +119,13 @@ def _rows(maps, with_null: bool):
 
 
 @jax.jit
-def _distances(a, kept_a, b, kept_b):
+def _distances(a: Any, kept_a: Any, b: Any, kept_b: Any):
     """Mean over the rows that both have; one head of a at a time, some rows at a time."""
 
-    def of_head(head):
+    def of_head(head: Any):
         p, kept = head
 
-        def to_head(other):
+        def to_head(other: Any):
             q, kept_q = other
             middle = (p + q) / 2
             jsd = (rel_entr(p, middle) + rel_entr(q, middle)).sum(-1) / (2 * jnp.log(2.0))
@@ -136,12 +136,12 @@ def _distances(a, kept_a, b, kept_b):
     return jax.lax.map(of_head, (a, kept_a))
 
 
-def _of(distance, partner):
+def _of(distance: np.ndarray, partner: np.ndarray):
     L, N = partner.shape[:2]
     return distance[np.arange(L)[:, None], np.arange(N), partner[..., 0], partner[..., 1]]
 
 
-def _square(distance):
+def _square(distance: np.ndarray):
     if distance.shape[:2] != distance.shape[2:]:
         raise InputError(
             f"maps: runs of {distance.shape[0]} x {distance.shape[1]} and {distance.shape[2]} x {distance.shape[3]} "

@@ -33,7 +33,7 @@ class Bigram:
         log_probs = self._smoothed(current, counts[:, None], self.unigram[following][:, None])
         return -log_probs[:, 0].reshape(len(rows), -1)
 
-    def _smoothed(self, current, counts, unigram):
+    def _smoothed(self, current: np.ndarray, counts: np.ndarray, unigram: np.ndarray):
         of_a, types = self.counts.sum(1)[current][:, None], np.diff(self.counts.indptr)[current][:, None]
         known = of_a + types
         return np.log(np.where(known > 0, (counts + types * unigram) / np.maximum(known, 1), unigram))

@@ -58,7 +58,9 @@ def repeat_scores(
     return _scores(weights, null_mass, visible, {}, of_text)
 
 
-def _scores(weights, null_mass, visible, fixed, of_text) -> tuple[Scores, Scores]:
+def _scores(
+    weights: Array, null_mass: Array, visible: Array, fixed: dict[str, Array], of_text: dict[str, Array]
+) -> tuple[Scores, Scores]:
     rest, nothing = first_token_as_null(weights, null_mass)
     visible = visible.at[:, 0].set(False)
     real = patterns.real_mass(rest, nothing)

@@ -34,7 +34,7 @@ def products_by_distance(
     k = jnp.repeat(k, N // k.shape[2], axis=2)
     t = jnp.arange(T)
 
-    def at_distance(d):
+    def at_distance(d: Array):
         pairs = (t - d >= 1)[:, None, None]
         return jnp.where(pairs, q * jnp.roll(k, d, axis=1), 0).sum(1) / (T - 1 - d)
 

@@ -74,5 +74,5 @@ def detected(
     return scores, levels
 
 
-def _excluded(T, bos, current):
+def _excluded(T: int, bos: bool, current: bool):
     return (bos & (jnp.arange(T) == 0)) | (current & jnp.eye(T, dtype=bool))

@@ -65,7 +65,7 @@ def infinity_norm(x: Float[Array, "B T D"]) -> Float[Array, " B"]:
     return jnp.abs(x.astype(jnp.promote_types(x.dtype, jnp.float32))).max((-2, -1))
 
 
-def _median(x):
+def _median(x: Array):
     """The median of each row of non-negative numbers, exactly, without a sort (which takes most of a capture's time).
 
     Such floats are in the order of their bits: bisection on these finds the lower middle one, one more pass the upper.
@@ -73,7 +73,7 @@ def _median(x):
     n = x.shape[-1]
     bits = jax.lax.bitcast_convert_type(x, jnp.int32)
 
-    def halve(_, bounds):
+    def halve(_, bounds: tuple[Array, Array]):
         low, high = bounds
         middle = low + (high - low) // 2
         enough = (bits <= middle[:, None]).sum(-1) >= (n + 1) // 2
@@ -86,7 +86,7 @@ def _median(x):
     return (lower + upper) / 2
 
 
-def _first_over_rest(norms):
+def _first_over_rest(norms: Array):
     at_least("tokens T of a window", norms.shape[1], 2)
     rest = norms[:, 1:].mean(1)
     return jnp.where(rest > 0, norms[:, 0] / jnp.where(rest > 0, rest, 1), jnp.nan)

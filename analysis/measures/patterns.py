@@ -172,15 +172,15 @@ def chance_mass(pattern: Pattern, *, width: int | None = None, null: bool = Fals
     return raw_mass(_uniform_like(pattern, width, null), pattern)
 
 
-def _distance(T):
+def _distance(T: int):
     return jnp.abs(jnp.arange(T)[:, None] - jnp.arange(T))
 
 
-def _per_head(pattern):
+def _per_head(pattern: Array):
     return pattern[..., None, :, :]
 
 
-def _uniform_like(pattern, width, null):
+def _uniform_like(pattern: Array, width: int | None, null: bool):
     T = pattern.shape[-1]
     B = 1 if pattern.ndim == 2 else pattern.shape[0]
     return jnp.broadcast_to(uniform_weights(T, width=width, null=null), (B, 1, T, T))

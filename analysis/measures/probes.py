@@ -12,6 +12,7 @@ Titov 2020 (arXiv 2003.12298), section 2.2; for the code of several experts Cove
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -130,7 +131,7 @@ def online_code(vectors: Vectors, labels: Labels, texts: Labels, seed: int = 0) 
     return Code(float(mixed), float(M * np.log2(K)))
 
 
-def _portions(texts, seed) -> tuple[np.ndarray, list[int]]:
+def _portions(texts: Any, seed: int) -> tuple[np.ndarray, list[int]]:
     """Items in the order of shuffled texts, and where portions end: at the end of the text that a share falls into."""
     names, index = np.unique(texts, return_inverse=True)
     place = np.random.default_rng(seed).permutation(len(names))[index]
@@ -140,7 +141,7 @@ def _portions(texts, seed) -> tuple[np.ndarray, list[int]]:
     return order, np.unique(ends).tolist()
 
 
-def _predict(train, labels, vectors, strength) -> tuple[np.ndarray, np.ndarray]:
+def _predict(train: np.ndarray, labels: Any, vectors: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
     """The classes that the probe has seen, and its probabilities for each vector."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -154,7 +155,7 @@ def _predict(train, labels, vectors, strength) -> tuple[np.ndarray, np.ndarray]:
     return fitted.classes_, fitted.predict_proba((vectors - mean) * scale)
 
 
-def _checked(vectors, labels, texts, seed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _checked(vectors: np.ndarray, labels: Any, texts: Any, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vectors in float64, labels as 0..K-1, folds; InputError where no probe can be fitted."""
     _of_one_length(vectors=vectors, labels=labels, texts=texts)
     names, classes = np.unique(labels, return_inverse=True)
@@ -176,7 +177,7 @@ def _checked(vectors, labels, texts, seed) -> tuple[np.ndarray, np.ndarray, np.n
     return np.asarray(vectors, np.float64), classes, fold
 
 
-def _of_one_length(**arrays) -> None:
+def _of_one_length(**arrays: Any) -> None:
     """InputError unless there is one entry per item in each."""
     lengths = {name: len(a) for name, a in arrays.items()}
     if len(set(lengths.values())) > 1:

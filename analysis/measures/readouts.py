@@ -7,6 +7,8 @@ be compared fairly with the readouts that a model without a null offers too. No 
 Axes: B windows, N heads, T queries and T keys (the same text), M queries to score. `weights` rows sum to 1 - null_mass.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -109,16 +111,16 @@ def balanced_accuracy_at(scores: Scores, labels: Labels, threshold: float = 0.5)
     return float((np.mean(scores[labels] > threshold) + np.mean(scores[~labels] <= threshold)) / 2)
 
 
-def _visible(visible, weights):
+def _visible(visible: Int[Array, " T"] | None, weights: Array):
     return jnp.arange(1, weights.shape[-2] + 1) if visible is None else visible
 
 
-def _one_minus_share(row_entropy, outcomes):
+def _one_minus_share(row_entropy: Array, outcomes: Array):
     several = outcomes > 1
     return jnp.where(several, 1 - row_entropy / jnp.log(jnp.where(several, outcomes, 2)), 0)
 
 
-def _finite(scores, labels):
+def _finite(scores: Any, labels: Any):
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels)
     bad = int((~np.isfinite(scores)).sum())
     if bad or scores.size == 0:
@@ -126,7 +128,7 @@ def _finite(scores, labels):
     return scores, labels
 
 
-def _both_classes(scores, labels):
+def _both_classes(scores: Any, labels: Any):
     if labels.all() or not labels.any():
         raise InputError(f"labels: need True and False, got {int(labels.sum())} True of {labels.size}; add windows")
     return scores, labels

@@ -7,6 +7,8 @@ Axes: M items, P pairs, D and E dimensions. Sources: Kornblith et al. 2019 (arXi
 unbiased estimate Song et al. 2012 (JMLR 13), section 4.1, as in Nguyen et al. 2021 (arXiv 2010.15327), section 3.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Shaped
 
@@ -36,7 +38,7 @@ def linear_cka(x: Items, y: Float[np.ndarray, "M E"]) -> float:
     return float(hsic(*grams) / np.sqrt(hsic(grams[0], grams[0]) * hsic(grams[1], grams[1])))
 
 
-def _hsic(k, g, m):
+def _hsic(k: Any, g: Any, m: Any):
     """Without the factor 1 / (M (M-3)), which a ratio does not need."""
     return np.sum(k * g) + k.sum() * g.sum() / ((m - 1) * (m - 2)) - 2 * (k.sum(0) @ g.sum(0)) / (m - 2)
 

@@ -153,7 +153,7 @@ def conditional_rows(
     return jnp.where(kept[..., None], rows, 0), kept
 
 
-def _causal(T):
+def _causal(T: int):
     return jnp.tril(jnp.ones((T, T), bool))
 
 

@@ -62,7 +62,7 @@ def query_keys_that_hold(
     low = jnp.full(rows.shape[:-1], jnp.log((1 - share) / rows.shape[-1] / 2), rows.dtype)
     high = jnp.full_like(low, 1e-3)  # just above a weight of 1
 
-    def halve(_, bounds):
+    def halve(_, bounds: tuple[Array, Array]):
         low, high = bounds
         middle = (low + high) / 2
         enough = jnp.where(rows >= jnp.exp(middle)[..., None], rows, 0).sum(-1) >= wanted

@@ -132,16 +132,16 @@ def query_entropy_real(
     return entr(rows).sum(-1), kept
 
 
-def _units(x):
+def _units(x: Array):
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-30)
 
 
-def _plus_null(visible):
+def _plus_null(visible: Visible):
     return None if visible is None else visible + 1
 
 
-def _mean_entropy(row_entropy, kept, outcomes):
+def _mean_entropy(row_entropy: Array, kept: Array, outcomes: Array | None):
     if outcomes is None:
         return row_entropy.mean(-1, where=kept)
     several = outcomes > 1

@@ -4,7 +4,7 @@ Axes: B windows, N heads, T queries and T keys (the same text), V vocabulary. i 
 Sources: Clark et al. 2019 (arXiv 1906.04341), section 3 (delimiters); paragraphs and topics are our own definitions.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -93,7 +93,7 @@ def topic_mass(
     return mass, baseline
 
 
-def _cells(T, classes, given):
+def _cells(T: int, classes: Any, given: Any):
     """For each pair, the number of its (distance, frequency) class [B, T, T], and how many there are."""
     steps = np.floor(np.log2(np.maximum(np.abs(np.arange(T)[:, None] - np.arange(T)), 1))).astype(int)
     most = 1 if given is None else 1 + int(np.asarray(given).max())
