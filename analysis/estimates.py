@@ -8,6 +8,7 @@ Axes: S seeds, X texts (blocks of windows), L layers, N heads.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Estimate:
     floor: float | None
 
 
-def estimates_of(results: Results, measures: Sequence[str], baseline: str) -> list[Estimate]:
+def estimates_of(results: Results[Any], measures: Sequence[str], baseline: str) -> list[Estimate]:
     """The estimates of the measures that any group has, measure by measure, groups in their order."""
     estimates = []
     for measure in measures:
@@ -51,7 +52,7 @@ def estimates_of(results: Results, measures: Sequence[str], baseline: str) -> li
 
 
 def _estimate(
-    results: Results, measure: str, group: str, own: dict[int, np.ndarray], base: dict[int, np.ndarray]
+    results: Results[Any], measure: str, group: str, own: dict[int, np.ndarray], base: dict[int, np.ndarray]
 ) -> Estimate:
     values = {seed: run_value(m, measure) for seed, m in _seeds(results, group).items() if seed in own}
     common = sorted(own.keys() & base.keys())
@@ -96,22 +97,22 @@ def estimates_between(
     return estimates
 
 
-def run_value(measured: Measurements, measure: str) -> float:
+def run_value(measured: Measurements[Any], measure: str) -> float:
     """One number for a run: the mean over texts, then over heads or layers; NaN where it is undefined everywhere."""
     return float(known_mean(known_mean(_array(measured, measure), 0)))
 
 
-def per_head(measured: Measurements) -> dict[str, np.ndarray]:
+def per_head(measured: Measurements[Any]) -> dict[str, np.ndarray]:
     """Every measure of a head, [L, N]: the mean over texts."""
     return {name: known_mean(values, 0) for name, values in measured.heads.items()}
 
 
-def per_layer(measured: Measurements) -> dict[str, np.ndarray]:
+def per_layer(measured: Measurements[Any]) -> dict[str, np.ndarray]:
     """Every measure of a layer, [L]: the mean over texts."""
     return {name: known_mean(values, 0) for name, values in measured.layers.items()}
 
 
-def _by_seed(results: Results, group: str, measure: str) -> dict[int, np.ndarray]:
+def _by_seed(results: Results[Any], group: str, measure: str) -> dict[int, np.ndarray]:
     """seed -> one number per text, [X], for the runs in which the measure is defined."""
     by_seed = {}
     for seed, m in _seeds(results, group).items():
@@ -121,23 +122,23 @@ def _by_seed(results: Results, group: str, measure: str) -> dict[int, np.ndarray
     return by_seed
 
 
-def _baseline(results: Results, base: Mapping[int, np.ndarray]) -> dict[int, Measurements]:
+def _baseline(results: Results[Any], base: Mapping[int, np.ndarray]) -> dict[int, Measurements[Any]]:
     group = next(iter(results.runs))
     return {seed: m for seed, m in _seeds(results, group).items() if seed in base}
 
 
-def _seeds(results: Results, group: str) -> dict[int, Measurements]:
+def _seeds(results: Results[Any], group: str) -> dict[int, Measurements[Any]]:
     return {r.config.seed: m for r, m in zip(results.runs[group], results.measured[group], strict=True)}
 
 
-def _array(measured: Measurements, measure: str) -> np.ndarray:
+def _array(measured: Measurements[Any], measure: str) -> np.ndarray:
     for part in (measured.heads, measured.layers, measured.values):
         if measure in part:
             return np.asarray(part[measure], np.float64)
     return np.full(1, np.nan)
 
 
-def _top(measured: Measurements, measure: str) -> float | None:
+def _top(measured: Measurements[Any], measure: str) -> float | None:
     if measure in measured.values or not np.isfinite(means := known_mean(_array(measured, measure), 0)).any():
         return None
     return float(np.nanmax(means))

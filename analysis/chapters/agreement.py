@@ -10,7 +10,7 @@ from itertools import combinations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from analysis.capture.batches import in_batches
 from analysis.capture.layers import attention_of
@@ -22,7 +22,7 @@ from analysis.measures.text_measures import pinned_at_random
 from analysis.stats import known_mean
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
-from jattn.model import assemble
+from jattn.model import Parameters, assemble
 from jattn.taps import Seen
 from train.runs import Run
 
@@ -65,7 +65,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[np.ndar
 
 
 @partial(jax.jit, static_argnums=0)
-def _maps(config: ModelConfig, parameters, tokens):
+def _maps(config: ModelConfig, parameters: Parameters, tokens: Array):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         return jnp.concatenate([null[..., None], weights], -1).astype(jnp.float16)
@@ -73,7 +73,7 @@ def _maps(config: ModelConfig, parameters, tokens):
     return assemble(config, parameters)(tokens, observe=observe)[1]
 
 
-def pairs(results: Results) -> dict[str, dict[str, Float[np.ndarray, " pairs"]]]:
+def pairs(results: Results[np.ndarray]) -> dict[str, dict[str, Float[np.ndarray, " pairs"]]]:
     """group -> measure -> one number per pair of runs, the mean over layers; no entry for a group of one run.
 
     Pairs are in the order of itertools.combinations of the runs.
@@ -81,7 +81,7 @@ def pairs(results: Results) -> dict[str, dict[str, Float[np.ndarray, " pairs"]]]
     return {group: _of_group(measured) for group, measured in results.measured.items() if len(measured) > 1}
 
 
-def _of_group(measured: Sequence[Measurements]) -> dict[str, np.ndarray]:
+def _of_group(measured: Sequence[Measurements[np.ndarray]]) -> dict[str, np.ndarray]:
     scores: dict[str, list[float]] = {name: [] for name in MEASURES}
     for a, b in combinations(measured, 2):
         for suffix, with_null in READINGS.items():
@@ -105,7 +105,7 @@ def _parts(maps: np.ndarray) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(maps[..., 1:], jnp.float32), jnp.asarray(maps[..., 0], jnp.float32)
 
 
-def show(results: Results) -> list[Element]:
+def show(results: Results[np.ndarray]) -> list[Element]:
     """A figure of all pairs and a table of their means; groups of one run have a line that says so."""
     scores = pairs(results)
     rows = [_row(group, scores.get(group)) for group in results.measured]
@@ -148,7 +148,7 @@ def _rounded(value: float) -> float | None:
     return round(float(value), 4) if np.isfinite(value) else None
 
 
-def _figure(results: Results, by_group: dict[str, dict[str, np.ndarray]]) -> Figure:
+def _figure(results: Results[np.ndarray], by_group: dict[str, dict[str, np.ndarray]]) -> Figure:
     figure = Figure(figsize=(2.6 + 1.3 * len(by_group), 2.9))
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (suffix, with_null) in zip(axes, READINGS.items(), strict=True):

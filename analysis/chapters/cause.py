@@ -8,9 +8,11 @@ Axes: X blocks of texts, W windows, L layers, N heads, P heads silenced, Q queri
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from analysis.capture.batches import in_batches
 from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
@@ -136,7 +138,7 @@ def chosen_heads(config: ModelConfig) -> np.ndarray:
     return heads if len(heads) <= 2 * HEADS else evenly(heads, HEADS)
 
 
-def by_head(config: ModelConfig, heads: np.ndarray, values) -> np.ndarray:
+def by_head(config: ModelConfig, heads: np.ndarray, values: Array | np.ndarray) -> np.ndarray:
     """[P, X] as [X, L, N], NaN for heads that were not silenced."""
     values = np.asarray(values)
     out = np.full((values.shape[1], config.layers, config.heads), np.nan)
@@ -189,7 +191,7 @@ def readings_at(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.nda
     return {name: np.stack(parts, 1) for name, parts in by_name.items()}
 
 
-def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values) -> np.ndarray:
+def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarray, values: Array) -> np.ndarray:
     """`cause_nats` of all windows, [P, W, Q], some windows at a time: logits and caches of every query are large."""
     config, T = run.config.model, tokens.shape[1]
     row = 4 * queries.shape[1] * (3 * config.vocab_size + 4 * (T + 1) * config.N_kv * config.H)
@@ -201,7 +203,7 @@ def cause_of(run: Run, tokens: np.ndarray, queries: np.ndarray, heads: np.ndarra
     return np.concatenate(parts, 1)
 
 
-def as_values(key: str, scored: Mapping[str, tuple]) -> dict[str, np.ndarray]:
+def as_values(key: str, scored: Mapping[str, tuple[Any, ...]]) -> dict[str, np.ndarray]:
     """The pooled scores in each block of texts, [X], by measure; readouts that a model lacks are left out."""
     values = {}
     there = {readout: blocks for readout, (whole, _, blocks) in scored.items() if whole is not None}

@@ -4,6 +4,7 @@ Each seed is a dot, so that what is called a difference can be seen beside the s
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def over_seeds(values: list[float]) -> Interval | None:
     return interval(finite) if finite else None
 
 
-def scores_of(measured: Sequence[Measurements], silenced: str, readout: str) -> list[Score]:
+def scores_of(measured: Sequence[Measurements[Any]], silenced: str, readout: str) -> list[Score]:
     """Pooled scores of the runs that have them."""
     scores = [m.detail.pooled[silenced][readout] for m in measured]
     return [s for s in scores if s is not None]
@@ -130,7 +131,7 @@ def class_table(results: Results[Detail]) -> Table:
     return Table("cause-classes", caption, columns, rows)
 
 
-def heads_of(measured: Sequence[Measurements], silenced: str, readout: str) -> list[tuple[str, Score]]:
+def heads_of(measured: Sequence[Measurements[Any]], silenced: str, readout: str) -> list[tuple[str, Score]]:
     """Name and score of every head of every seed that has the readout."""
     return [
         (f"{layer}.{head}" + (f" of run {k + 1}" if len(measured) > 1 else ""), s)

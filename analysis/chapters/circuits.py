@@ -9,6 +9,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from analysis.capture.batches import in_batches
 from analysis.capture.circuit_tables import (
@@ -26,7 +27,8 @@ from analysis.measures.bigrams import Bigram, bigram, correlation
 from analysis.measures.incontext import MIN_TOKENS, icl_score, said_twice, second_copy_gain
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import assemble, count_parameters
+from jattn.model import Parameters, assemble, count_parameters
+from jattn.taps import Seen
 from train.corpora.corpus import SEPARATOR, RowCorpus
 from train.losses import next_token_losses
 from train.runs import Run
@@ -100,7 +102,7 @@ def _best(scores: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(largest), largest, np.nan)
 
 
-def _written(config: ModelConfig, parameters, value: np.ndarray, layer: int) -> np.ndarray:
+def _written(config: ModelConfig, parameters: Parameters, value: np.ndarray, layer: int) -> np.ndarray:
     """||v_null W_O|| of every head of a layer."""
     W_O = circuits.head_weights(config, parameters, layer).W_O
     return np.linalg.norm(np.einsum("nh,nhd->nd", value, W_O), axis=-1)
@@ -137,10 +139,10 @@ def _on_text(run: Run, reading: Reading, ids: np.ndarray) -> tuple[dict[str, np.
 
 
 @partial(jax.jit, static_argnums=0)
-def _step(config: ModelConfig, parameters, windows, grams, ids):
+def _step(config: ModelConfig, parameters: Parameters, windows: Array, grams: Array, ids: Array):
     """Loss of every target [B T], mean length of every head's output [L B N], log-probabilities of ids [B T I]."""
 
-    def observe(seen):
+    def observe(seen: Seen):
         z = seen["z"].astype(jnp.float32)
         square = jnp.einsum("btnh,nhk,btnk->btn", z, grams[seen.layer], z)
         return jnp.sqrt(jnp.maximum(square, 0)).mean(1)
@@ -167,7 +169,7 @@ def _bigram_of(run: Run, reading: Reading, read_here: int) -> tuple[Bigram | Non
     return bigram(rest, V), f"{rest.size:,} tokens of {reading.corpus} that are not measured here ({reason})"
 
 
-def show(results: Results) -> list[Element]:
+def show(results: Results[Detail]) -> list[Element]:
     shown: list[Element] = [
         Plot(
             "by-layer",
@@ -190,7 +192,7 @@ def show(results: Results) -> list[Element]:
     return [*shown, *tables(results, MEASURES)]
 
 
-def _composition(results: Results) -> str:
+def _composition(results: Results[Detail]) -> str:
     """How to read its panel; nothing where no model has two layers."""
     if not circuits_figures.known(results, "k_composition"):
         return ""

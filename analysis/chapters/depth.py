@@ -10,6 +10,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from analysis.capture import lens
 from analysis.capture.batches import in_batches
@@ -22,7 +23,7 @@ from analysis.texts.probing_tasks import FACTS, PARAPHRASE, Words
 from analysis.texts.sample import few
 from jattn.config import ModelConfig
 from jattn.errors import InputError
-from jattn.model import assemble, count_parameters
+from jattn.model import Parameters, assemble, count_parameters
 from train.evaluate import evenly
 from train.runs import Run
 from train.windows import predicts_next
@@ -118,7 +119,7 @@ def states_of(run: Run, words: Words, points: np.ndarray, batch: int = 16) -> np
 
 
 @partial(jax.jit, static_argnums=0)
-def _stream(config: ModelConfig, parameters, ids, types, filling):
+def _stream(config: ModelConfig, parameters: Parameters, ids: Array, types: Array, filling: Array):
     """[L + 1, B, T, D]; a text of a model that sees both sides does not see what fills it up."""
     model, apart = assemble(config, parameters), None if config.causal else filling.astype(jnp.int32)
     return lens.stream(model, ids, token_types=types if config.token_types else None, documents=apart)
@@ -205,7 +206,7 @@ def _alike(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _window(config: ModelConfig, points: tuple[int, ...], parameters, window):
+def _window(config: ModelConfig, points: tuple[int, ...], parameters: Parameters, window: Array):
     """(lens [R], sources [], heads [L, N]) of one window, means over its tokens, and the stream [R, 1, T, D]."""
     model, predicts = assemble(config, parameters), predicts_next(config)
     inputs = window[:, :-1] if predicts else window

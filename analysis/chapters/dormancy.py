@@ -73,7 +73,7 @@ def _check_fit(run: Run, T: int) -> None:
         ) from error
 
 
-def show(results: Results) -> Sequence[Element]:
+def show(results: Results[Dormancy]) -> Sequence[Element]:
     """The readout of every query, the classes of the heads, where their sinks sit, and the cards of each group."""
     groups = list(results.measured)
     caption = (
@@ -91,7 +91,7 @@ def show(results: Results) -> Sequence[Element]:
     return elements + [_cards(g, results.runs[g][0], results.measured[g][0].detail) for g in groups]
 
 
-def _class_table(results: Results) -> ChapterTable:
+def _class_table(results: Results[Dormancy]) -> ChapterTable:
     """How many heads of a run are of each class, the mean over seeds."""
     rows: list[list[str | float]] = []
     details = {group: [measured.detail for measured in several] for group, several in results.measured.items()}
@@ -108,7 +108,7 @@ def _class_table(results: Results) -> ChapterTable:
     return ChapterTable("classes", caption, ["class", *(c for g in details for c in (g, f"{g}, active"))], rows)
 
 
-def _sink_table(results: Results) -> ChapterTable:
+def _sink_table(results: Results[Dormancy]) -> ChapterTable:
     """Where the strongest key of the heads stands."""
     rows: list[list[str | float]] = []
     for group, several in results.measured.items():

@@ -43,7 +43,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Formati
     return Measurements(curves, values=values, chance={"induction_peak": curves.chance["induction"]})
 
 
-def show(results: Results) -> list[Element]:
+def show(results: Results[Formation]) -> list[Element]:
     plot = Plot(
         "along-training",
         formed(results),

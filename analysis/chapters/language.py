@@ -5,7 +5,8 @@ and 108 pairs. A run on `stdlib-code` reads Python too, 120 statements from the 
 million parameters reads a third of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def read(run: Run, _: Reading, progress: Progress) -> Measurements[Detail]:
     return _found(Detail(main, both, code, gender, not_read))
 
 
-def _attempt(not_read: list[str], what: str, part):
+def _attempt(not_read: list[str], what: str, part: Callable[[], Any]):
     """A part of the chapter, or None and a line that says why it could not be read, which the report prints."""
     try:
         return part()
@@ -130,7 +131,7 @@ def _found(detail: Detail) -> Measurements[Detail]:
     return Measurements(detail, heads, values=values, chance=chance)
 
 
-def show(results: Results) -> Sequence[Element]:
+def show(results: Results[Detail]) -> Sequence[Element]:
     """Word classes, dependency alignment, links, sentence pairs; tables of the best heads and of the gender probe."""
     details = {group: [measured.detail for measured in several] for group, several in results.measured.items()}
     first = {group: several[0] for group, several in details.items()}
@@ -202,7 +203,7 @@ def _link_table(details: dict[str, list[Detail]]) -> Table:
     return Table("links", caption, columns, rows)
 
 
-def _gender_table(results: Results) -> list[Table]:
+def _gender_table(results: Results[Detail]) -> list[Table]:
     rows: list[list[str | float | int | None]] = []
     for group, several in results.measured.items():
         for run, measured in zip(results.runs[group], several, strict=True):

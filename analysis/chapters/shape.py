@@ -8,6 +8,7 @@ from functools import partial
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from analysis.capture.layers import attention_of, layers_with_null
 from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
@@ -15,7 +16,7 @@ from analysis.chapters.shape_figures import Curves, show
 from analysis.measures import decay, structure
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
-from jattn.model import assemble
+from jattn.model import Parameters, assemble
 from jattn.taps import Seen
 from train.runs import Run
 
@@ -65,7 +66,7 @@ def read(run: Run, reading: Reading, progress: Progress) -> Measurements[Curves]
     return Measurements(Curves(curves), heads, chance=dict.fromkeys(heads, 0.0))
 
 
-def _variability(weights, nulls):
+def _variability(weights: np.ndarray, nulls: np.ndarray):
     return structure.variability(weights.swapaxes(0, 1), nulls.swapaxes(0, 1))
 
 
@@ -76,7 +77,7 @@ def _reach(config: ModelConfig, layer: int, most: int) -> int:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _step(config: ModelConfig, most: int, parameters, tokens):
+def _step(config: ModelConfig, most: int, parameters: Parameters, tokens: Array):
     def observe(seen: Seen):
         weights, null = attention_of(seen, config)
         products = decay.products_by_distance(*seen.rotated(), most) * config.H**-0.5

@@ -7,6 +7,7 @@ from functools import partial
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from analysis.chapter_type import Chapter, Measure, Measurements, Progress, Reading, Unfit
 from analysis.chapters.side_effects_figures import Detail, show
@@ -14,7 +15,7 @@ from analysis.interventions import int8, streaming
 from analysis.measures import outliers
 from analysis.texts.sample import few, inputs_of
 from jattn.config import ModelConfig
-from jattn.model import assemble, count_parameters
+from jattn.model import Parameters, assemble, count_parameters
 from jattn.taps import Seen
 from train.runs import Run
 from train.windows import predicts_next
@@ -114,7 +115,7 @@ def _others(windows: np.ndarray, measured: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _step(config: ModelConfig, parameters, tokens):
+def _step(config: ModelConfig, parameters: Parameters, tokens: Array):
     def observe(seen: Seen):
         values = {
             "residual_max_over_median": outliers.max_over_median(seen["resid_post"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.capture.truth import SCORED
+from analysis.capture.truth import SCORED, Truth
 from analysis.chapter_type import Measurements
 from analysis.comparison import Comparison
 from analysis.estimates import per_head, per_layer
@@ -92,7 +92,7 @@ def _by_run(comparison: Comparison, measured: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _of_every_run(comparison: Comparison) -> Iterator[tuple[str, str, Run, Measurements]]:
+def _of_every_run(comparison: Comparison) -> Iterator[tuple[str, str, Run, Measurements[Any]]]:
     """(chapter, group, run, what was measured in it), in order."""
     for name, results in comparison.results.items():
         for group, runs in results.runs.items():
@@ -145,7 +145,7 @@ def readout_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def mass_rows(comparison: Comparison) -> list[dict[str, Any]]:
-    def mean(ts, name):
+    def mean(ts: list[Truth], name: str):
         values = [getattr(t, name) for t in ts]
         return None if values[0] is None else float(np.mean(values))
 

@@ -95,7 +95,15 @@ def _head(path: Path, number: int, columns: Sequence[str], count: int) -> int:
     return int(head) - 1
 
 
-def _merged(text, spans, classes, heads, relations, forms, groups) -> Annotated:
+def _merged(
+    text: str,
+    spans: list[tuple[int, int]],
+    classes: list[str],
+    heads: list[int],
+    relations: list[str],
+    forms: list[str],
+    groups: list[tuple[int, int, tuple[int, int], str]],
+) -> Annotated:
     """Give the words of multiword tokens their characters; parts that do not spell theirs become one word."""
     of = list(range(len(spans)))  # word -> the word that stands for it
     for first, last, (start, _), form in groups:
