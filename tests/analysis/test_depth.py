@@ -192,6 +192,6 @@ def test_no_layers_and_broken_weights_are_said_in_one_line():
         read(replace(SMALL, layers=0))
     run = run_of(SMALL, BYTES)
     broken = run.parameters | {"token_rows": run.parameters["token_rows"].at[:].set(jnp.nan)}
-    with pytest.raises(InputError, match="run: the residual stream holds a NaN or an infinity") as error:
+    with pytest.raises(InputError, match="runs/made: the residual stream holds a NaN or an infinity") as error:
         CHAPTER.read(replace(run, parameters=broken), reading_of(SMALL), lambda done, total: None)
     assert "\n" not in str(error.value)
