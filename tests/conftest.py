@@ -60,8 +60,12 @@ def x64():
 
 @pytest.fixture
 def two_devices() -> dict[str, str]:
-    """The environment of a subprocess with two virtual devices."""
-    return os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    """The environment of a subprocess with two virtual devices, which compiles as this process does."""
+    import jax
+
+    quick = jax.config.values["jax_disable_most_optimizations"]
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_DISABLE_MOST_OPTIMIZATIONS": str(quick)}
+    return os.environ | flags
 
 
 def optimised(item) -> bool:

@@ -70,7 +70,8 @@ def capture(
         blocks = np.pad(block[start : start + n], (0, size - n), constant_values=BLOCKS)  # fillers count nowhere
         batched = jax.tree.map(put, (rows, marks_of(run, rows[:, :T]), blocks))
         controlled = start < CONTROL
-        state, full = _text_step(config, edit, maps, state, parameters, *batched, visible, controlled)
+        sums, full = _text_step(config, edit, maps, parameters, *batched, visible, controlled)
+        state = sums if state is None else _added(state, sums)
         if start < maps:
             kept.append(np.asarray(full).swapaxes(0, 1)[: min(maps, count) - start])
         jax.block_until_ready(before)  # at most two batches in memory: the host marks one while the other is read
@@ -119,12 +120,11 @@ def marks_of(run: Run, tokens: np.ndarray) -> Marks:
     return Marks(tokens, shares, delimiters(run.tokenizer)[tokens], paragraphs(run.tokenizer, tokens))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)  # once per config: runs that differ in seed share it
+@partial(jax.jit, static_argnums=(0, 1, 2))  # once per config: runs that differ in seed share it
 def _text_step(
     config: ModelConfig,
     edit: Edit | None,
     maps: int,
-    state: Any,
     parameters: Any,
     windows: Any,
     marks: Marks,
@@ -161,8 +161,12 @@ def _text_step(
     loss = None
     if predicts_next(config):
         loss = _by_block({"loss": next_token_losses(logits, windows[:, 1:]).mean(-1)}, blocks)["loss"]
-    sums = loss, heads, layers, summed
-    return (sums if state is None else jax.tree.map(jnp.add, state, sums)), full
+    return (loss, heads, layers, summed), full
+
+
+@partial(jax.jit, donate_argnums=0)  # apart from the step, which would be compiled once more for it
+def _added(state: Any, sums: Any) -> Any:
+    return jax.tree.map(jnp.add, state, sums)
 
 
 def _by_block(values: dict[str, Array], blocks: Array) -> dict[str, tuple[Array, Array]]:

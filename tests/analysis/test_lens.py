@@ -56,6 +56,7 @@ def read(model, text, right):
 
 
 attribute = jax.jit(lens.attribution)
+run = jax.jit(lambda model, text: model(text))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -76,7 +77,7 @@ def test_the_last_lens_is_the_logits_and_all_parts_sum_to_them(case):
 @pytest.mark.parametrize("case", ["gpt2", "null, gate and value bias"])
 def test_parts_sum_to_the_difference_of_two_logits_exactly_in_float64(case, x64):
     model = model_of(changed(CASES[case], compute__dtype="float64", compute__param_dtype="float64"))
-    logits = np.asarray(model(TEXT))
+    logits = np.asarray(run(model, TEXT))
     whole = tokens(logits, NEXT) - tokens(logits, OTHER)
     np.testing.assert_allclose(attribute(model, TEXT, NEXT, OTHER).total(), whole, atol=1e-11)
     assert np.abs(attribute(model, TEXT, NEXT, NEXT).total()).max() < 1e-11
@@ -87,7 +88,7 @@ def test_the_null_is_a_source_of_its_own_where_its_value_is_learned():
     config = replace(GPT2, attention="key_value")
     model = model_of(config)
     found = attribute(model, TEXT, NEXT)
-    mass = np.asarray(model(TEXT, observe=lambda seen: seen.null_mass)[1])
+    mass = np.asarray(jax.jit(lambda model, text: model(text, observe=lambda seen: seen.null_mass)[1])(model, TEXT))
     x = np.asarray(lens.stream(model, TEXT)[-1])
     centred = x - x.mean(-1, keepdims=True)
     rows = np.asarray(model.token_rows[...])

@@ -33,7 +33,7 @@ def maps_of(run, windows):
 
 def test_values_equal_those_of_plain_loops_over_the_maps(text, windows):
     run = text["null+local:4", 0]
-    record, maps = capture(run, windows, batch=4), maps_of(run, windows)
+    record, maps = capture(run, windows, batch=4, maps=5), maps_of(run, windows)
     null, real = maps[..., 0], maps[..., 1:]
     T = real.shape[-1]
     np.testing.assert_allclose(record.heads["null_share"].blocks, null[..., 1:].mean(-1), atol=1e-5)
@@ -44,14 +44,21 @@ def test_values_equal_those_of_plain_loops_over_the_maps(text, windows):
     distance = sum(real[..., t, s] * (t - s) for t in range(T) for s in range(T)) / real.sum((-1, -2))
     np.testing.assert_allclose(record.heads["mean_distance_tokens"].blocks, distance, rtol=1e-4)
     np.testing.assert_allclose(record.mean_map, maps.mean(0), atol=1e-5)
-    np.testing.assert_allclose(record.maps, maps[:4], atol=1e-5)
+    np.testing.assert_allclose(record.maps, maps[:5], atol=1e-5)
 
 
 def test_the_size_of_a_batch_changes_nothing(text, windows):
-    run = text["standard", 0]
-    one, many = capture(run, windows, batch=1), capture(run, windows, batch=6)
-    for name in one.heads:
-        np.testing.assert_allclose(one.heads[name].blocks, many.heads[name].blocks, atol=1e-4, err_msg=name)
+    """Also one that divides neither the number of windows nor that of the maps kept."""
+    run = text["null+local:4", 0]
+    parts, whole = capture(run, windows, batch=4, maps=5), capture(run, windows)
+    np.testing.assert_allclose(parts.mean_map, whole.mean_map, atol=1e-6)
+    np.testing.assert_allclose(parts.loss_nats.blocks, whole.loss_nats.blocks, rtol=1e-5)
+    np.testing.assert_allclose(parts.maps[:4], whole.maps, atol=1e-6)
+    assert len(parts.maps) == 5
+    for name in whole.heads:
+        np.testing.assert_allclose(parts.heads[name].blocks, whole.heads[name].blocks, atol=1e-4, err_msg=name)
+    for name in whole.layers:
+        np.testing.assert_allclose(parts.layers[name].blocks, whole.layers[name].blocks, rtol=1e-4, err_msg=name)
 
 
 def test_null_and_real_keys_together_take_all_attention(text, windows):
@@ -120,8 +127,8 @@ def test_more_windows_than_blocks_are_added_up_in_64_blocks(text):
     """130 windows: blocks of two or three consecutive ones; their sums are those of the windows one by one."""
     run, T = text["standard", 0], 16
     many = np.random.default_rng(3).integers(0, 20, (130, T + 1)).astype(np.int32)
-    record = capture(run, many, batch=13)
-    whole = np.concatenate([capture(run, part, batch=13).heads["previous"].blocks for part in np.split(many, 10)])
+    record = capture(run, many, batch=6)
+    whole = np.concatenate([capture(run, part, batch=6).heads["previous"].blocks for part in np.split(many, 10)])
     block = np.arange(130) * 64 // 130
     assert record.heads["previous"].blocks.shape[0] == 64
     expected = np.stack([whole[block == b].mean(0) for b in range(64)])
