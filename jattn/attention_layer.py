@@ -144,10 +144,12 @@ class Attention(nnx.Module):
         q, k, v = (f(x).reshape(*x.shape[:2], n, H) for f, n in ((self.q, N), (self.k, K), (self.v, K)))
         return (q if self.q_norm is None else self.q_norm(q)), (k if self.k_norm is None else self.k_norm(k)), v
 
-    def _rotate(self, x, positions):
+    def _rotate(self, x: Float[Array, "B T N H"], positions: Int[Array, " T"]) -> Float[Array, "B T N H"]:
         return rope(x, positions, self.config.rope) if self.config.positions == "rope" else x
 
-    def _sink_null(self, q, sink, positions) -> tuple[Null, Array]:
+    def _sink_null(
+        self, q: Float[Array, "B T N H"], sink: Float[Array, "1 1 D"], positions: Int[Array, " T"]
+    ) -> tuple[Null, Array]:
         """The sink token as a null: it sees only itself, so its key and value are the same for every text.
 
         Exactly a token at position -1 that every mask shows; its row of the residual stream is carried alongside.
@@ -162,7 +164,17 @@ class Attention(nnx.Module):
             s = self.score(s, positions[:, None], jnp.array(-1), jnp.arange(N))
         return Null(s, v), v
 
-    def _softmax(self, q, k, v, positions, null: Null | None, other: Attend | None, where, tap: Tap):
+    def _softmax(
+        self,
+        q: Float[Array, "B T N H"],
+        k: Float[Array, "B S K H"],
+        v: Float[Array, "B S K H"],
+        positions: Int[Array, " T"],
+        null: Null | None,
+        other: Attend | None,
+        where: dict[str, Any],
+        tap: Tap,
+    ):
         chosen = self.config.compute.implementation
         implementation = None if chosen == "auto" or "q_pos" in where else chosen
         real = (other or attend)(q, k, v, implementation=implementation, **where)
@@ -175,7 +187,16 @@ class Attention(nnx.Module):
         return real.out if null is None else add_null(real, null).out
 
     @staticmethod
-    def _weights(q, k, positions, where, real: Partial, null: Null, start: int, size: int):
+    def _weights(
+        q: Float[Array, "B T N H"],
+        k: Float[Array, "B S K H"],
+        positions: Int[Array, " T"],
+        where: dict[str, Any],
+        real: Partial,
+        null: Null,
+        start: int,
+        size: int,
+    ):
         """Softmax over the real keys of some queries in a row, times the share of all attention that they have.
 
         Not exp(score - lse): lse comes from the kernel, which rounds its scores another way.
@@ -188,7 +209,14 @@ class Attention(nnx.Module):
         x = masked_scores(cut(q), k, mask=mask, score=where["score"], q_pos=t, k_pos=where.get("k_pos"))
         return softmax(x)[0] * share.swapaxes(1, 2)[..., None]
 
-    def _sigmoid(self, q, k, v, where, tap: Tap):
+    def _sigmoid(
+        self,
+        q: Float[Array, "B T N H"],
+        k: Float[Array, "B S K H"],
+        v: Float[Array, "B S K H"],
+        where: dict[str, Any],
+        tap: Tap,
+    ):
         bias = default_bias(self.config.context)
         if tap.active:
             tap("lse", jnp.zeros(q.shape[:-1], nulls.score_dtype(q)))

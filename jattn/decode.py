@@ -27,7 +27,7 @@ class LayerCache(NamedTuple):
     position: Int[Array, " C"]
     first: Any
 
-    def extend(self, k, v, positions):
+    def extend(self, k: Float[Array, "B T K H"], v: Float[Array, "B T K H"], positions: Int[Array, " T"]):
         """Keys and values for the new queries (old slots, then new keys), their positions, and the next cache."""
         all_k, all_v = jnp.concatenate([self.k, k], 1), jnp.concatenate([self.v, v], 1)
         all_positions = jnp.concatenate([self.position, positions])
@@ -101,7 +101,7 @@ def generate(
     if at_least("length", length, 0) == 0:
         return jnp.zeros((B, 0), int)
 
-    def choose(logits, key):
+    def choose(logits: Array, key: Array):
         logits = logits if vocab is None else jnp.where(jnp.arange(logits.shape[-1]) < vocab, logits, -jnp.inf)
         if temperature == 0:
             return logits.argmax(-1)
@@ -111,7 +111,7 @@ def generate(
             logits = jnp.where(logits < lowest, -jnp.inf, logits)
         return jax.random.categorical(key, logits)
 
-    def next_token(carry):
+    def next_token(carry: Any):
         i, logits, caches, tokens, ended = carry
         token = choose(logits[:, -1], jax.random.fold_in(key, T + i))
         if ends:
@@ -120,7 +120,7 @@ def generate(
         logits, caches = step(model, token[:, None], caches, T + i)
         return i + 1, logits, caches, tokens.at[:, i].set(token), ended
 
-    def goes_on(carry):
+    def goes_on(carry: Any):
         i, *_, ended = carry
         return (i < length) & ~ended.all()
 

@@ -3,14 +3,16 @@
 The command line prints it and exits with 2; everything else is a bug and keeps its traceback.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class InputError(ValueError):
     """Bad input. The message is one line: what was given, what is allowed, what to do."""
 
 
-def one_of(field: str, value: str, allowed) -> str:
+def one_of(field: str, value: str, allowed: Iterable[str]) -> str:
     """Return `value` if it is allowed, else raise InputError with the nearest name and the whole list."""
     allowed = list(allowed)
     if value in allowed:
@@ -20,7 +22,7 @@ def one_of(field: str, value: str, allowed) -> str:
     raise InputError(f"{field}: unknown value {value!r}.{hint} Choose from: {', '.join(allowed)}")
 
 
-def at_least(field: str, value, minimum):
+def at_least(field: str, value: Any, minimum: int) -> Any:
     """Return `value` if value >= minimum, else raise InputError."""
     if not value >= minimum:  # NaN is no number to be above anything
         raise InputError(f"{field} must be >= {minimum}, got {value}")

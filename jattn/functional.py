@@ -45,7 +45,9 @@ def attend(
     return kernel.attend(q, k, v, mask=mask, score=score, scale=scale, **extra)
 
 
-def _check(q, k, v, mask: Mask, score: Score | None, q_pos, k_pos) -> None:
+def _check(
+    q: Array, k: Array, v: Array, mask: Mask, score: Score | None, q_pos: Array | None, k_pos: Array | None
+) -> None:
     """InputError for shapes that do not belong together; some would broadcast to finite, wrong numbers."""
     if q.ndim != 4 or k.shape != v.shape or k.ndim != 4 or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
         raise InputError(f"q, k, v must be (B T N H), (B S K H), (B S K H); got {q.shape}, {k.shape}, {v.shape}")
@@ -123,7 +125,7 @@ def attention_fn(
     dropout and sown weights are refused by name: pass `mask=` here, and call `attention_weights` for weights.
     """
 
-    def fn(query, key, value, *, is_causal=False, **flax):
+    def fn(query: Array, key: Array, value: Array, *, is_causal: bool = False, **flax: Any):
         refused = {
             "mask": flax.pop("mask", None) is not None,
             "bias": flax.pop("bias", None) is not None,

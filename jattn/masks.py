@@ -12,6 +12,7 @@ matrix; `block_pairs` gives the static list of (query block, key block) that hol
 blockwise kernel. A null is seen under every mask: no mask knows of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,7 +62,7 @@ class Mask:
         """The part that is known before any data: the mask without its documents."""
         return replace(self, documents=())
 
-    def visible(self, t, s):
+    def visible(self, t: Array | np.ndarray, s: Array | np.ndarray):
         """Whether a query at position t sees a key at position s (arrays that broadcast), documents apart."""
         distance = t - s
         seen = distance >= 0 if self.causal else distance == distance
@@ -99,7 +100,7 @@ class Mask:
                 (whole if full else edge).append((i, j))
         return np.array(whole, np.int32).reshape(-1, 2), np.array(edge, np.int32).reshape(-1, 2)
 
-    def _in_window(self, near: int, far: int, some) -> bool:
+    def _in_window(self, near: int, far: int, some: Callable[..., bool]) -> bool:
         """Whether `some` (any, all) of the distances near..far lie inside the window."""
         if self.window is None:
             return True

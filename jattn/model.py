@@ -46,7 +46,15 @@ class Block(nnx.Module):
         self.mlp = mlp(config, rngs=rngs) if config.mlp.activation != "none" else None
         self.mlp_norm = norm(config, config.width, rngs=rngs) if config.mlp.activation != "none" else None
 
-    def __call__(self, x, sink, *, tap: Tap, dropout_key=None, **options):
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        sink: Float[Array, "1 1 D"] | None,
+        *,
+        tap: Tap,
+        dropout_key: Array | None = None,
+        **options: Any,
+    ):
         """The residual streams of text and sink token after this layer, and the cache."""
         config = self.config
         pre = config.norm.position == "pre"
@@ -57,7 +65,7 @@ class Block(nnx.Module):
         sink_in = None if sink is None else tap("sink_attn_in", inner(sink))
         added, sink_added, cache = self.attention(tap("attn_in", inner(x)), sink_in, tap=tap, **options)
         x = tap("resid_mid", outer(x + tap("attn_out", dropout(added, config.dropout.resid, keys[0]))))
-        sink = None if sink is None else outer(sink + sink_added)
+        sink = None if sink is None or sink_added is None else outer(sink + sink_added)
         if self.mlp is None or self.mlp_norm is None:
             if tap.active:
                 tap("mlp_in", jnp.zeros_like(x))
@@ -130,7 +138,14 @@ class Transformer(nnx.Module):
         logits = self.unembed(x)
         return logits if observe is None else (logits, observed)
 
-    def embed(self, tokens, *, token_types=None, start: Array | int = 0, dropout_key=None):
+    def embed(
+        self,
+        tokens: Int[Array | np.ndarray, "B T"],
+        *,
+        token_types: Int[Array, "B T"] | None = None,
+        start: Array | int = 0,
+        dropout_key: Array | None = None,
+    ):
         """The residual stream before the first layer (B T D), and the sink token's row (1 1 D) or None."""
         config = self.config
         end = tokens.shape[1] + (start if isinstance(start, int) else 0)
@@ -159,7 +174,9 @@ class Transformer(nnx.Module):
         cap = self.config.output.soft_cap
         return logits if cap is None else cap * jnp.tanh(logits / cap)
 
-    def _run_layers(self, x, sink, observe, edit, options):
+    def _run_layers(
+        self, x: Array, sink: Array | None, observe: Observe | None, edit: Edit | None, options: dict[str, Any]
+    ):
         """All layers, written out, unrolled or scanned, and what `observe` saw, stacked over layers."""
         config = self.config
         L, P = config.layers, len(config.pattern)
@@ -173,7 +190,7 @@ class Transformer(nnx.Module):
                 for p in range(P)
             ]
 
-            def period(carry, step):
+            def period(carry: Any, step: Any):
                 (x, sink), (repeat, parameters) = carry, step
                 out = []
                 for p in range(P):
@@ -192,7 +209,7 @@ class Transformer(nnx.Module):
         return x, jax.tree.map(lambda *a: jnp.concatenate(a), *seen) if seen else None
 
 
-def _stack(trees: list) -> Any:
+def _stack(trees: list[Any]) -> Any:
     return jax.tree.map(lambda *a: jnp.stack(a), *trees)
 
 
@@ -239,14 +256,14 @@ def count_parameters(config: ModelConfig) -> int:
 
 @lru_cache(maxsize=64)
 def _initializer(config: ModelConfig, only: frozenset[str] | None) -> Callable[[Array], Parameters]:
-    def draw(key):
+    def draw(key: Array):
         return {n: p for n, p in parameters_of(_construct(config, key)).items() if only is None or n in only}
 
     return jax.jit(draw)
 
 
 @lru_cache(maxsize=64)
-def _structure(config: ModelConfig) -> tuple[Any, dict[str, tuple]]:
+def _structure(config: ModelConfig) -> tuple[Any, dict[str, tuple[Any, ...]]]:
     graphdef, state = nnx.split(nnx.eval_shape(lambda: _construct(config, jax.random.key(0))))
     return graphdef, {".".join(map(str, path)): path for path, _ in nnx.to_flat_state(state)}
 

@@ -27,7 +27,7 @@ class SoftCap:
         if not self.cap > 0:
             raise InputError(f"soft_cap must be > 0, got {self.cap}")
 
-    def __call__(self, x, t, s, head):
+    def __call__(self, x: Array, t: Array, s: Array, head: Array) -> Array:
         return self.cap * jnp.tanh(x / self.cap)
 
 
@@ -37,7 +37,7 @@ class Alibi:
 
     slopes: tuple[float, ...]
 
-    def __call__(self, x, t, s, head):
+    def __call__(self, x: Array, t: Array, s: Array, head: Array) -> Array:
         return x - jnp.asarray(self.slopes, x.dtype)[head] * jnp.abs(t - s)
 
 
@@ -48,7 +48,7 @@ class LogSigmoid:
     Source: Gu et al. 2024, arXiv 2410.10781, Table 6 (sigmoid, normalised).
     """
 
-    def __call__(self, x, t, s, head):
+    def __call__(self, x: Array, t: Array, s: Array, head: Array) -> Array:
         return jax.nn.log_sigmoid(x)
 
 
@@ -58,7 +58,7 @@ class Chain:
 
     parts: tuple[Score, ...]
 
-    def __call__(self, x, t, s, head):
+    def __call__(self, x: Array, t: Array, s: Array, head: Array) -> Array:
         for part in self.parts:
             x = part(x, t, s, head)
         return x

@@ -5,6 +5,7 @@ Sources: Ramapuram et al. 2024, arXiv 2409.04431 (bias = -log T); Gu et al. 2024
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ def sigmoid_attention(
     v: Float[Array, "B S K H"],
     *,
     bias: float,
-    **options,
+    **options: Any,
 ) -> Float[Array, "B T N H"]:
     """The sum of the values, each weighted by its own sigmoid; options as `dense.masked_scores` takes them."""
     p = sigmoid_weights(q, k, bias=bias, **options)
@@ -31,7 +32,7 @@ def sigmoid_attention(
 
 
 def sigmoid_weights(
-    q: Float[Array, "B T N H"], k: Float[Array, "B S K H"], *, bias: float, mask: Mask, **options
+    q: Float[Array, "B T N H"], k: Float[Array, "B S K H"], *, bias: float, mask: Mask, **options: Any
 ) -> Float[Array, "B N T S"]:
     """sigmoid(score + bias) of the visible keys, each 0 to 1; rows do not sum to one."""
     return jax.nn.sigmoid(masked_scores(q, k, mask=mask, **options) + bias)

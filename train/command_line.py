@@ -29,7 +29,7 @@ SETTINGS = {
 }
 
 
-class Value(click.ParamType):
+class Value(click.ParamType[Any, Any]):
     """A word as a type that a field of a config may have: int, `float | None`, a Literal, ..."""
 
     name = "value"

@@ -49,7 +49,9 @@ def encode_corpus(corpus: TextCorpus | RowCorpus, tokenizer: Tokenizer) -> Data:
     return Data(corpus.train.astype(np.int32), corpus.valid.astype(np.int32))
 
 
-def batches(tokens: Tokens, *, context: int, batch: int, seed: int, bos: int | None = None) -> "grain.MapDataset":
+def batches(
+    tokens: Tokens, *, context: int, batch: int, seed: int, bos: int | None = None
+) -> "grain.MapDataset[np.ndarray]":
     """ds[step] is the batch of that step, int32 [batch, context + 1].
 
     Stream: windows at uniformly random offsets. Rows: epoch by epoch, each row once in an order shuffled anew, the

@@ -65,7 +65,7 @@ def _compiled(config: RunConfig, material: Material) -> tuple[Any, Any, int]:
     return training, evaluate.lower(parameter_shapes(config.model), first).compile(), len(windows)
 
 
-def _step_seconds(config: RunConfig, compiled, parameters: int) -> tuple[float, str]:
+def _step_seconds(config: RunConfig, compiled: Any, parameters: int) -> tuple[float, str]:
     """Seconds of a step: the median of a few real ones, or from arithmetic alone where one would take too long."""
     guess = 6 * parameters * config.tokens_per_step / _flops_per_second()
     if guess > LONGEST_STEP_SECONDS:

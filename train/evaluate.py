@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jattn.model import assemble
+from jattn.taps import Seen
 from train import step
 from train.config import RunConfig
 
@@ -46,7 +47,7 @@ class SinkWatch:
     def __init__(self, config: RunConfig, windows: np.ndarray):
         self._windows = jnp.asarray(windows[:WATCHED, :-1])
 
-        def observe(seen):
+        def observe(seen: Seen):
             size = jnp.abs(seen["resid_post"])
             first, null = seen.weights()[:, :, 1:, 0].mean(), seen.null_mass[:, 1:].mean()
             return first, null, jnp.max(size.max((1, 2)) / jnp.median(size, (1, 2)))

@@ -149,7 +149,7 @@ def hidden_moved(run: Any, changed: Any, tokens: Any) -> list[float]:
     import jax.numpy as jnp
 
     @jax.jit
-    def share(one, other, tokens):
+    def share(one: Any, other: Any, tokens: Any):
         see = lambda seen: seen["resid_post"]
         a, b = (model(tokens, observe=see)[1] for model in (one, other))
         return jnp.sqrt(((b - a) ** 2).mean((1, 2, 3)) / (a**2).mean((1, 2, 3)))

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from jattn.config import BiasConfig, DropoutConfig, InitConfig, MlpConfig, ModelConfig, NormConfig, OutputConfig
 from jattn.errors import one_of
 from train.config import DataConfig, OptimizerConfig, RunConfig
 
 
-def _gpt2(**model) -> ModelConfig:
+def _gpt2(**model: Any) -> ModelConfig:
     """GPT-2's architecture as nanoGPT trains it: learned positions, LayerNorm, GELU, no biases, tied."""
     return ModelConfig(
         positions="learned",

@@ -91,7 +91,7 @@ def _near_off(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str]) 
             f"null_init: 'off' sets a logit, which attention {config.attention!r} has not; use null or logit"
         )
 
-    def observe(seen):
+    def observe(seen: Any):
         lse = seen["lse"]
         return jnp.log(OFF) - jax.nn.logsumexp(-lse, (0, 1)) + jnp.log(lse.shape[0] * lse.shape[1])
 
@@ -112,7 +112,7 @@ def _copied_sink(run: Run, config: ModelConfig, tokens: np.ndarray, new: set[str
             f"null_init: 'sink' copies a key, which attention {config.attention!r} has not; use null or key_value"
         )
 
-    def observe(seen):
+    def observe(seen: Any):
         return seen["k"][:, 0].mean(0), seen["v"][:, 0].mean(0)
 
     k, v = jax.jit(lambda model, tokens: model(tokens, observe=observe)[1])(run.model, jnp.asarray(tokens))

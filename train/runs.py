@@ -79,10 +79,10 @@ class Run:
         import jax
         import jax.numpy as jnp
 
-        def observe(seen):
+        def observe(seen: Any):
             return jnp.concatenate([seen.null_mass.swapaxes(1, 2)[..., None], seen.weights()], -1)
 
-        def call(model, tokens, attention):
+        def call(model: Any, tokens: Any, attention: bool):
             return model(tokens, observe=observe)[1] if attention else model(tokens)
 
         return jax.jit(call, static_argnames="attention")

@@ -71,12 +71,12 @@ def _jitted_step(model: ModelConfig, settings: OptimizerConfig, steps: int, trai
     drops = max(model.dropout.embed, model.dropout.resid, model.dropout.mlp) > 0
 
     @partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, batch, seed):
+    def step(state: TrainState, batch: Array, seed: Array):
         # The step's own randomness is a function of (seed, step), so resuming repeats it.
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), seed), state.step) if drops else None
         moved = trained(state.parameters, trainable)
 
-        def loss(moved):
+        def loss(moved: Parameters):
             return loss_fn(model, state.parameters | moved, batch=batch, dropout_key=key)
 
         (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(moved)
@@ -94,7 +94,7 @@ def make_eval_step(config: ModelConfig) -> Callable[[Parameters, Array], Array]:
     """eval(parameters, windows) -> per window, the loss in nats summed over its targets, compiled."""
 
     @jax.jit
-    def evaluate(parameters, windows):
+    def evaluate(parameters: Parameters, windows: Array):
         logits = assemble(config, parameters)(windows[:, :-1])
         return next_token_losses(logits, windows[:, 1:]).sum(-1)
 

@@ -222,7 +222,7 @@ class Tokenizer:
             )
         return ids
 
-    def _check_ids(self, ids) -> np.ndarray:
+    def _check_ids(self, ids: Integer[Any, " n"] | Sequence[int]) -> np.ndarray:
         ids = np.asarray(ids, dtype=np.int64)
         outside = (ids < 0) | (ids >= self.vocab_size)
         if outside.any():

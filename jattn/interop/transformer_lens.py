@@ -157,7 +157,7 @@ def activations(model: Any, tokens: Int[Any, "B T"]) -> dict[str, np.ndarray]:
 
     c = model.config
 
-    def observe(seen):
+    def observe(seen: Any):
         shown = {site: seen[site] for site in (*SITES, *STREAM)}
         return shown | {"pattern": seen.weights(), "null_mass": seen.null_mass}
 

@@ -9,8 +9,9 @@ Axes inside: R rows (batch x key/value heads), G rows of one group, g query head
 T and S padded to whole blocks of t queries and s keys:   q (R g T H)   k, v (R S H)   lse (R g T)
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -84,7 +85,7 @@ def _pad(x: Array, axis: int, multiple: int) -> Array:
     return jnp.pad(x, widths)
 
 
-def _map_groups(f, plan: Plan, arrays):
+def _map_groups(f: Callable[..., Any], plan: Plan, arrays: tuple[Any, ...]):
     """f over groups of rows small enough for the cache, one group after the other."""
     R, g = arrays[0].shape[:2]
     most = max(1, SCORES_PER_STEP // (g * plan.t * plan.s))
@@ -96,16 +97,16 @@ def _map_groups(f, plan: Plan, arrays):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _attend(plan: Plan, q, k, v, rows: Rows):
+def _attend(plan: Plan, q: Array, k: Array, v: Array, rows: Rows):
     return _map_groups(partial(_forward, plan), plan, (q, k, v, rows))
 
 
-def _attend_fwd(plan: Plan, q, k, v, rows: Rows):
+def _attend_fwd(plan: Plan, q: Array, k: Array, v: Array, rows: Rows):
     out, lse = _attend(plan, q, k, v, rows)
     return (out, lse), (q, k, v, rows, out, lse)
 
 
-def _attend_bwd(plan: Plan, saved, cotangents):
+def _attend_bwd(plan: Plan, saved: Any, cotangents: Any):
     q, k, v, rows, out, lse = saved
     d_out, d_lse = cotangents
     # With P the weights and dP = d_out . v:  dS = P (dP - rowsum(d_out out) + d_lse), because dlse/dS = P.
@@ -117,7 +118,7 @@ def _attend_bwd(plan: Plan, saved, cotangents):
 _attend.defvjp(_attend_fwd, _attend_bwd)
 
 
-def _scan_pairs(plan: Plan, step, carry):
+def _scan_pairs(plan: Plan, step: Callable[..., Any], carry: Any):
     """`step(masked, carry, i, j)` over every visible pair of blocks; only the edge blocks are masked."""
     whole, edge = plan.mask.block_pairs(plan.T, plan.S, plan.t, plan.s)
     if plan.documents:
@@ -125,7 +126,7 @@ def _scan_pairs(plan: Plan, step, carry):
     return _scan(partial(step, True), _scan(partial(step, False), carry, whole), edge)
 
 
-def _scan(step, carry, pairs: np.ndarray):
+def _scan(step: Callable[..., Any], carry: Any, pairs: np.ndarray):
     if len(pairs) == 0:
         return carry
     if len(pairs) == 1:
@@ -133,7 +134,7 @@ def _scan(step, carry, pairs: np.ndarray):
     return jax.lax.scan(lambda c, ij: (step(c, ij[0], ij[1]), None), carry, jnp.asarray(pairs))[0]
 
 
-def _scores(plan: Plan, masked: bool, q, k, rows: Rows, i, j):
+def _scores(plan: Plan, masked: bool, q: Array, k: Array, rows: Rows, i: Any, j: Any):
     """Scores of query block i (G g t H) and key block j (G s H), and the pullback of the score function."""
     x = jnp.einsum("rgth,rsh->rgts", q, k, preferred_element_type=score_dtype(q)) * plan.scale
     t = (i * plan.t + jnp.arange(plan.t))[:, None]
@@ -163,26 +164,26 @@ def _joined(x: Array, axis: int) -> Array:
     return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
 
 
-def _at(x: Array, i) -> Array:
+def _at(x: Array, i: Any) -> Array:
     return jax.lax.dynamic_index_in_dim(x, i, 0, keepdims=False)
 
 
-def _put(x: Array, value: Array, i) -> Array:
+def _put(x: Array, value: Array, i: Any) -> Array:
     return jax.lax.dynamic_update_index_in_dim(x, value, i, 0)
 
 
-def _add(x: Array, value: Array, i) -> Array:
+def _add(x: Array, value: Array, i: Any) -> Array:
     return _put(x, _at(x, i) + value, i)
 
 
-def _forward(plan: Plan, q, k, v, rows: Rows):
+def _forward(plan: Plan, q: Array, k: Array, v: Array, rows: Rows):
     """Online softmax: a running sum, normaliser and maximum per query."""
     dtype = score_dtype(q)
     qs, ks, vs = _blocks(q, plan.t, 2), _blocks(k, plan.s, 1), _blocks(v, plan.s, 1)
     normaliser = jnp.zeros(qs.shape[:-1], dtype)
     carry = jnp.zeros(qs.shape, dtype), normaliser, jnp.full_like(normaliser, -jnp.inf)
 
-    def step(masked, carry, i, j):
+    def step(masked: bool, carry: Any, i: Any, j: Any):
         sums, totals, highs = carry
         x, _ = _scores(plan, masked, _at(qs, i), _at(ks, j), rows, i, j)
         old = _at(highs, i)
@@ -204,7 +205,7 @@ def _forward(plan: Plan, q, k, v, rows: Rows):
     return _joined((sums / totals[..., None]).astype(q.dtype), 2), _joined(lse, 2)
 
 
-def _backward(plan: Plan, q, k, v, rows: Rows, d_out, lse, delta):
+def _backward(plan: Plan, q: Array, k: Array, v: Array, rows: Rows, d_out: Array, lse: Array, delta: Array):
     """Gradients of q, k, v from the recomputed weights exp(x - lse)."""
     dtype = score_dtype(q)
     qs, ds_out = _blocks(q, plan.t, 2), _blocks(d_out, plan.t, 2)
@@ -212,7 +213,7 @@ def _backward(plan: Plan, q, k, v, rows: Rows, d_out, lse, delta):
     shift = _blocks(jnp.where(lse == -jnp.inf, 0.0, lse), plan.t, 2)
     deltas = _blocks(delta, plan.t, 2)
 
-    def step(masked, carry, i, j):
+    def step(masked: bool, carry: Any, i: Any, j: Any):
         dq, dk, dv = carry
         q_i, k_j, d_i = _at(qs, i), _at(ks, j), _at(ds_out, i)
         x, pull = _scores(plan, masked, q_i, k_j, rows, i, j)
