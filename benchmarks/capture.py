@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,13 @@ def model_and_text(count: int):
 
     text = "".join(corpora.load("pydoc", context=T).train)
     tokenizer = Tokenizer.train("char", [text])
-    shape = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "context": T, "vocab_size": tokenizer.vocab_size}
+    shape: dict[str, Any] = {
+        "layers": LAYERS,
+        "heads": HEADS,
+        "width": WIDTH,
+        "context": T,
+        "vocab_size": tokenizer.vocab_size,
+    }
     mlp = MlpConfig("gelu_tanh")
     config = ModelConfig(**shape, positions="learned", norm=NormConfig("layernorm", qk=False), mlp=mlp)
     run = Run(
@@ -135,7 +142,7 @@ def marks_of_window(run, tokens: np.ndarray):
     from analysis.capture.capture import marks_of
 
     marks = marks_of(run, tokens)
-    return tuple(torch.as_tensor(np.asarray(a[0])) for a in (marks.tokens, marks.delimiters, marks.blocks))
+    return tuple(torch.as_tensor(np.asarray(a[0])) for a in (marks.tokens, marks.delimiters, marks.paragraphs))
 
 
 def torch_measures(a, tokens, delimiters, blocks):

@@ -115,8 +115,8 @@ def draw(found: dict, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
         axis.title.set_fontsize(9.5)
-        axis.xaxis.label.set_size(8.5)
-        axis.yaxis.label.set_size(8.5)
+        axis.xaxis.label.set_fontsize(8.5)
+        axis.yaxis.label.set_fontsize(8.5)
     figure.savefig(path, dpi=160, facecolor="white")
 
 
@@ -159,10 +159,12 @@ def main() -> None:
         for n in LAYERS
     }
     context = zero.config.model.context
-    rows = corpora.load("induction-shifted", context=context).valid.astype(np.int32)
+    rows = np.asarray(corpora.load("induction-shifted", context=context).valid, np.int32)
     ours, theirs = table_of(zero)
     ids = np.arange(bigram.SYMBOLS)
-    counted = bigrams.bigram(corpora.load("bigram", context=context).train, bigram.SYMBOLS).log_probs(ids, ids)
+    counted = bigrams.bigram(np.asarray(corpora.load("bigram", context=context).train), bigram.SYMBOLS).log_probs(
+        ids, ids
+    )
     found = {
         "table": (ours, theirs),
         "r": float(bigrams.correlation(ours.ravel(), theirs.ravel())),

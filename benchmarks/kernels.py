@@ -88,7 +88,7 @@ def null_mass_cost() -> None:
 
 
 if __name__ == "__main__":
-    print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, dtype {jnp.float32.__name__}")
+    print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, dtype {jnp.dtype(jnp.float32).name}")
     window_against_dense()
     window_memory()
     causal_against_torch()

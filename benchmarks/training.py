@@ -41,7 +41,8 @@ def loop_against_step(rounds: int = 9) -> None:
         report = Reporter(config, metrics, bar)
         for number in range(rounds + 1):
             began = time.perf_counter()
-            state, done = loop.stretch(train_step, state, range(done, done + STEPS), feed, report, running)
+            steps = range(done, done + STEPS)
+            state, done = loop.stretch(train_step, state, steps, feed, report, running)  # pyright: ignore[reportArgumentType]
             jax.block_until_ready(state.parameters)
             if number:
                 looped.append(time.perf_counter() - began)

@@ -50,14 +50,14 @@ def whole(config, p, layer, head):
 
 def share(matrix):
     eigenvalues = np.linalg.eigvals(matrix)
-    return eigenvalues.real.sum() / np.abs(eigenvalues).sum()
+    return np.real(eigenvalues).sum() / np.abs(eigenvalues).sum()
 
 
 def test_eigenvalue_scores_are_those_of_the_whole_matrices(model):
     """V x V matrices of rank H, their eigenvalues by the plain way, norms folded by jattn.interop.fold."""
     found = circuits.eigenvalue_scores(*model)
     for layer, head in np.ndindex(3, 4):
-        OV, _, full_ov, full_qk = whole(*model, layer, head)
+        OV, _, full_ov, full_qk = whole(*model, layer=layer, head=head)
         expected = [share(full_ov), share(OV), share(full_qk - full_qk.mean(1, keepdims=True))]
         np.testing.assert_allclose([a[layer, head] for a in found], expected, atol=2e-4)
 
@@ -68,8 +68,8 @@ def test_composition_scores_are_those_of_the_whole_matrices(model):
         if a >= b:
             assert all(np.isnan(found[name][a, i, b, j]) for name in "qkv")
             continue
-        left = whole(*model, a, i)[0]
-        OV, QK, _, _ = whole(*model, b, j)
+        left = whole(*model, layer=a, head=i)[0]
+        OV, QK, _, _ = whole(*model, layer=b, head=j)
         for name, right in (("q", QK), ("k", QK.T), ("v", OV)):
             expected = size(left @ right) / size(left) / size(right)
             assert found[name][a, i, b, j] == pytest.approx(expected, abs=1e-5)

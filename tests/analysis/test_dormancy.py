@@ -1,6 +1,7 @@
 """When heads are active: planted dormant heads, Sarle's coefficient against scipy, contexts against a full sort."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -144,7 +145,7 @@ def test_contexts_of_a_stream_are_those_of_everything_at_once():
     for start in range(0, W, 4):
         rows = slice(start, start + 4)
         of_layer = ((jnp.asarray(a[la, rows]) for a in (real, weights)) for la in range(L))
-        parts = [dormancy.candidates(*arrays, counted) for arrays in of_layer]
+        parts = [dormancy.candidates(*arrays, counted=counted) for arrays in of_layer]
         best, query, row = (np.stack([np.asarray(p[i]) for p in parts]) for i in range(3))
         found = dormancy.add_contexts(found, best.astype(np.float64), query, row, tokens[rows], start)
     for la, n in np.ndindex(L, N):
@@ -200,9 +201,13 @@ def test_the_chapter_gives_its_measures_per_block_of_texts(results):
         )
 
 
+def of_kind(elements, kind) -> list[Any]:
+    return [e for e in elements if isinstance(e, kind)]
+
+
 def test_the_chapter_shows_a_figure_tables_and_a_card_per_head(results):
     elements = CHAPTER.show(results)
-    plots, tables, cards = ([e for e in elements if isinstance(e, kind)] for kind in (Plot, Table, Cards))
+    plots, tables, cards = (of_kind(elements, kind) for kind in (Plot, Table, Cards))
     assert png(plots[0].figure).startswith(b"\x89PNG")
     assert [t.name for t in tables] == ["classes", "where-sinks-sit"]
     for i in range(2):  # every head has one class, dormant or active

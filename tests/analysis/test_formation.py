@@ -27,7 +27,7 @@ def saved(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows():
-    return corpora.load("induction", context=T).valid.astype(np.int32)
+    return np.asarray(corpora.load("induction", context=T).valid, np.int32)
 
 
 def test_onset_is_the_first_step_half_of_the_way_from_chance_to_the_end():
@@ -102,7 +102,7 @@ def test_a_run_by_its_path_gives_the_same(saved, rows):
 def test_model_without_layers_has_losses_and_no_heads(tmp_path):
     changes = {"data.corpus": "bigram", "model.layers": 0, "save_every": 6, "keep": 10}
     run = run_of(tmp_path, "tiny", "standard", **changes)
-    found = formation(run, corpora.load("bigram", context=T).valid.astype(np.int32))
+    found = formation(run, np.asarray(corpora.load("bigram", context=T).valid, np.int32))
     assert np.isfinite(found.values["loss"]).all() and found.heads == {}
     np.testing.assert_allclose(found.values["second_copy"], 0, atol=1e-5)  # it looks at nothing
     assert np.isnan(found.values["induction"]).all() and np.isnan(found.onset("induction"))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib.util import find_spec
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +37,7 @@ NEXT = np.random.default_rng(1).integers(0, 11, (2, 9)).astype(np.int32)
 OTHER = np.random.default_rng(2).integers(0, 11, (2, 9)).astype(np.int32)
 
 
-def model_of(config):
+def model_of(config) -> Any:
     """A model whose parameters are all random, norms around 1."""
     draw = np.random.default_rng(0)
     shapes = parameter_shapes(config)

@@ -178,7 +178,7 @@ def test_words_of_one_class_and_words_without_heads_are_refused():
 
 def test_classes_share_the_words_out():
     which = members(SENTENCES, W)
-    assert (sum(word.astype(int) for word in which.values()) == WORDS).all()
+    assert (np.sum([word.astype(int) for word in which.values()], 0) == WORDS).all()
 
 
 def test_attention_from_a_word_is_the_mean_and_to_a_word_the_sum_over_its_tokens(byte_run):

@@ -72,6 +72,7 @@ def test_what_is_shown_names_the_decaying_dimensions():
     elements = shape.show(Results(groups, found, reading, {"standard": "#000000", "local": "#777777"}))
     assert [type(e) for e in elements] == [Plot, Plot, Table]
     table = elements[-1]
+    assert isinstance(table, Table)
     assert {row[0] for row in table.rows} == {"standard"} and len(table.rows) == L * N
     falls = [row[3] for row in table.rows]
     assert falls == sorted(falls, reverse=True)

@@ -107,7 +107,9 @@ def test_what_is_shown_has_perplexities_with_and_without_the_null():
     colours = {"standard": "#000000", "null": "#777777"}
     elements = side_effects.show(Results(groups, found, Reading(WINDOWS, T, "text"), colours))
     assert [type(e) for e in elements] == [Plot, Plot, Table, Table]
-    rows = elements[-1].rows
+    table = elements[-1]
+    assert isinstance(table, Table)
+    rows = table.rows
     assert [row[:3] for row in rows] == [["standard", "none", 8], ["null", "kept", 8], ["null", "evicted", 8]]
     detail, values = found["null"][0].detail, found["null"][0].values
     assert rows[2][3] == pytest.approx(np.exp(detail.late_loss + values["no_null"].mean()), abs=1e-3)

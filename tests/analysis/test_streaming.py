@@ -62,7 +62,7 @@ def test_all_queries_at_once_are_the_cache_token_by_token(x64, first, recent, po
 
     score = Alibi(alibi_slopes(N)) if positions == "alibi" else None
     rotated = [turned(x[None], np.arange(T)) for x in (q, k)]
-    found = CacheWindow(first, recent, config)(*rotated, jnp.asarray(v[None]), mask=causal(), score=score)
+    found = CacheWindow(first, recent, config)(*rotated, v=jnp.asarray(v[None]), mask=causal(), score=score)
     bias = np.asarray(alibi_slopes(N)) if positions == "alibi" else np.zeros(N)
     np.testing.assert_allclose(found.out[0], token_by_token(q, k, v, first, recent, place, bias), atol=1e-8)
 

@@ -76,7 +76,7 @@ def test_entropies_agree_with_scipy_row_by_row():
     weights, null_mass = random_weights(0)
     A, null = np.asarray(weights, np.float64), np.asarray(null_mass, np.float64)
     whole = scipy.stats.entropy(np.concatenate([A, null[..., None]], -1), axis=-1)
-    real = scipy.stats.entropy(A, axis=-1)  # scipy normalises its rows
+    real = np.asarray(scipy.stats.entropy(A, axis=-1))  # scipy normalises its rows
     np.testing.assert_allclose(structure.entropy_with_null(weights, null_mass), whole.mean(-1), rtol=1e-5)
     np.testing.assert_allclose(structure.entropy_real(weights, null_mass), real.mean(-1), rtol=1e-5)
     shares = (real[..., 1:] / np.log(np.arange(2, T + 1))).mean(-1)

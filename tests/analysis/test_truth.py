@@ -11,7 +11,7 @@ from train.corpora import backcopy
 
 @pytest.fixture(scope="module")
 def rows():
-    return corpora.load("backcopy", context=16).valid.astype(np.int32)
+    return np.asarray(corpora.load("backcopy", context=16).valid, np.int32)
 
 
 def null_mass(run, rows):

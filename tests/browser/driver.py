@@ -8,6 +8,7 @@ from csv import reader
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -38,12 +39,12 @@ def put(tab, **change):
     settle(tab)
 
 
-def shown(tab, side, layer, head):
+def shown(tab, side, layer, head) -> Any:
     """A head's map as the page draws it."""
     return _arrays(tab.evaluate(f"async at => ({_ARRAYS})(await jattn.shown(...at))", [side, layer, head]))
 
 
-def difference(tab, layer, head):
+def difference(tab, layer, head) -> Any:
     """A - B as the page draws it, or why there is none."""
     return _arrays(tab.evaluate(f"async at => ({_ARRAYS})(await jattn.difference(...at))", [layer, head]))
 

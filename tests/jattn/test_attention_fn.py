@@ -120,6 +120,7 @@ def test_attention_is_the_output_of_attend_and_with_return_lse_all_of_it():
     assert isinstance(whole, Partial)
     assert np.array_equal(attention(q, q, q, mask=masks.causal()), whole.out)
     merged = attention(q, q, q, mask=masks.causal(), return_lse=True)
+    assert isinstance(merged, Partial)
     assert np.array_equal(merged.out, whole.out) and np.array_equal(merged.lse, whole.lse)
 
 

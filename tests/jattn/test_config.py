@@ -183,7 +183,7 @@ def test_sink_token_needs_a_causal_model():
 def test_config_is_frozen_and_equal_by_value():
     config = ModelConfig(attention="null")
     with pytest.raises(FrozenInstanceError):
-        config.layers = 2
+        config.layers = 2  # pyright: ignore[reportAttributeAccessIssue]
     assert replace(config, attention="standard") == ModelConfig() and hash(config) == hash(ModelConfig("null"))
 
 

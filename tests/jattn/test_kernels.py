@@ -7,6 +7,8 @@ precision the yardstick of the error budget. It shares no line with the kernels 
 tests of their own. Where many cases share a shape kernels run outside jit, which compiles each operation only once.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +22,7 @@ from jattn.kernels.select import KERNELS, pick
 from jattn.masks import Mask
 from jattn.partial import Partial
 
-close = {"rtol": 1e-12, "atol": 1e-12}
+close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 SMALL = {"blocks": {"block": 5}}  # options that make a kernel work in many pieces on the small arrays of this file
 T, S, N, K, H = 9, 14, 4, 2, 3
 

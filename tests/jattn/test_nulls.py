@@ -1,5 +1,7 @@
 """A null merged into attention is an explicit extra key: the same values, the same gradients, the same shares."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,17 +13,18 @@ from jattn.attention_layer import NullTerm
 from jattn.config import ModelConfig, NullConfig
 from jattn.functional import attention
 from jattn.nulls import Null, null_mass
+from jattn.partial import Partial
 from jattn.variants import NULLS, parse_attention
 
 pytestmark = pytest.mark.usefixtures("x64")
-close = {"rtol": 1e-12, "atol": 1e-12}
+close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 B, T, S, N, K, H = 2, 5, 7, 4, 2, 3
 SEEN = np.arange(S) <= np.arange(T)[:, None]
 CAUSAL = masks.causal()
 attention = jax.jit(attention, static_argnames=("implementation", "return_lse", "scale"))
 
 
-def causal_attention(q, k, v, null=None, implementation="dense", return_lse=False):
+def causal_attention(q, k, v, null=None, implementation="dense", return_lse=False) -> Any:
     return attention(q, k, v, mask=CAUSAL, null=null, implementation=implementation, return_lse=return_lse)
 
 
@@ -206,6 +209,7 @@ def test_key_null_uses_the_scale_of_the_real_keys(scale):
     q = normal(1, 1, 1, N, H)
     only = k[None, None]
     real = attention(q, only, only, scale=scale, implementation="dense", return_lse=True)
+    assert isinstance(real, Partial)
     np.testing.assert_allclose(null_mass(real.lse, nulls.key(q, k, scale=scale).s), 0.5, **close)
 
 
@@ -232,7 +236,8 @@ def test_null_of_a_model_is_what_its_row_says(name):
     assert found.s.shape == (B, T, N)
     assert bool(found.v is not None and np.any(found.v)) == NULLS[name].has_value == layer.null_has_value
     if set(NULLS[name].parameters) == {"key", "logit"}:
-        np.testing.assert_allclose(found.s, nulls.key(q, term.key[...], jnp.full(N, 0.5)).s, rtol=1e-6)
+        key = term.key[...]  # pyright: ignore[reportAttributeAccessIssue]
+        np.testing.assert_allclose(found.s, nulls.key(q, key, jnp.full(N, 0.5)).s, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])

@@ -1,5 +1,7 @@
 """merge is a commutative monoid and its result is attention over the union: laws, closed-form gradients, edges."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from jattn.partial import Partial, identity, merge, shares
 
 pytestmark = pytest.mark.usefixtures("x64")
-close = {"rtol": 1e-12, "atol": 1e-12}
+close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 jit_merge = jax.jit(merge)
 
 

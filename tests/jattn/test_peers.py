@@ -2,6 +2,7 @@
 
 from inspect import signature
 from types import SimpleNamespace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from jattn.functional import attend, attention
 from jattn.kernels import dense
 
 pytestmark = pytest.mark.peers
-close = {"rtol": 1e-5, "atol": 1e-6}
+close: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-6}
 B, T, S, N, K, H = 2, 11, 7, 4, 2, 8
 D = N * H
 

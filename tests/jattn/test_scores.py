@@ -1,6 +1,7 @@
 """Scores against their closed forms, alone and inside attention; and that they act on real keys only."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jattn.functional import attention
 from jattn.kernels.dense import softmax
 
 pytestmark = pytest.mark.usefixtures("x64")
-close = {"rtol": 1e-12, "atol": 1e-12}
+close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 attention = jax.jit(attention, static_argnames=("score", "scale", "implementation", "return_lse"))
 B, T, S, N, K, H = 1, 4, 6, 4, 2, 3
 t, s, head = np.arange(T)[:, None], np.arange(S)[None], np.arange(N)[:, None, None]

@@ -1,6 +1,7 @@
 """Unnormalised sigmoid attention against a loop; each key is judged alone."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from jattn import masks, scores
 from jattn.sigmoid import default_bias, sigmoid_attention, sigmoid_weights
 
 pytestmark = pytest.mark.usefixtures("x64")
-close = {"rtol": 1e-12, "atol": 1e-12}
+close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 B, T, S, N, K, H = 2, 4, 5, 4, 2, 3
 
 

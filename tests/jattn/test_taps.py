@@ -7,6 +7,7 @@ import pytest
 
 from jattn.errors import InputError
 from jattn.functional import attend
+from jattn.mlp import Experts
 from jattn.model import assemble
 from jattn.positions import rope
 from jattn.scores import alibi_slopes
@@ -151,6 +152,7 @@ def test_hidden_of_the_experts_is_one_for_each(x64):
     _, (hidden, read, wrote) = run(config, observe=observe, edit=at("mlp_hidden", jnp.zeros_like))
     assert hidden.shape == (L, B, T, 3, 5)
     experts = assemble(config, weights(config)).blocks[1].mlp
+    assert isinstance(experts, Experts)
     close(wrote[1], experts.shares(read[1]) @ experts.down_bias[...])  # all that is left without them
 
 

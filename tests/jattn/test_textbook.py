@@ -1,5 +1,7 @@
 """Numbers that textbooks print, and examples small enough to check by hand."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from jattn.kernels import dense
 from jattn.scores import SoftCap
 
 pytestmark = pytest.mark.usefixtures("x64")
-close = {"rtol": 1e-12, "atol": 1e-12}
+close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 
 
 def one_query(scores, values, null=None):

@@ -5,6 +5,7 @@ import pytest
 
 from train import corpora
 from train.corpora import bigram, induction
+from train.corpora.corpus import RowCorpus
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,14 @@ def test_loss_of_the_table_on_its_own_rows_is_its_entropy(rows):
 
 def test_bigram_is_a_corpus_by_name_and_the_same_every_time():
     first, again = (corpora.load("bigram", context=8) for _ in range(2))
+    assert isinstance(first, RowCorpus)
     assert first.sha256 == again.sha256 and first.train.shape == (bigram.TRAIN, 9)
     assert len(first.valid) == bigram.VALID and first.alphabet == bigram.ALPHABET
 
 
 @pytest.mark.parametrize("context", [15, 16])
 def test_second_half_of_a_shifted_induction_row_is_its_first_half_turned(context):
-    rows, period = corpora.load("induction-shifted", context=context).valid.astype(int), context // 2 + 1
+    rows, period = np.asarray(corpora.load("induction-shifted", context=context).valid, int), context // 2 + 1
     first, second = rows[:, :period], rows[:, period:]
     turned = np.stack([np.roll(first, -o, axis=1)[:, : second.shape[1]] for o in range(period)])
     places = (turned == second).all(-1)  # [o, rows]

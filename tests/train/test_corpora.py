@@ -176,7 +176,7 @@ def test_second_half_of_an_induction_row_is_its_first_half(context):
 
 @pytest.mark.parametrize("context", [15, 16])
 def test_second_copy_is_where_the_current_symbol_has_an_earlier_copy_whose_successor_comes_next(context):
-    rows = corpora.load("induction", context=context).valid
+    rows = np.asarray(corpora.load("induction", context=context).valid)
     inputs, period = rows[:, :-1], (context + 2) // 2
     mask = induction.second_copy(inputs)
     query, row = np.nonzero(mask.T)

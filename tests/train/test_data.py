@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jattn.errors import InputError
 from train import corpora
-from train.corpora.corpus import row_corpus
+from train.corpora.corpus import RowCorpus, row_corpus
 from train.corpora.split import text_corpus
 from train.data import batches, encode_corpus, windows
 from train.tokenizers import Tokenizer
@@ -138,6 +138,7 @@ def test_stream_decodes_to_the_documents_with_a_blank_line_between(kind):
 
 def test_rows_keep_their_symbols_as_ids():
     corpus = corpora.load("backcopy", context=4)
+    assert isinstance(corpus, RowCorpus)
     data = encode_corpus(corpus, Tokenizer.symbols(corpus.alphabet, bos=True))
     np.testing.assert_array_equal(data.train, corpus.train)
     assert data.valid.dtype == np.int32 and data.valid.shape == (512, 5)

@@ -155,6 +155,7 @@ def test_paraphrases_say_the_same_content_words_in_another_way():
 def test_pairs_link_equal_words_and_twins_across_the_border():
     twins = {frozenset(pair) for pair in words.TWINS}
     for sentence in PAIRS:
+        assert sentence.second is not None
         assert sentence.text[: sentence.spans[sentence.second][0]].endswith(". ")
         ((later, earlier),) = sentence.links["equal"]
         assert later >= sentence.second > earlier

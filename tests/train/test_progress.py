@@ -47,11 +47,11 @@ def test_notes_are_lines_of_their_own(capsys):
 
 
 def test_on_a_terminal_there_is_a_bar_with_its_facts_and_notes_stay_above_it(capsys):
-    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    console = Console(file=(written := io.StringIO()), force_terminal=True, width=200)
     with Bar("run", 10, console=console) as bar:
         bar.update(5, loss=3.0, null_mass=0.25)
         bar.note("a [note] with brackets")
-    shown = console.file.getvalue()
+    shown = written.getvalue()
     assert ESCAPE in shown and "5/10" in shown and "loss 3.000  null mass 0.250" in shown
     assert "a [note] with brackets\n" in shown
     assert capsys.readouterr().err == ""
@@ -88,11 +88,11 @@ def test_a_notebook_has_one_line_that_is_rewritten_and_notes_stay(now, capsys):
 def test_steps_are_told_in_a_terminal_and_a_notebook_unless_it_is_said(
     progress, terminal, notebook, shows, monkeypatch, capsys
 ):
-    console = Console(file=io.StringIO(), force_terminal=terminal, force_jupyter=notebook, width=120)
+    console = Console(file=(written := io.StringIO()), force_terminal=terminal, force_jupyter=notebook, width=120)
     monkeypatch.setattr("train.progress.Console", lambda **_: console)
     with ticking(progress, "Comparison") as tick:
         tick("text, null", 2, 2)
-    shown = capsys.readouterr().err + console.file.getvalue()
+    shown = capsys.readouterr().err + written.getvalue()
     assert ("Comparison" in shown and "2/2" in shown and "text, null" in shown) == shows
     assert shows or not shown
 

@@ -32,7 +32,7 @@ def test_arrays_of_any_library_give_the_same():
     import jax.numpy as jnp
 
     weights, null = attention(2, T, null=True)
-    for kind in (np.asarray, jnp.asarray, Foreign, np.ndarray.tolist, lambda a: a.astype(np.float64)):
+    for kind in (np.asarray, jnp.asarray, Foreign, lambda a: a.tolist(), lambda a: a.astype(np.float64)):
         found = Attention.of("mine", [kind(weights)], TOKENS, null=[kind(null)])
         np.testing.assert_array_equal(found.layers[0].weights, weights)
         np.testing.assert_array_equal(found.layers[0].null, null)

@@ -132,7 +132,7 @@ def test_an_annotated_sentence_brings_its_word_classes():
 def test_an_annotated_pair_is_two_sentences():
     (pair,) = sentence_pairs(1)
     found = read(byte_run(context=200), pair)
-    assert found.split == 1 + pair.spans[pair.second][0]
+    assert pair.second is not None and found.split == 1 + pair.spans[pair.second][0]
 
 
 REFUSED = [
