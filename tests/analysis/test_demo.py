@@ -27,8 +27,7 @@ def short(monkeypatch):
         ]
 
     monkeypatch.setattr(demo, "parts", parts)
-    # One chapter: test_comparison reads every one, and .ci/run the demo as it is.
-    monkeypatch.setattr(compare, "compare", partial(compare.compare, windows=8, only="text"))
+    monkeypatch.setattr(compare, "compare", partial(compare.compare, windows=8))
 
 
 def test_demo_trains_compares_and_prints_the_report_last(short, tmp_path, capsys):
