@@ -74,7 +74,7 @@ def test_unknown_chapters_are_refused_by_name(text, only):
 
 
 def test_chapters_may_be_named_as_on_the_command_line(text):
-    c = analysis.compare(standard=[text["standard", 0]], windows=4, only="dormancy,text")
+    c = analysis.compare(standard=[text["standard", 0]], windows=8, only="dormancy,text")
     assert list(c.results) == ["text", "dormancy"]
 
 
