@@ -4,7 +4,7 @@ start, null, computation. No JAX import."""
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args
 
-from jattn.errors import InputError, at_least, one_of
+from jattn.errors import InputError, at_least, below_one, one_of, positive
 
 
 def option(default: Any, help: str) -> Any:
@@ -32,11 +32,6 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _positive(name: str, value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise InputError(f"{name} must be > 0, got {value}")
-
-
 @dataclass(frozen=True)
 class MlpConfig:
     """The MLP of a layer, or several that a router chooses from."""
@@ -53,7 +48,7 @@ class MlpConfig:
         check_choices(self, "model.mlp")
         if self.hidden is not None:
             at_least("model.mlp.hidden", self.hidden, 1)
-        _positive("model.mlp.limit", self.limit)
+        positive("model.mlp.limit", self.limit)
         at_least("model.mlp.experts", self.experts, 0)
         at_least("model.mlp.experts_per_token", self.experts_per_token, 1)
         if self.experts and self.activation != "swiglu_clamped":
@@ -87,7 +82,7 @@ class RopeConfig:
 
     def __post_init__(self):
         check_choices(self, "model.rope")
-        _positive("model.rope.theta", self.theta)
+        positive("model.rope.theta", self.theta)
         at_least("model.rope.factor", self.factor, 1)
         at_least("model.rope.original_context", self.original_context, 1)
         if self.scaling == "llama3" and not self.high_freq_factor > self.low_freq_factor:
@@ -108,7 +103,7 @@ class NormConfig:
 
     def __post_init__(self):
         check_choices(self, "model.norm")
-        _positive("model.norm.eps", self.eps)
+        positive("model.norm.eps", self.eps)
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,8 @@ class OutputConfig:
 
     def __post_init__(self):
         check_choices(self, "model.output")
-        _positive("model.output.soft_cap", self.soft_cap)
+        if self.soft_cap is not None:
+            positive("model.output.soft_cap", self.soft_cap)
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,8 @@ class ScoreConfig:
 
     def __post_init__(self):
         check_choices(self, "model.score")
-        _positive("model.score.soft_cap", self.soft_cap)
+        if self.soft_cap is not None:
+            positive("model.score.soft_cap", self.soft_cap)
 
 
 @dataclass(frozen=True)
@@ -157,8 +154,7 @@ class DropoutConfig:
 
     def __post_init__(self):
         for f in fields(self):
-            if not 0 <= getattr(self, f.name) < 1:
-                raise InputError(f"model.dropout.{f.name} must be at least 0 and below 1, got {getattr(self, f.name)}")
+            below_one(f"model.dropout.{f.name}", getattr(self, f.name))
 
 
 @dataclass(frozen=True)

@@ -27,3 +27,17 @@ def at_least(field: str, value: Any, minimum: int) -> Any:
     if not value >= minimum:  # NaN is no number to be above anything
         raise InputError(f"{field} must be >= {minimum}, got {value}")
     return value
+
+
+def positive(field: str, value: Any) -> Any:
+    """Return `value` if value > 0, else raise InputError."""
+    if not value > 0:
+        raise InputError(f"{field} must be > 0, got {value}")
+    return value
+
+
+def below_one(field: str, value: Any) -> Any:
+    """Return `value` if 0 <= value < 1, else raise InputError."""
+    if not 0 <= value < 1:
+        raise InputError(f"{field} must be at least 0 and below 1, got {value}")
+    return value

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jattn.errors import InputError
+from jattn.errors import positive
 
 Score = Callable[[Array, Array, Array, Array], Array]
 
@@ -24,8 +24,7 @@ class SoftCap:
     cap: float
 
     def __post_init__(self):
-        if not self.cap > 0:
-            raise InputError(f"soft_cap must be > 0, got {self.cap}")
+        positive("soft_cap", self.cap)
 
     def __call__(self, x: Array, t: Array, s: Array, head: Array) -> Array:
         return self.cap * jnp.tanh(x / self.cap)

@@ -9,8 +9,8 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jattn.config import ModelConfig
-from jattn.config_groups import flatten, option
-from jattn.errors import InputError, at_least, one_of
+from jattn.config_groups import check_choices, flatten, option
+from jattn.errors import InputError, at_least, below_one, one_of, positive
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DataConfig:
     valid_fraction: float = option(0.1, "share of the text that is held out")
 
     def __post_init__(self):
-        one_of("data.tokenizer", self.tokenizer, ("char", "byte", "bpe", "model"))
+        check_choices(self, "data")
         at_least("data.length", 1 if self.length is None else self.length, 1)
         at_least("data.batch", self.batch, 1)
         if not 0 < self.valid_fraction < 1:
@@ -54,15 +54,13 @@ class OptimizerConfig:
     clip: float = option(1.0, "largest global norm of the gradient")
 
     def __post_init__(self):
-        one_of("optimizer.optimizer", self.optimizer, ("adamw", "muon"))
+        check_choices(self, "optimizer")
         for name in ("learning_rate", "muon_learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"optimizer.{name} must be > 0, got {getattr(self, name)}")
+            positive(f"optimizer.{name}", getattr(self, name))
         for name in ("warmup", "weight_decay", "muon_weight_decay", "final_ratio"):
             at_least(f"optimizer.{name}", getattr(self, name), 0)
         for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"optimizer.{name} must be at least 0 and below 1, got {getattr(self, name)}")
+            below_one(f"optimizer.{name}", getattr(self, name))
 
 
 @dataclass(frozen=True)

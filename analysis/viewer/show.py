@@ -14,7 +14,7 @@ from analysis.viewer.page import Page, page
 from analysis.viewer.payload import pack
 from analysis.viewer.read import Reading, read
 from analysis.viewer.statistics import Measured, measured
-from jattn.errors import InputError, one_of
+from jattn.errors import InputError, one_of, positive
 from jattn.interop.external import is_external
 from train.checkpoint import load
 from train.corpora.annotated import Annotated
@@ -78,8 +78,7 @@ def draw(
     if twice:
         raise InputError(f"view: two are called {twice[0][0]!r}; give each a name, as in view({{'a': ..., 'b': ...}})")
     one_of("precision", precision, ("auto", "exact", "display"))
-    if not limit_mb > 0:
-        raise InputError(f"limit_mb must be > 0, got {limit_mb}")
+    positive("limit_mb", limit_mb)
     measures = [measured(side) for side in sides]
     chosen = _asked(sides, neurons) if neurons else _leading(measures)
     others = [] if neurons else _beside(sides, chosen)
